@@ -1,0 +1,2 @@
+//! Carries TCP and UDP ports from one network namespace into another.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Observes the kernel and carries out plans.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Network namespaces from a file.
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every unsafe block of netnsctl: system calls that no safe wrapper covers.
