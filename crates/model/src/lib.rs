@@ -1,2 +1,10 @@
-//! Configuration, desired state and plan of netnsctl; pure, opens no file.
+//! Configuration, desired state and plan of netnsctl.
+//!
+//! Data flows one way through here: the text of configuration files becomes a [`desired::Desired`]
+//! ([`config`]); together with what the kernel layer [`observed`], it becomes a [`plan::Plan`].
+//! Nothing in this crate opens a file, a socket or a clock: the same input gives the same plan.
 #![forbid(unsafe_code)]
+
+pub mod address;
+pub mod desired;
+pub mod name;
