@@ -1,2 +1,22 @@
-//! Typed, synchronous rtnetlink with the kernel's own words for errors.
+//! Typed, synchronous rtnetlink(7).
+//!
+//! A [`Socket`] belongs to the network namespace of the thread that opened it and stays there for
+//! life, whoever uses it later. Changes are collected in a [`Batch`] and sent in one system call;
+//! the kernel's own words (extended acks, Documentation/userspace-api/netlink/intro.rst) come back
+//! in [`KernelError`].
+//!
+//! This crate knows links, addresses, routes and namespace ids, as the kernel knows them. What
+//! they mean to netnsctl is not its business.
 #![forbid(unsafe_code)]
+
+mod batch;
+mod error;
+mod extack;
+mod message;
+mod socket;
+
+pub use batch::{Batch, NewLink, NewVeth, VethEnd};
+pub use error::{Error, KernelError};
+pub use extack::fuzz_error_payload;
+pub use message::{Address, Link, Route};
+pub use socket::{Socket, change_requests};

@@ -1,1 +1,6 @@
 //! Every unsafe block of netnsctl: system calls that no safe wrapper covers.
+//!
+//! Each wrapper cites its manual page and says which thread it acts on and what capability it
+//! needs. Callers need no unsafe of their own.
+
+pub mod errno;

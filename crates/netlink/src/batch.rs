@@ -1,0 +1,281 @@
+//! Requests that change something, encoded one after the other for a single send.
+
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{
+    NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage,
+};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
+};
+use netlink_packet_route::route::{
+    RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::message::Route;
+
+/// Changes in the order they were added; [`crate::Socket::commit`] carries them out.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// One encoded request each. The sequence number is the place in this list plus one, so that
+    /// an answer names its request.
+    pub(crate) requests: Vec<Vec<u8>>,
+}
+
+/// A link to be created in the namespace of the socket.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLink<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// IFLA_INFO_KIND.
+    pub kind: &'a str,
+    /// Whether it shall be up from the start.
+    pub up: bool,
+}
+
+/// One end of a veth pair to be created.
+#[derive(Debug, Clone, Copy)]
+pub struct VethEnd<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its link-layer address; by chance if none.
+    pub mac: Option<[u8; 6]>,
+}
+
+/// A veth pair to be created: one end in the socket's namespace, the other in another.
+#[derive(Debug, Clone, Copy)]
+pub struct NewVeth<'a> {
+    /// The end in the namespace of the socket.
+    pub near: VethEnd<'a>,
+    /// The other end.
+    pub far: VethEnd<'a>,
+    /// The namespace of the other end.
+    pub far_netns: BorrowedFd<'a>,
+    /// MTU of both ends, in bytes.
+    pub mtu: u32,
+}
+
+impl Batch {
+    /// Nothing to do yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many requests there are.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Creates a link. EEXIST if there is one of that name, EOPNOTSUPP if the kernel lacks the kind.
+    pub fn create_link(&mut self, link: NewLink<'_>) {
+        let mut message = LinkMessage::default();
+        if link.up {
+            set_up(&mut message.header);
+        }
+        message.attributes = vec![
+            LinkAttribute::IfName(link.name.to_owned()),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::from(link.kind))]),
+        ];
+        self.push(
+            NLM_F_CREATE | NLM_F_EXCL,
+            RouteNetlinkMessage::NewLink(message),
+        );
+    }
+
+    /// Creates a veth pair, each end at once in its place, named and addressed: no half-placed
+    /// link is ever visible and nobody can rename it in between. The near end is up; the far end
+    /// cannot be, as `veth_open()` needs both (drivers/net/veth.c).
+    pub fn create_veth(&mut self, pair: NewVeth<'_>) {
+        let mut far = veth_end(pair.far, pair.mtu);
+        far.attributes
+            .push(LinkAttribute::NetNsFd(pair.far_netns.as_raw_fd()));
+        let mut near = veth_end(pair.near, pair.mtu);
+        set_up(&mut near.header);
+        near.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))),
+        ]));
+        self.push(
+            NLM_F_CREATE | NLM_F_EXCL,
+            RouteNetlinkMessage::NewLink(near),
+        );
+    }
+
+    /// Sets a link administratively up, found by name: the index need not be known.
+    pub fn set_link_up(&mut self, name: &str) {
+        self.change_link(name, |message| set_up(&mut message.header));
+    }
+
+    /// Sets a link's MTU, in bytes.
+    pub fn set_link_mtu(&mut self, name: &str, mtu: u32) {
+        self.change_link(name, |message| {
+            message.attributes.push(LinkAttribute::Mtu(mtu))
+        });
+    }
+
+    /// Sets a link's link-layer address.
+    pub fn set_link_mac(&mut self, name: &str, mac: [u8; 6]) {
+        self.change_link(name, |message| {
+            message
+                .attributes
+                .push(LinkAttribute::Address(mac.to_vec()));
+        });
+    }
+
+    fn change_link(&mut self, name: &str, change: impl FnOnce(&mut LinkMessage)) {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        change(&mut message);
+        self.push(0, RouteNetlinkMessage::NewLink(message));
+    }
+
+    /// Deletes a link, and with one end of a veth pair the other. ENODEV if there is none.
+    pub fn delete_link(&mut self, name: &str) {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        self.push(0, RouteNetlinkMessage::DelLink(message));
+    }
+
+    /// Adds an address. IPv6 ones skip duplicate-address detection (IFA_F_NODAD), so that they can
+    /// be bound at once. EEXIST if it is there.
+    pub fn add_address(&mut self, index: u32, ip: IpAddr, prefix_len: u8) {
+        let message = address(index, ip, prefix_len);
+        self.push(
+            NLM_F_CREATE | NLM_F_EXCL,
+            RouteNetlinkMessage::NewAddress(message),
+        );
+    }
+
+    /// Removes an address. EADDRNOTAVAIL if it is not there.
+    pub fn delete_address(&mut self, index: u32, ip: IpAddr, prefix_len: u8) {
+        self.push(
+            0,
+            RouteNetlinkMessage::DelAddress(address(index, ip, prefix_len)),
+        );
+    }
+
+    /// Adds a route to the main table. EEXIST if there is one to that destination (and metric).
+    pub fn add_route(&mut self, route: &Route) {
+        let message = RouteNetlinkMessage::NewRoute(main_route(route));
+        self.push(NLM_F_CREATE | NLM_F_EXCL, message);
+    }
+
+    /// Removes a route from the main table. ESRCH if it is not there.
+    pub fn delete_route(&mut self, route: &Route) {
+        self.push(0, RouteNetlinkMessage::DelRoute(main_route(route)));
+    }
+
+    fn push(&mut self, flags: u16, message: RouteNetlinkMessage) {
+        let sequence = u32::try_from(self.requests.len() + 1).unwrap_or(u32::MAX);
+        self.requests.push(encode(flags, sequence, message));
+    }
+}
+
+/// The bytes of one request.
+pub(crate) fn encode(flags: u16, sequence: u32, message: RouteNetlinkMessage) -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len().next_multiple_of(4)];
+    message.serialize(&mut bytes);
+    bytes
+}
+
+fn set_up(header: &mut LinkHeader) {
+    header.flags |= LinkFlags::Up;
+    header.change_mask |= LinkFlags::Up;
+}
+
+fn veth_end(end: VethEnd<'_>, mtu: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message
+        .attributes
+        .push(LinkAttribute::IfName(end.name.to_owned()));
+    message.attributes.push(LinkAttribute::Mtu(mtu));
+    if let Some(mac) = end.mac {
+        message
+            .attributes
+            .push(LinkAttribute::Address(mac.to_vec()));
+    }
+    message
+}
+
+fn address(index: u32, ip: IpAddr, prefix_len: u8) -> AddressMessage {
+    let flags = if ip.is_ipv6() {
+        AddressHeaderFlags::Nodad
+    } else {
+        AddressHeaderFlags::empty()
+    };
+    let mut message = AddressMessage::default();
+    message.header = AddressHeader {
+        family: family(ip),
+        prefix_len,
+        flags,
+        index,
+        ..AddressHeader::default()
+    };
+    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
+    if let (IpAddr::V4(v4), true) = (ip, prefix_len < 31) {
+        let host_bits = u32::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+        let broadcast = (v4.to_bits() | host_bits).into();
+        message
+            .attributes
+            .push(AddressAttribute::Broadcast(broadcast));
+    }
+    message
+}
+
+fn main_route(route: &Route) -> RouteMessage {
+    // As ip-route(8): a destination without a gateway is on the link. IPv6 knows no scopes.
+    let scope = match (route.destination, route.gateway) {
+        (IpAddr::V4(_), None) => RouteScope::Link,
+        _ => RouteScope::Universe,
+    };
+    let mut message = RouteMessage::default();
+    message.header = RouteHeader {
+        address_family: family(route.destination),
+        destination_prefix_length: route.prefix_len,
+        table: RouteHeader::RT_TABLE_MAIN,
+        protocol: RouteProtocol::Static,
+        kind: RouteType::Unicast,
+        scope,
+        ..RouteHeader::default()
+    };
+    if route.prefix_len > 0 {
+        message
+            .attributes
+            .push(RouteAttribute::Destination(route.destination.into()));
+    }
+    if let Some(gateway) = route.gateway {
+        message
+            .attributes
+            .push(RouteAttribute::Gateway(gateway.into()));
+    }
+    if let Some(interface) = route.interface {
+        message.attributes.push(RouteAttribute::Oif(interface));
+    }
+    message
+}
+
+fn family(ip: IpAddr) -> AddressFamily {
+    match ip {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}

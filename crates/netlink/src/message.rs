@@ -1,0 +1,164 @@
+//! The kernel's answers as plain types: links, addresses, routes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType,
+};
+use netlink_packet_route::{AddressFamily, route::RouteFlags};
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its index in its namespace.
+    pub index: u32,
+    /// IFLA_IFNAME.
+    pub name: String,
+    /// IFLA_INFO_KIND: `veth`, `bridge`, ...; hardware and `lo` have none.
+    pub kind: Option<String>,
+    /// IFF_UP: administratively up.
+    pub up: bool,
+    /// IFF_LOWER_UP: there is a carrier.
+    pub carrier: bool,
+    /// In bytes.
+    pub mtu: u32,
+    /// The link-layer address, where it has six bytes.
+    pub mac: Option<[u8; 6]>,
+    /// IFLA_LINK: for veth, the other end's index in its namespace.
+    pub peer_index: Option<u32>,
+    /// IFLA_LINK_NETNSID: the id, here, of the namespace `peer_index` counts in; none means this
+    /// very namespace.
+    pub peer_nsid: Option<i32>,
+}
+
+impl Link {
+    pub(crate) fn of(message: LinkMessage) -> Self {
+        let flags = message.header.flags;
+        let mut link = Self {
+            index: message.header.index,
+            name: String::new(),
+            kind: None,
+            up: flags.contains(LinkFlags::Up),
+            carrier: flags.contains(LinkFlags::LowerUp),
+            mtu: 0,
+            mac: None,
+            peer_index: None,
+            peer_nsid: None,
+        };
+        for attribute in message.attributes {
+            match attribute {
+                LinkAttribute::IfName(name) => link.name = name,
+                LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+                LinkAttribute::Address(bytes) => link.mac = bytes.try_into().ok(),
+                LinkAttribute::Link(index) => link.peer_index = Some(index),
+                LinkAttribute::LinkNetNsId(id) => link.peer_nsid = Some(id),
+                LinkAttribute::LinkInfo(infos) => {
+                    link.kind = infos.into_iter().find_map(|info| match info {
+                        LinkInfo::Kind(kind) => Some(kind.to_string()),
+                        _ => None,
+                    });
+                }
+                _ => {}
+            }
+        }
+        link
+    }
+}
+
+/// An address of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Index of the interface.
+    pub index: u32,
+    /// The interface's own address (IFA_LOCAL where there is one).
+    pub ip: IpAddr,
+    /// Bits of the prefix.
+    pub prefix_len: u8,
+    /// IFA_F_PERMANENT: put there by somebody, not learnt from a router or made for privacy.
+    pub permanent: bool,
+    /// IFA_F_TENTATIVE: duplicate-address detection still runs; it cannot be bound yet.
+    pub tentative: bool,
+    /// IFAPROT_KERNEL_LL: made by the kernel itself, link-local (Linux 5.18 and later say so).
+    pub kernel_made: bool,
+}
+
+impl Address {
+    pub(crate) fn of(message: AddressMessage) -> Option<Self> {
+        let mut flags = AddressFlags::from_bits_retain(message.header.flags.bits().into());
+        let (mut local, mut address, mut kernel_made) = (None, None, false);
+        for attribute in message.attributes {
+            match attribute {
+                AddressAttribute::Local(ip) => local = Some(ip),
+                AddressAttribute::Address(ip) => address = Some(ip),
+                AddressAttribute::Flags(all) => flags = all,
+                AddressAttribute::Protocol(protocol) => kernel_made = u8::from(protocol) != 0,
+                _ => {}
+            }
+        }
+        Some(Self {
+            index: message.header.index,
+            ip: local.or(address)?,
+            prefix_len: message.header.prefix_len,
+            permanent: flags.contains(AddressFlags::Permanent),
+            tentative: flags.contains(AddressFlags::Tentative),
+            kernel_made,
+        })
+    }
+}
+
+/// A unicast route in the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The destination's network address.
+    pub destination: IpAddr,
+    /// Bits of its prefix; 0 is the default route.
+    pub prefix_len: u8,
+    /// The gateway.
+    pub gateway: Option<IpAddr>,
+    /// Index of the interface it leaves by; none if it has several next hops.
+    pub interface: Option<u32>,
+    /// Made by the kernel along with an address.
+    pub kernel_made: bool,
+}
+
+impl Route {
+    pub(crate) fn of(message: RouteMessage) -> Option<Self> {
+        let header = message.header;
+        let destination = match header.address_family {
+            AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            _ => return None,
+        };
+        let mut route = Self {
+            destination,
+            prefix_len: header.destination_prefix_length,
+            gateway: None,
+            interface: None,
+            kernel_made: header.protocol == RouteProtocol::Kernel,
+        };
+        let mut table = u32::from(header.table);
+        for attribute in message.attributes {
+            match attribute {
+                RouteAttribute::Destination(address) => route.destination = ip(address)?,
+                RouteAttribute::Gateway(address) => route.gateway = ip(address),
+                RouteAttribute::Oif(index) => route.interface = Some(index),
+                RouteAttribute::Table(number) => table = number,
+                _ => {}
+            }
+        }
+        let wanted = header.kind == RouteType::Unicast
+            && table == u32::from(RouteHeader::RT_TABLE_MAIN)
+            && !header.flags.contains(RouteFlags::Cloned);
+        wanted.then_some(route)
+    }
+}
+
+fn ip(address: RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some(IpAddr::V4(ip)),
+        RouteAddress::Inet6(ip) => Some(IpAddr::V6(ip)),
+        _ => None,
+    }
+}

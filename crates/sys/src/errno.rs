@@ -1,0 +1,94 @@
+//! The kernel's words for an errno: `Permission denied (EACCES)`.
+
+use std::ffi::CStr;
+use std::fmt;
+use std::io;
+
+/// A positive errno, as errno(3) numbers them. Displays as the C library's text and the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        /// The names of errno(3) that Linux interfaces used here are known to give.
+        const NAMES: &[(i32, &str)] = &[$((libc::$name, stringify!($name))),*];
+    };
+}
+
+names! {
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT
+    ENOTBLK EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG
+    ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY
+    ELOOP ENODATA ETIME EOVERFLOW EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT
+    EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE
+    EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN
+    ENOTCONN ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EDQUOT
+    ECANCELED EPROTO EBADMSG EREMOTE EREMOTEIO ENOKEY
+}
+
+impl Errno {
+    /// The errno inside an I/O error; 0 for one that did not come from the kernel.
+    pub fn of(error: &io::Error) -> Words<'_> {
+        Words(error)
+    }
+
+    /// The symbol, such as `EACCES`; `errno 530` for one without a name here.
+    pub fn name(self) -> String {
+        match NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => (*name).to_owned(),
+            None => format!("errno {}", self.0),
+        }
+    }
+
+    /// strerror(3), in the C locale.
+    pub fn text(self) -> String {
+        let mut buffer = [0 as libc::c_char; 256];
+        // SAFETY: `buffer` is writable for the length given, and the XSI strerror_r that the libc
+        // crate binds ends what it writes with a NUL within that length, also when it truncates.
+        let failed = unsafe { libc::strerror_r(self.0, buffer.as_mut_ptr(), buffer.len()) };
+        if failed != 0 && buffer[0] == 0 {
+            return "Unknown error".to_owned();
+        }
+        // SAFETY: see above, there is a NUL within `buffer`, which outlives the borrow.
+        let text = unsafe { CStr::from_ptr(buffer.as_ptr()) };
+        text.to_string_lossy().into_owned()
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.text(), self.name())
+    }
+}
+
+/// An I/O error in the kernel's words, or in its own where it did not come from the kernel.
+#[derive(Debug)]
+pub struct Words<'a>(&'a io::Error);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.raw_os_error() {
+            Some(number) => Errno(number).fmt(f),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errno_has_its_text_and_its_name() {
+        assert_eq!(
+            Errno(libc::EACCES).to_string(),
+            "Permission denied (EACCES)"
+        );
+        assert_eq!(Errno(530).to_string(), "Unknown error 530 (errno 530)");
+        let error = io::Error::from_raw_os_error(libc::EMFILE);
+        assert_eq!(
+            Errno::of(&error).to_string(),
+            "Too many open files (EMFILE)"
+        );
+    }
+}
