@@ -1,2 +1,19 @@
 //! Observes the kernel and carries out plans.
+//!
+//! [`observe`] fills in what `netnsctl-model` needs to plan, [`apply`] carries a plan out,
+//! [`teardown`] takes namespaces away. All of it blocks, and all that enters a foreign namespace
+//! happens on a thread that ends there ([`netns::wander`]).
 #![forbid(unsafe_code)]
+
+pub mod apply;
+pub mod error;
+pub mod etc;
+pub mod names;
+pub mod netns;
+pub mod observe;
+mod probe;
+pub mod processes;
+mod record;
+pub mod state_dir;
+mod sysctl;
+pub mod teardown;

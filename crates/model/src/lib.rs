@@ -7,4 +7,7 @@
 
 pub mod address;
 pub mod desired;
+pub mod etc_files;
 pub mod name;
+pub mod observed;
+pub mod plan;

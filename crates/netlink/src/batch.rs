@@ -150,6 +150,13 @@ impl Batch {
         self.push(0, RouteNetlinkMessage::DelLink(message));
     }
 
+    /// Deletes a link found by its index, which no other link of its namespace ever had.
+    pub fn delete_link_by_index(&mut self, index: u32) {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        self.push(0, RouteNetlinkMessage::DelLink(message));
+    }
+
     /// Adds an address. IPv6 ones skip duplicate-address detection (IFA_F_NODAD), so that they can
     /// be bound at once. EEXIST if it is there.
     pub fn add_address(&mut self, index: u32, ip: IpAddr, prefix_len: u8) {

@@ -4,3 +4,4 @@
 //! needs. Callers need no unsafe of their own.
 
 pub mod errno;
+pub mod namespace;

@@ -1,0 +1,472 @@
+//! Carries out a plan, step by step and nothing else.
+//!
+//! Everything runs on one wandering thread. Requests to a namespace are collected and sent
+//! together; they are flushed before anything that builds on them: a step in another namespace, a
+//! sysctl, a record. A step that fails ends the work on its namespace; the others go on, and the
+//! next `up` finds the rest of the way.
+
+mod netns;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netnsctl_model::desired::VethPair;
+use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_model::observed::Record;
+use netnsctl_model::plan::{Action, LinkPlace, Plan, Step};
+use netnsctl_netlink::{Batch, NewLink, NewVeth, Route, VethEnd};
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+
+use crate::error::Error;
+use crate::netns::{Netns, Wanderer, wander};
+use crate::state_dir::StateDir;
+use crate::{etc, names, sysctl, teardown};
+
+use netns::{Context, OpenNetns};
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Steps that were carried out.
+    pub done: usize,
+    /// Steps that failed, in order.
+    pub failures: Vec<Failure>,
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The namespace in whose cause it was tried.
+    pub of: NetnsName,
+    /// The step, its object, and the kernel's words.
+    pub message: String,
+    /// A next step, where one is known.
+    pub hint: Option<String>,
+}
+
+/// Carries out `plan` with `home` as the home namespace. The lock is held by `state`.
+///
+/// Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. Never fails as a whole: see [`Outcome::failures`].
+pub fn apply(plan: &Plan, home: &Netns, state: &StateDir) -> Outcome {
+    wander(|wanderer| Executor::new(plan, home, state, wanderer).run())
+}
+
+/// What the kernel may answer to a request because its aim is reached already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tolerance {
+    Nothing,
+    AlreadyThere,
+    AlreadyGone,
+}
+
+impl Tolerance {
+    fn covers(self, errno: i32) -> bool {
+        let is = |candidates: &[Errno]| candidates.iter().any(|e| e.raw_os_error() == errno);
+        match self {
+            Self::Nothing => false,
+            Self::AlreadyThere => is(&[Errno::EXIST]),
+            Self::AlreadyGone => is(&[Errno::NODEV, Errno::SRCH, Errno::ADDRNOTAVAIL]),
+        }
+    }
+}
+
+struct Executor<'a> {
+    plan: &'a Plan,
+    home: &'a Netns,
+    state: &'a StateDir,
+    wanderer: &'a mut Wanderer,
+    open: OpenNetns,
+    failed: BTreeSet<NetnsName>,
+    outcome: Outcome,
+}
+
+impl<'a> Executor<'a> {
+    fn new(
+        plan: &'a Plan,
+        home: &'a Netns,
+        state: &'a StateDir,
+        wanderer: &'a mut Wanderer,
+    ) -> Self {
+        Self {
+            plan,
+            home,
+            state,
+            wanderer,
+            open: OpenNetns::default(),
+            failed: BTreeSet::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn run(mut self) -> Outcome {
+        let last_use = last_uses(&self.plan.steps);
+        for (number, step) in self.plan.steps.iter().enumerate() {
+            if !self.failed.contains(&step.of) {
+                match self.carry_out(number, step) {
+                    Ok(()) => self.outcome.done += 1,
+                    Err(error) => self.fail(&step.of, error.to_string(), error.hint()),
+                }
+            }
+            for netns in last_use.get(&number).into_iter().flatten() {
+                self.flush(netns);
+                self.open.close(netns);
+            }
+        }
+        self.flush_all();
+        self.outcome
+    }
+
+    fn carry_out(&mut self, number: usize, step: &Step) -> Result<(), Error> {
+        let of = &step.of;
+        let here = NetnsRef::Named(of.clone());
+        match &step.action {
+            Action::CreateNetns { applied } => self.create_netns(of, applied.clone()),
+            Action::Adopt { applied } | Action::WriteRecord { applied } => {
+                self.flush_all();
+                if self.failed.contains(of) {
+                    return Ok(());
+                }
+                let identity = self.context(&here)?.identity;
+                self.state.write_record(
+                    of,
+                    &Record {
+                        identity,
+                        applied: applied.clone(),
+                    },
+                )
+            }
+            Action::RemoveStaleName => names::remove_stale(of),
+            Action::DeleteNetns => {
+                let names = BTreeSet::from([of.clone()]);
+                let report = teardown::down(&names, teardown::Options::default(), self.state)?;
+                for failure in report.failures {
+                    self.fail(of, failure, None);
+                }
+                Ok(())
+            }
+            Action::MakeDirectory { path } => etc::make_directory(path),
+            Action::WriteFile { file, to, .. } => etc::write_file(of, *file, to),
+            Action::RemoveFile { file } => etc::remove_file(of, *file),
+            Action::WriteSysctl { key, to, .. } => {
+                self.flush(&here);
+                self.enter(&here)?;
+                sysctl::write(key, to).map_err(|source| Error::System {
+                    step: "write sysctl",
+                    object: format!("{key} = {to:?} in netns \"{of}\""),
+                    source,
+                })
+            }
+            Action::CreateVeth { pair } => self.create_veth(number, pair),
+            Action::SetUp { link } => self.queue(number, &link.netns, |batch| {
+                batch.set_link_up(link.interface.as_str())
+            }),
+            Action::SetMtu { link, to, .. } => self.queue(number, &link.netns, |batch| {
+                batch.set_link_mtu(link.interface.as_str(), *to);
+            }),
+            Action::SetMac { link, to, .. } => self.queue(number, &link.netns, |batch| {
+                batch.set_link_mac(link.interface.as_str(), to.0);
+            }),
+            Action::CreateHolder { interface, kind } => {
+                self.forget_index(&here, interface.as_str());
+                let link = NewLink {
+                    name: interface.as_str(),
+                    kind: kind.as_str(),
+                    up: true,
+                };
+                self.queue(number, &here, |batch| batch.create_link(link))
+            }
+            Action::DeleteLink { link } => {
+                self.forget_index(&link.netns, link.interface.as_str());
+                let name = link.interface.as_str();
+                self.queue(number, &link.netns, |batch| batch.delete_link(name))?;
+                self.flush(&link.netns);
+                Ok(())
+            }
+            Action::AddAddress { link, address, .. } => {
+                let index = self.index(link)?;
+                self.queue(number, &link.netns, |batch| {
+                    batch.add_address(index, address.ip(), address.prefix_len());
+                })
+            }
+            Action::RemoveAddress { link, address } => {
+                let index = self.index(link)?;
+                self.queue(number, &link.netns, |batch| {
+                    batch.delete_address(index, address.ip(), address.prefix_len());
+                })
+            }
+            Action::AddRoute { route, .. } => {
+                let route = self.route(&here, route)?;
+                self.queue(number, &here, |batch| batch.add_route(&route))
+            }
+            Action::RemoveRoute { route } => {
+                let route = self.route(&here, route)?;
+                self.queue(number, &here, |batch| batch.delete_route(&route))
+            }
+        }
+    }
+
+    /// Makes the namespace and notes which it is before it gets its name, so that a kill in
+    /// between leaves no namespace that nobody owns up to.
+    fn create_netns(
+        &mut self,
+        name: &NetnsName,
+        applied: netnsctl_model::observed::Applied,
+    ) -> Result<(), Error> {
+        self.open.leave();
+        let netns = self.wanderer.create()?;
+        let here = NetnsRef::Named(name.clone());
+        let context = Context::of_current(netns, name.as_str())?;
+        let identity = context.identity;
+        self.state
+            .write_record(name, &Record { identity, applied })?;
+        names::publish(name)?;
+        self.open.insert(here, context);
+        Ok(())
+    }
+
+    fn create_veth(&mut self, number: usize, pair: &VethPair) -> Result<(), Error> {
+        // Sent from a named end if there is one: home may have thousands of links, and finding
+        // the new one's index there would take longer with each.
+        let swap = pair.near.netns == NetnsRef::Home;
+        let (near, far) = if swap {
+            (&pair.far, &pair.near)
+        } else {
+            (&pair.near, &pair.far)
+        };
+        self.forget_index(&near.netns, near.interface.as_str());
+        self.forget_index(&far.netns, far.interface.as_str());
+        self.context(&near.netns)?;
+        let far_netns = self.context(&far.netns)?.handle()?;
+        let end = |end: &netnsctl_model::desired::VethEnd| (end.interface.clone(), end.mac.0);
+        let ((near_name, near_mac), (far_name, far_mac)) = (end(near), end(far));
+        self.queue(number, &near.netns, |batch| {
+            batch.create_veth(NewVeth {
+                near: VethEnd {
+                    name: near_name.as_str(),
+                    mac: Some(near_mac),
+                },
+                far: VethEnd {
+                    name: far_name.as_str(),
+                    mac: Some(far_mac),
+                },
+                far_netns: far_netns.as_fd(),
+                mtu: pair.mtu,
+            });
+        })?;
+        self.flush(&near.netns);
+        if self.failed.contains(&self.plan.steps[number].of) {
+            return Ok(());
+        }
+        // The near end knows the index of the far one.
+        let far_index = self
+            .context(&near.netns)?
+            .peer_index(near.interface.as_str())?;
+        let far_context = self.context(&far.netns)?;
+        far_context.learn_index(far.interface.as_str(), far_index);
+        self.queue(number, &far.netns, |batch| {
+            batch.set_link_up(far_name.as_str())
+        })
+    }
+
+    /// Adds a request to what is to be sent to `netns`.
+    fn queue(
+        &mut self,
+        number: usize,
+        netns: &NetnsRef,
+        add: impl FnOnce(&mut Batch),
+    ) -> Result<(), Error> {
+        let context = self.context(netns)?;
+        add(&mut context.batch);
+        context.steps.push(number);
+        Ok(())
+    }
+
+    /// The open namespace; opens it if this is the first step in it.
+    fn context(&mut self, netns: &NetnsRef) -> Result<&mut Context, Error> {
+        self.open.get(netns, self.home, self.wanderer)
+    }
+
+    fn enter(&mut self, netns: &NetnsRef) -> Result<(), Error> {
+        self.context(netns)?;
+        self.open.enter(netns, self.home, self.wanderer)
+    }
+
+    /// The index of a link, which may have to be created first.
+    fn index(&mut self, link: &LinkPlace) -> Result<u32, Error> {
+        let name = link.interface.as_str();
+        if let Some(index) = self.context(&link.netns)?.known_index(name) {
+            return Ok(index);
+        }
+        self.flush(&link.netns);
+        self.context(&link.netns)?.look_up_index(name)
+    }
+
+    fn forget_index(&mut self, netns: &NetnsRef, name: &str) {
+        if let Ok(context) = self.context(netns) {
+            context.forget_index(name);
+        }
+    }
+
+    fn route(
+        &mut self,
+        netns: &NetnsRef,
+        route: &netnsctl_model::desired::Route,
+    ) -> Result<Route, Error> {
+        let interface = match &route.interface {
+            Some(interface) => {
+                let link = LinkPlace {
+                    netns: netns.clone(),
+                    interface: interface.clone(),
+                };
+                Some(self.index(&link)?)
+            }
+            None => None,
+        };
+        Ok(Route {
+            destination: route.to.network(),
+            prefix_len: route.to.prefix_len(),
+            gateway: route.via,
+            interface,
+            kernel_made: false,
+        })
+    }
+
+    fn flush_all(&mut self) {
+        for netns in self.open.names() {
+            self.flush(&netns);
+        }
+    }
+
+    /// Sends what waits for `netns` and notes which steps the kernel refused.
+    fn flush(&mut self, netns: &NetnsRef) {
+        let Some((results, steps)) = self.open.commit(netns) else {
+            return;
+        };
+        let results = match results {
+            Ok(results) => results,
+            Err(error) => {
+                for number in steps {
+                    let of = self.plan.steps[number].of.clone();
+                    self.fail(
+                        &of,
+                        format!("{}: {error}", attempt(&self.plan.steps[number])),
+                        None,
+                    );
+                }
+                return;
+            }
+        };
+        for (number, result) in steps.into_iter().zip(results) {
+            let step = &self.plan.steps[number];
+            let Err(error) = result else { continue };
+            if !tolerance(&step.action).covers(error.errno) {
+                let hint = hint(&step.action, error.errno);
+                self.fail(&step.of, format!("{}: {error}", attempt(step)), hint);
+            }
+        }
+    }
+
+    fn fail(&mut self, of: &NetnsName, message: String, hint: Option<String>) {
+        self.failed.insert(of.clone());
+        self.outcome.failures.push(Failure {
+            of: of.clone(),
+            message,
+            hint,
+        });
+    }
+}
+
+fn tolerance(action: &Action) -> Tolerance {
+    match action {
+        Action::AddAddress { .. } | Action::AddRoute { again: true, .. } => Tolerance::AlreadyThere,
+        Action::DeleteLink { .. } | Action::RemoveAddress { .. } | Action::RemoveRoute { .. } => {
+            Tolerance::AlreadyGone
+        }
+        _ => Tolerance::Nothing,
+    }
+}
+
+/// What was tried, for the front of an error.
+fn attempt(step: &Step) -> String {
+    let of = step.of.as_str();
+    match &step.action {
+        Action::CreateVeth { pair } => format!(
+            "cannot create veth \"{}\" in netns \"{}\" with \"{}\" in netns \"{}\"",
+            pair.near.interface, pair.near.netns, pair.far.interface, pair.far.netns
+        ),
+        Action::CreateHolder { interface, kind } => {
+            format!(
+                "cannot create {} link \"{interface}\" in netns \"{of}\"",
+                kind.as_str()
+            )
+        }
+        Action::AddAddress { link, address, .. } => {
+            format!(
+                "cannot add address {address} to \"{}\" in netns \"{}\"",
+                link.interface, link.netns
+            )
+        }
+        Action::AddRoute { route, .. } => {
+            format!(
+                "cannot add route {} in netns \"{of}\"",
+                netnsctl_model::plan::text::route(route)
+            )
+        }
+        action => {
+            let verb = match action.change() {
+                netnsctl_model::plan::text::Change::Add => "add",
+                netnsctl_model::plan::text::Change::Modify => "change",
+                netnsctl_model::plan::text::Change::Remove => "remove",
+            };
+            format!("cannot {verb} {} in netns \"{of}\"", action.describe(of))
+        }
+    }
+}
+
+fn hint(action: &Action, errno: i32) -> Option<String> {
+    let is = |candidate: Errno| candidate.raw_os_error() == errno;
+    match action {
+        Action::CreateHolder { kind, .. } if is(Errno::OPNOTSUPP) => Some(format!(
+            "this kernel has no {} links; interface_kind = \"auto\" takes one it has",
+            kind.as_str()
+        )),
+        Action::AddRoute { .. } if is(Errno::NETUNREACH) || is(Errno::HOSTUNREACH) => {
+            Some("the gateway is in no subnet of this namespace's addresses".to_owned())
+        }
+        Action::CreateVeth { .. } if is(Errno::EXIST) => {
+            Some("a link of that name appeared meanwhile; run \"netnsctl up\" again".to_owned())
+        }
+        _ if is(Errno::PERM) => {
+            Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// After which step each namespace is not needed any more, so that a long plan does not keep
+/// thousands of descriptors.
+fn last_uses(steps: &[Step]) -> BTreeMap<usize, Vec<NetnsRef>> {
+    let mut last: BTreeMap<NetnsRef, usize> = BTreeMap::new();
+    for (number, step) in steps.iter().enumerate() {
+        last.insert(NetnsRef::Named(step.of.clone()), number);
+        let links = match &step.action {
+            Action::CreateVeth { pair } => vec![&pair.near.netns, &pair.far.netns],
+            Action::AddAddress { link, .. }
+            | Action::DeleteLink { link }
+            | Action::RemoveAddress { link, .. }
+            | Action::SetMac { link, .. }
+            | Action::SetMtu { link, .. }
+            | Action::SetUp { link } => vec![&link.netns],
+            _ => Vec::new(),
+        };
+        last.extend(links.into_iter().map(|netns| (netns.clone(), number)));
+    }
+    let mut after: BTreeMap<usize, Vec<NetnsRef>> = BTreeMap::new();
+    for (netns, number) in last
+        .into_iter()
+        .filter(|(netns, _)| *netns != NetnsRef::Home)
+    {
+        after.entry(number).or_default().push(netns);
+    }
+    after
+}

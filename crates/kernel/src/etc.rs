@@ -1,0 +1,130 @@
+//! `/etc/netns/NAME/`: reading what is there, writing our files, removing them again.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use netnsctl_model::etc_files::{ETC_NETNS, directory, is_ours};
+use netnsctl_model::name::NetnsName;
+use netnsctl_model::observed::{Etc, EtcFile, FileState};
+use rustix::fs::{AtFlags, CWD, Mode, mkdirat, unlinkat};
+use rustix::io::Errno;
+
+use crate::error::{Context, Error};
+use crate::names::open_folder_nofollow;
+use crate::state_dir::{read_file, replace_file, temporary_name};
+
+/// What `/etc` says about `names`, and the host's nsswitch.conf.
+pub(crate) fn observe<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Result<Etc, Error> {
+    let mut etc = Etc {
+        host_nsswitch: host_nsswitch()?,
+        ..Etc::default()
+    };
+    if open_existing(ETC_NETNS)?.is_none() {
+        return Ok(etc);
+    }
+    etc.directories.insert(ETC_NETNS.to_owned());
+    for name in names {
+        let path = directory(name);
+        let Some(folder) = open_existing(&path)? else {
+            continue;
+        };
+        etc.directories.insert(path.clone());
+        for file in EtcFile::ALL {
+            if let Some(state) =
+                file_state(&folder, file).context("read", format!("{path}/{}", file.file_name()))?
+            {
+                etc.files.insert((name.clone(), file), state);
+            }
+        }
+    }
+    Ok(etc)
+}
+
+/// A folder that may be missing. A symbolic link in its place counts as the user's own set-up.
+fn open_existing(path: &str) -> Result<Option<OwnedFd>, Error> {
+    match open_folder_nofollow(path) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("open", path),
+    }
+}
+
+fn file_state(folder: &OwnedFd, file: EtcFile) -> io::Result<Option<FileState>> {
+    match read_file(folder, file.file_name()) {
+        Ok(content) if is_ours(&content) => Ok(Some(FileState::Ours(content))),
+        Ok(_) => Ok(Some(FileState::Foreign)),
+        Err(error) => match (
+            error.kind(),
+            error.raw_os_error().map(Errno::from_raw_os_error),
+        ) {
+            (io::ErrorKind::NotFound, _) => Ok(None),
+            // Not text, or a symbolic link: nothing we ever write.
+            (io::ErrorKind::InvalidData, _) | (_, Some(Errno::LOOP)) => {
+                Ok(Some(FileState::Foreign))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn host_nsswitch() -> Result<Option<String>, Error> {
+    match std::fs::read("/etc/nsswitch.conf") {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("read", "/etc/nsswitch.conf"),
+    }
+}
+
+/// Makes a folder. One that is there is success.
+pub(crate) fn make_directory(path: &str) -> Result<(), Error> {
+    match mkdirat(CWD, path, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).context("create", path),
+    }
+}
+
+/// Writes one of our files, unless the user put one there meanwhile.
+pub(crate) fn write_file(name: &NetnsName, file: EtcFile, content: &str) -> Result<(), Error> {
+    let path = format!("{}/{}", directory(name), file.file_name());
+    let folder = open_folder_nofollow(&directory(name)).context("open", directory(name))?;
+    if file_state(&folder, file).context("read", &path)? == Some(FileState::Foreign) {
+        return Ok(());
+    }
+    replace_file(&folder, file.file_name(), content.as_bytes(), 0o644).context("write", &path)
+}
+
+/// Removes one of our files; a user's own stays.
+pub(crate) fn remove_file(name: &NetnsName, file: EtcFile) -> Result<(), Error> {
+    let path = format!("{}/{}", directory(name), file.file_name());
+    let Some(folder) = open_existing(&directory(name))? else {
+        return Ok(());
+    };
+    let _ = unlinkat(&folder, temporary_name(file.file_name()), AtFlags::empty());
+    if !matches!(
+        file_state(&folder, file).context("read", &path)?,
+        Some(FileState::Ours(_))
+    ) {
+        return Ok(());
+    }
+    match unlinkat(&folder, file.file_name(), AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error).context("remove", path),
+    }
+}
+
+/// Removes those of the folders that are empty, the deepest first.
+pub(crate) fn remove_directories(paths: &BTreeSet<String>) -> Result<(), Error> {
+    for path in paths
+        .iter()
+        .rev()
+        .filter(|path| path.starts_with(ETC_NETNS))
+    {
+        match unlinkat(CWD, path, AtFlags::REMOVEDIR) {
+            // Not empty: the user put something there, or another namespace still needs it.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(error).context("remove", path),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! A network namespace as an owned descriptor, and threads that visit one.
+//!
+//! setns(2) moves a single thread. A thread left behind in a foreign namespace would open its
+//! next socket there, so only a [`Wanderer`] can enter one, and a wanderer exists only on a
+//! thread that ends with the work it was made for.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_sys::namespace;
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::error::{Context, Error};
+use crate::names;
+
+/// A network namespace, kept alive by this descriptor. Equality is identity: device and inode.
+#[derive(Debug)]
+pub struct Netns {
+    fd: OwnedFd,
+    /// `st_dev` of the namespace file.
+    pub device: u64,
+    /// `st_ino` of the namespace file: the number in `net:[4026531840]`.
+    pub inode: u64,
+}
+
+impl PartialEq for Netns {
+    fn eq(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+impl Netns {
+    /// The namespace of the calling thread.
+    pub fn current() -> Result<Self, Error> {
+        Self::open_path("/proc/thread-self/ns/net")
+    }
+
+    /// The namespace of that name in `/run/netns`.
+    ///
+    /// Errors: [`Error::NoSuchNetns`], [`Error::Stale`] if no namespace is mounted there.
+    pub fn named(name: &NetnsName) -> Result<Self, Error> {
+        names::open(name)
+    }
+
+    /// A namespace file anywhere. Opening that of another user's process needs ptrace rights.
+    pub fn open_path(path: &str) -> Result<Self, Error> {
+        let fd = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        Self::from_fd(fd.context("open", path)?).context("look at", path)
+    }
+
+    pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+        let stat = fstat(&fd)?;
+        Ok(Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            fd,
+        })
+    }
+}
+
+impl AsFd for Netns {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Where this process stands.
+#[derive(Debug)]
+pub enum Place {
+    /// At home: in the namespace that named ones are to be joined with.
+    Home(Netns),
+    /// In a namespace that has a name.
+    Inside(NetnsName),
+}
+
+/// Finds out where this process stands: home is the namespace the machine booted in, or, for
+/// those who made themselves a world of their own with unshare(1), the one they are in, as long
+/// as it has no name.
+pub fn place() -> Result<Place, Error> {
+    let here = Netns::current()?;
+    let boot = Netns::open_path("/proc/1/ns/net");
+    if boot.as_ref().is_ok_and(|boot| *boot == here) {
+        return Ok(Place::Home(here));
+    }
+    for name in names::list()? {
+        if names::open(&name).is_ok_and(|netns| netns == here) {
+            return Ok(Place::Inside(name));
+        }
+    }
+    Ok(Place::Home(here))
+}
+
+/// The home namespace, for commands that manage others.
+///
+/// Errors: [`Error::Inside`] if this process is in a namespace that has a name: what it would
+/// make would hang off that one.
+pub fn home() -> Result<Netns, Error> {
+    match place()? {
+        Place::Home(netns) => Ok(netns),
+        Place::Inside(name) => Err(Error::Inside(name.to_string())),
+    }
+}
+
+/// Home or a named namespace, seen from home.
+pub fn resolve(netns: &NetnsRef) -> Result<Netns, Error> {
+    match netns {
+        NetnsRef::Home => home(),
+        NetnsRef::Named(name) => Netns::named(name),
+    }
+}
+
+/// The right to move the calling thread between namespaces; see [`wander`].
+#[derive(Debug)]
+pub struct Wanderer {
+    /// Not to be sent to a thread that lives on.
+    _on_this_thread: PhantomData<*const ()>,
+}
+
+/// Runs `work` on a thread of its own that may move between namespaces and ends afterwards.
+/// The calling thread waits and never moves.
+pub fn wander<T: Send>(work: impl FnOnce(&mut Wanderer) -> T + Send) -> T {
+    let wanderer = || {
+        work(&mut Wanderer {
+            _on_this_thread: PhantomData,
+        })
+    };
+    match std::thread::scope(|scope| scope.spawn(wanderer).join()) {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+impl Wanderer {
+    /// Moves this thread into `netns`. Needs CAP_SYS_ADMIN in the user namespace that owns it and
+    /// in the caller's own (setns(2)).
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where threads move"
+    )]
+    pub fn enter(&mut self, netns: &Netns, name: &str) -> Result<(), Error> {
+        move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))
+            .context("enter", format!("netns \"{name}\""))
+    }
+
+    /// Makes a new network namespace and moves this thread into it. It has no name and ends with
+    /// the last descriptor or thread that keeps it. Needs CAP_SYS_ADMIN (unshare(2)).
+    pub fn create(&mut self) -> Result<Netns, Error> {
+        namespace::unshare_network().context("create", "a network namespace")?;
+        Netns::current()
+    }
+}
+
+/// Runs `work` once inside `netns`, on a thread that ends there: to open a socket in it.
+pub fn within<T: Send>(
+    netns: &Netns,
+    name: &str,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, Error> {
+    wander(|wanderer| wanderer.enter(netns, name).map(|()| work()))
+}

@@ -1,0 +1,392 @@
+//! Reads what a plan needs to know from the kernel, /run and /etc.
+//!
+//! Nothing is changed. One thread visits the namespaces one after the other; what it finds is
+//! then joined: a veth names its other end by an index and a namespace id, and only with both
+//! namespaces at hand do these become names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+
+use netnsctl_model::address::{InterfaceAddress, MacAddress};
+use netnsctl_model::desired::{Desired, HolderChoice, Route};
+use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+use netnsctl_model::observed::{
+    Identity, Interior, Link, Observed, ObservedAddress, ObservedRoute, Peer, Presence, Record,
+};
+use netnsctl_model::plan::{Request, forwarding_keys};
+use netnsctl_netlink as netlink;
+use netnsctl_netlink::Socket;
+use netnsctl_sys::namespace::netns_cookie;
+
+use crate::error::{Context, Error, NetlinkContext};
+use crate::netns::{Netns, Wanderer, wander};
+use crate::{etc, names, probe, state_dir, sysctl};
+
+/// Reads everything that planning `request` needs. `home` is the home namespace.
+///
+/// Needs CAP_SYS_ADMIN to enter namespaces. Errors name the namespace that could not be read.
+pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Observed, Error> {
+    let records = state_dir::records()?;
+    let survey = Survey::new(desired, &records, request);
+    let found = wander(|wanderer| survey.visit_all(wanderer, home))?;
+    let etc = etc::observe(survey.names.iter())?;
+    let mut observed = Observed {
+        records,
+        etc,
+        ..Observed::default()
+    };
+    join(found, &mut observed);
+    let pristine = probe::pristine(
+        survey.needs_holder_kind(desired, &observed, request),
+        &survey.pristine_keys(desired, &observed),
+    )?;
+    observed.holder_kinds = pristine.holder_kinds;
+    observed.pristine_sysctl = pristine.sysctl;
+    Ok(observed)
+}
+
+/// What is to be looked at.
+struct Survey {
+    names: BTreeSet<NetnsName>,
+    /// The keys to read, by namespace.
+    keys: BTreeMap<NetnsName, BTreeSet<SysctlKey>>,
+    /// The namespaces that veth ends of a namespace may lead to.
+    partners: BTreeMap<NetnsRef, BTreeSet<NetnsRef>>,
+}
+
+/// A namespace as its own numbers describe it.
+struct Raw {
+    identity: Identity,
+    links: Vec<netlink::Link>,
+    addresses: Vec<netlink::Address>,
+    routes: Vec<netlink::Route>,
+    sysctl: BTreeMap<SysctlKey, Option<String>>,
+    /// What the namespace ids seen here mean.
+    nsids: BTreeMap<i32, NetnsRef>,
+}
+
+/// What stands at a name.
+enum Found {
+    Absent,
+    Stale,
+    Present(Raw),
+}
+
+/// The keys of home that tell whether IPv6 can be used there.
+fn home_keys() -> BTreeSet<SysctlKey> {
+    let keys = [
+        "net.ipv6.conf.all.disable_ipv6",
+        "net.ipv6.conf.default.disable_ipv6",
+    ];
+    keys.iter()
+        .filter_map(|key| SysctlKey::parse(key).ok())
+        .collect()
+}
+
+impl Survey {
+    fn new(desired: &Desired, records: &BTreeMap<NetnsName, Record>, request: &Request) -> Self {
+        let covered = |netns: &NetnsRef| netns.name().is_some_and(|name| request.covers(name));
+        let mut names: BTreeSet<NetnsName> = desired
+            .netns
+            .keys()
+            .filter(|name| request.covers(name))
+            .cloned()
+            .collect();
+        let mut partners: BTreeMap<NetnsRef, BTreeSet<NetnsRef>> = BTreeMap::new();
+        let declared = desired
+            .veths
+            .iter()
+            .map(|pair| (&pair.near.netns, &pair.far.netns));
+        let recorded = records.values().flat_map(|record| &record.applied.veths);
+        for (near, far) in declared.chain(recorded.map(|ends| (&ends.near.0, &ends.far.0))) {
+            if covered(near) || covered(far) {
+                names.extend([near, far].into_iter().filter_map(NetnsRef::name).cloned());
+                partners
+                    .entry(near.clone())
+                    .or_default()
+                    .insert(far.clone());
+                partners
+                    .entry(far.clone())
+                    .or_default()
+                    .insert(near.clone());
+            }
+        }
+        let mut keys: BTreeMap<NetnsName, BTreeSet<SysctlKey>> = BTreeMap::new();
+        let forwarding = forwarding_keys();
+        for name in &names {
+            let declared = desired
+                .netns
+                .get(name)
+                .into_iter()
+                .flat_map(|netns| netns.sysctl.keys());
+            let recorded = records
+                .get(name)
+                .into_iter()
+                .flat_map(|r| r.applied.sysctl.keys());
+            let mut wanted: BTreeSet<_> = declared.chain(recorded).cloned().collect();
+            wanted.extend(forwarding.iter().cloned());
+            keys.insert(name.clone(), wanted);
+        }
+        Self {
+            names,
+            keys,
+            partners,
+        }
+    }
+
+    fn visit_all(
+        &self,
+        wanderer: &mut Wanderer,
+        home: &Netns,
+    ) -> Result<BTreeMap<NetnsRef, Found>, Error> {
+        let mut open = BTreeMap::new();
+        let mut found = BTreeMap::new();
+        for name in &self.names {
+            let netns = NetnsRef::Named(name.clone());
+            match names::open(name) {
+                Ok(handle) => drop(open.insert(netns, handle)),
+                Err(Error::NoSuchNetns(_)) => drop(found.insert(netns, Found::Absent)),
+                Err(Error::Stale(_)) => drop(found.insert(netns, Found::Stale)),
+                Err(error) => return Err(error),
+            }
+        }
+        for (netns, handle) in &open {
+            let raw = self.visit(wanderer, netns, handle, &open, home)?;
+            found.insert(netns.clone(), Found::Present(raw));
+        }
+        let raw = self.visit(wanderer, &NetnsRef::Home, home, &open, home)?;
+        found.insert(NetnsRef::Home, Found::Present(raw));
+        Ok(found)
+    }
+
+    fn visit(
+        &self,
+        wanderer: &mut Wanderer,
+        netns: &NetnsRef,
+        handle: &Netns,
+        open: &BTreeMap<NetnsRef, Netns>,
+        home: &Netns,
+    ) -> Result<Raw, Error> {
+        let name = netns.as_str();
+        wanderer.enter(handle, name)?;
+        let mut socket = Socket::open().in_netns("open a socket in", name)?;
+        let mut nsids = BTreeMap::new();
+        for partner in self.partners.get(netns).into_iter().flatten() {
+            let other = match partner {
+                NetnsRef::Home => Some(home),
+                NetnsRef::Named(_) => open.get(partner),
+            };
+            let Some(other) = other else { continue };
+            let id = socket
+                .nsid_of(other.as_fd())
+                .in_netns("ask for the neighbours of", name)?;
+            nsids.extend(id.map(|id| (id, partner.clone())));
+        }
+        let is_home = *netns == NetnsRef::Home;
+        // Home may have thousands of links and routes that are nobody's business here.
+        let look = !is_home || self.partners.contains_key(netns);
+        let links = if look { socket.links() } else { Ok(Vec::new()) };
+        let addresses = if look {
+            socket.addresses()
+        } else {
+            Ok(Vec::new())
+        };
+        let routes = if is_home {
+            Ok(Vec::new())
+        } else {
+            socket.routes()
+        };
+        let keys = match netns {
+            NetnsRef::Home => home_keys(),
+            NetnsRef::Named(name) => self.keys.get(name).cloned().unwrap_or_default(),
+        };
+        let mut values = BTreeMap::new();
+        for key in keys {
+            let object = || format!("{key} in netns \"{name}\"");
+            let value = sysctl::read(&key).context("read sysctl", object())?;
+            values.insert(key, value);
+        }
+        Ok(Raw {
+            identity: identity(handle, &socket),
+            links: links.in_netns("list the links of", name)?,
+            addresses: addresses.in_netns("list the addresses of", name)?,
+            routes: routes.in_netns("list the routes of", name)?,
+            sysctl: values,
+            nsids,
+        })
+    }
+
+    /// Whether a holder link is to be created whose kind is ours to choose.
+    fn needs_holder_kind(&self, desired: &Desired, observed: &Observed, request: &Request) -> bool {
+        desired
+            .netns
+            .iter()
+            .filter(|(name, _)| request.covers(name))
+            .any(|(name, netns)| {
+                let interior = observed.netns.get(name).and_then(Presence::interior);
+                let has_holder =
+                    interior.is_some_and(|i| i.links.contains_key(&netns.holder.interface));
+                netns.holder.kind == HolderChoice::Auto && !has_holder
+            })
+    }
+
+    /// Keys whose value in a new namespace matters: those declared for a namespace still to be
+    /// made, and those recorded and no longer declared.
+    fn pristine_keys(&self, desired: &Desired, observed: &Observed) -> BTreeSet<SysctlKey> {
+        let mut keys = BTreeSet::new();
+        for name in &self.names {
+            let declared = desired.netns.get(name).map(|netns| &netns.sysctl);
+            let is_declared =
+                |key: &SysctlKey| declared.is_some_and(|sysctl| sysctl.contains_key(key));
+            if observed
+                .netns
+                .get(name)
+                .and_then(Presence::interior)
+                .is_none()
+            {
+                keys.extend(
+                    declared
+                        .into_iter()
+                        .flat_map(|sysctl| sysctl.keys().cloned()),
+                );
+            } else if let Some(record) = observed.records.get(name) {
+                let recorded = record.applied.sysctl.keys();
+                keys.extend(recorded.filter(|key| !is_declared(key)).cloned());
+            }
+        }
+        // Keys of a single link do not exist where that link does not.
+        let forwarding = forwarding_keys();
+        keys.retain(|key| key.interface().is_none() && !forwarding.contains(key));
+        keys
+    }
+}
+
+/// The identity of the namespace `handle`, of which `socket` is.
+pub(crate) fn identity(handle: &Netns, socket: &Socket) -> Identity {
+    // Without a cookie (Linux before 5.14) device and inode must do.
+    let cookie = netns_cookie(socket.as_fd()).ok();
+    Identity {
+        device: handle.device,
+        inode: handle.inode,
+        cookie,
+    }
+}
+
+/// Turns numbers into names, now that all namespaces are at hand.
+fn join(found: BTreeMap<NetnsRef, Found>, observed: &mut Observed) {
+    let names: BTreeMap<(NetnsRef, u32), InterfaceName> = found
+        .iter()
+        .flat_map(|(netns, found)| {
+            let links = match found {
+                Found::Present(raw) => raw.links.as_slice(),
+                Found::Absent | Found::Stale => &[],
+            };
+            links.iter().filter_map(|link| {
+                Some((
+                    (netns.clone(), link.index),
+                    InterfaceName::parse(&link.name).ok()?,
+                ))
+            })
+        })
+        .collect();
+    for (netns, found) in found {
+        let presence = match found {
+            Found::Absent => Presence::Absent,
+            Found::Stale => Presence::Stale,
+            Found::Present(raw) => Presence::Present(interior(&netns, raw, &names)),
+        };
+        match (netns, presence) {
+            (NetnsRef::Home, Presence::Present(interior)) => observed.home = interior,
+            (NetnsRef::Home, _) => {}
+            (NetnsRef::Named(name), presence) => drop(observed.netns.insert(name, presence)),
+        }
+    }
+}
+
+fn interior(
+    netns: &NetnsRef,
+    raw: Raw,
+    names: &BTreeMap<(NetnsRef, u32), InterfaceName>,
+) -> Interior {
+    let name_of = |index: u32| names.get(&(netns.clone(), index)).cloned();
+    let mut links = BTreeMap::new();
+    for link in &raw.links {
+        let Some(name) = name_of(link.index) else {
+            continue;
+        };
+        let peer = (link.kind.as_deref() == Some("veth")).then(|| peer(netns, link, &raw, names));
+        links.insert(
+            name,
+            Link {
+                kind: link.kind.clone(),
+                up: link.up,
+                carrier: link.carrier,
+                mtu: link.mtu,
+                mac: link.mac.map(MacAddress),
+                addresses: addresses(&raw, link.index),
+                peer,
+            },
+        );
+    }
+    let routes = raw
+        .routes
+        .iter()
+        .filter_map(|route| observed_route(route, name_of))
+        .collect();
+    Interior {
+        identity: raw.identity,
+        links,
+        routes,
+        sysctl: raw.sysctl,
+    }
+}
+
+fn peer(
+    netns: &NetnsRef,
+    link: &netlink::Link,
+    raw: &Raw,
+    names: &BTreeMap<(NetnsRef, u32), InterfaceName>,
+) -> Peer {
+    let other = match link.peer_nsid {
+        None => Some(netns.clone()),
+        Some(id) => raw.nsids.get(&id).cloned(),
+    };
+    let known = other.zip(link.peer_index).and_then(|place| {
+        let name = names.get(&place)?.clone();
+        Some(Peer::Known(place.0, name))
+    });
+    known.unwrap_or(Peer::Elsewhere)
+}
+
+fn addresses(raw: &Raw, index: u32) -> Vec<ObservedAddress> {
+    let of_link = raw
+        .addresses
+        .iter()
+        .filter(|address| address.index == index);
+    let observed = of_link.filter_map(|address| {
+        let net = ipnet::IpNet::new(address.ip, address.prefix_len).ok()?;
+        let kernel_made = address.kernel_made || !address.permanent;
+        Some(ObservedAddress {
+            address: InterfaceAddress(net),
+            kernel_made,
+        })
+    });
+    observed.collect()
+}
+
+fn observed_route(
+    route: &netlink::Route,
+    name_of: impl Fn(u32) -> Option<InterfaceName>,
+) -> Option<ObservedRoute> {
+    let to = ipnet::IpNet::new(route.destination, route.prefix_len).ok()?;
+    let interface = route.interface.and_then(name_of);
+    let kernel_made = route.kernel_made;
+    Some(ObservedRoute {
+        route: Route {
+            to,
+            via: route.gateway,
+            interface,
+        },
+        kernel_made,
+    })
+}

@@ -1,0 +1,153 @@
+//! `/run/netnsctl`: the lock that orders whoever changes something, and the records.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use netnsctl_model::name::NetnsName;
+use netnsctl_model::observed::Record;
+use rustix::fs::{
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, renameat,
+    statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::error::{Context, Error};
+use crate::names::open_folder_nofollow;
+use crate::record;
+
+/// The folder.
+pub const RUN_NETNSCTL: &str = "/run/netnsctl";
+
+/// Its mode: anybody may read what was applied, as anybody may list links.
+const FOLDER_MODE: u32 = 0o755;
+
+/// The folder, locked for as long as this lives: whoever changes namespaces holds it.
+#[derive(Debug)]
+pub struct StateDir {
+    folder: OwnedFd,
+}
+
+impl StateDir {
+    /// Makes the folder if need be and waits for its lock (flock(2) on the folder itself, so that
+    /// no lock file is left behind).
+    pub fn lock() -> Result<Self, Error> {
+        loop {
+            match mkdirat(CWD, RUN_NETNSCTL, Mode::from_raw_mode(FOLDER_MODE)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error).context("create", RUN_NETNSCTL),
+            }
+            let folder = match open_folder_nofollow(RUN_NETNSCTL) {
+                Ok(folder) => folder,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).context("open", RUN_NETNSCTL),
+            };
+            flock(&folder, FlockOperation::LockExclusive).context("lock", RUN_NETNSCTL)?;
+            // A `down` that had the lock before us may have removed the folder we waited for.
+            let locked = fstat(&folder).context("look at", RUN_NETNSCTL)?;
+            match statat(CWD, RUN_NETNSCTL, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
+                    return Ok(Self { folder });
+                }
+                Ok(_) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error).context("look at", RUN_NETNSCTL),
+            }
+        }
+    }
+
+    /// Writes the record of `name`, whole or not at all.
+    pub fn write_record(&self, name: &NetnsName, record: &Record) -> Result<(), Error> {
+        let text = record::to_json(record);
+        replace_file(&self.folder, &file_name(name), text.as_bytes(), 0o644)
+            .context("write", record_path(name))
+    }
+
+    /// Removes the record of `name`. Already gone is success.
+    pub fn remove_record(&self, name: &NetnsName) -> Result<(), Error> {
+        for file in [file_name(name), temporary_name(&file_name(name))] {
+            match unlinkat(&self.folder, &file, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error).context("remove", record_path(name)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folder if nothing is left in it. Whoever waits for its lock makes a new one.
+    pub fn remove_if_empty(self) {
+        let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
+    }
+}
+
+/// All records, by name. A folder that is not there has none. Needs no lock: each record is
+/// replaced as a whole.
+pub fn records() -> Result<std::collections::BTreeMap<NetnsName, Record>, Error> {
+    let mut records = std::collections::BTreeMap::new();
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let folder = match openat(CWD, RUN_NETNSCTL, flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => return Ok(records),
+        Err(error) => return Err(error).context("open", RUN_NETNSCTL),
+    };
+    for entry in Dir::read_from(&folder).context("list", RUN_NETNSCTL)? {
+        let entry = entry.context("list", RUN_NETNSCTL)?;
+        let name = entry
+            .file_name()
+            .to_str()
+            .ok()
+            .and_then(|file| file.strip_suffix(".json"));
+        let Some(name) = name.and_then(|name| NetnsName::parse(name).ok()) else {
+            continue;
+        };
+        let text = match read_file(&folder, &file_name(&name)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).context("read", record_path(&name)),
+        };
+        let record = record::from_json(&text).map_err(|reason| Error::Record {
+            path: record_path(&name),
+            reason,
+        })?;
+        records.insert(name, record);
+    }
+    Ok(records)
+}
+
+fn file_name(name: &NetnsName) -> String {
+    format!("{name}.json")
+}
+
+fn record_path(name: &NetnsName) -> String {
+    format!("{RUN_NETNSCTL}/{name}.json")
+}
+
+/// The name a file has while it is being written.
+pub(crate) fn temporary_name(file: &str) -> String {
+    format!(".{file}.new")
+}
+
+/// Replaces a file by one with `content`: whoever reads sees the old or the new one whole.
+/// No fsync: what is replaced here lives in memory or can be made anew.
+pub(crate) fn replace_file(
+    folder: &OwnedFd,
+    file: &str,
+    content: &[u8],
+    mode: u32,
+) -> io::Result<()> {
+    let temporary = temporary_name(file);
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = openat(folder, &temporary, flags, Mode::from_raw_mode(mode))?;
+    let written = io::Write::write_all(&mut std::fs::File::from(fd), content)
+        .and_then(|()| Ok(renameat(folder, &temporary, folder, file)?));
+    if written.is_err() {
+        let _ = unlinkat(folder, &temporary, AtFlags::empty());
+    }
+    written
+}
+
+/// Reads a plain file in `folder`; ELOOP for a symbolic link.
+pub(crate) fn read_file(folder: &OwnedFd, file: &str) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = openat(folder, file, flags, Mode::empty())?;
+    io::read_to_string(std::fs::File::from(fd))
+}

@@ -1,0 +1,225 @@
+//! What is there: the kernel's state and our own records, as far as a plan needs them.
+//!
+//! The kernel layer fills this in. Nothing in it is interpreted yet; whether something is ours or
+//! somebody else's follows from comparing it with the [`Record`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::{InterfaceAddress, MacAddress};
+use crate::desired::{HolderKind, Route};
+use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+
+/// Everything a plan is made from, besides the declaration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The home namespace; only what veth ends need is listed.
+    pub home: Interior,
+    /// The namespaces asked for, and every one there is a record of.
+    pub netns: BTreeMap<NetnsName, Presence>,
+    /// What netnsctl noted when it last applied something.
+    pub records: BTreeMap<NetnsName, Record>,
+    /// `/etc/netns` and what there is in it for the namespaces asked for.
+    pub etc: Etc,
+    /// The kinds of holder link this kernel has, empty if nobody needed to know.
+    pub holder_kinds: BTreeSet<HolderKind>,
+    /// What a new namespace has for the keys asked for; no entry for a key it does not have.
+    pub pristine_sysctl: BTreeMap<SysctlKey, String>,
+}
+
+/// What stands at `/run/netns/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing.
+    Absent,
+    /// A file that is no namespace: what a killed `ip netns add` or an unmount leaves behind.
+    Stale,
+    /// A namespace.
+    Present(Interior),
+}
+
+impl Presence {
+    /// The inside, if it is a namespace.
+    pub fn interior(&self) -> Option<&Interior> {
+        match self {
+            Self::Present(interior) => Some(interior),
+            Self::Absent | Self::Stale => None,
+        }
+    }
+}
+
+/// Which namespace it is, whatever its name. Inode numbers are used again as soon as they are
+/// free; the cookie (SO_NETNS_COOKIE, socket(7), Linux 5.14) never is until the next boot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// `st_dev` of the namespace file.
+    pub device: u64,
+    /// `st_ino` of the namespace file.
+    pub inode: u64,
+    /// The kernel's cookie, where it has one.
+    pub cookie: Option<u64>,
+}
+
+/// The inside of a network namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interior {
+    /// Which one it is.
+    pub identity: Identity,
+    /// Interfaces by name.
+    pub links: BTreeMap<InterfaceName, Link>,
+    /// Unicast routes of the main table.
+    pub routes: Vec<ObservedRoute>,
+    /// The values of the keys asked for; `None` for one that does not exist there.
+    pub sysctl: BTreeMap<SysctlKey, Option<String>>,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// IFLA_INFO_KIND; none for hardware and `lo`.
+    pub kind: Option<String>,
+    /// Administratively up.
+    pub up: bool,
+    /// Has a carrier.
+    pub carrier: bool,
+    /// In bytes.
+    pub mtu: u32,
+    /// Link-layer address.
+    pub mac: Option<MacAddress>,
+    /// Addresses, in the kernel's order: of one subnet, the first is the primary.
+    pub addresses: Vec<ObservedAddress>,
+    /// For a veth, its other end.
+    pub peer: Option<Peer>,
+}
+
+impl Link {
+    /// Whether it carries `address`, prefix length and all.
+    pub fn has(&self, address: &InterfaceAddress) -> bool {
+        self.addresses
+            .iter()
+            .any(|observed| observed.address == *address)
+    }
+}
+
+/// An address of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedAddress {
+    /// The address.
+    pub address: InterfaceAddress,
+    /// The kernel made it by itself: link-local, or learnt from a router.
+    pub kernel_made: bool,
+}
+
+/// Where the other end of a veth is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// In a namespace without a name, or one that is going away.
+    Elsewhere,
+    /// In a namespace that was observed.
+    Known(NetnsRef, InterfaceName),
+}
+
+/// A route, and whether the kernel made it along with an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRoute {
+    /// The route. `interface` is set unless it has several next hops.
+    pub route: Route,
+    /// Made by the kernel.
+    pub kernel_made: bool,
+}
+
+/// What may have been put there, and into which namespace. Written before the first change and
+/// again after the last, so that a kill in between loses nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The namespace it speaks of. One of the same name and another identity is not ours.
+    pub identity: Identity,
+    /// What may be in it.
+    pub applied: Applied,
+}
+
+/// Everything netnsctl put somewhere for one namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Holder links.
+    pub holders: BTreeSet<InterfaceName>,
+    /// Veth pairs.
+    pub veths: BTreeSet<VethEnds>,
+    /// Addresses of those links.
+    pub addresses: BTreeSet<(NetnsRef, InterfaceName, InterfaceAddress)>,
+    /// Routes.
+    pub routes: BTreeSet<Route>,
+    /// Sysctls and the value written, forwarding included.
+    pub sysctl: BTreeMap<SysctlKey, String>,
+    /// Folders made in /etc.
+    pub directories: BTreeSet<String>,
+}
+
+impl Applied {
+    /// Both together, `other`'s value where both name a sysctl.
+    pub fn union(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.holders.extend(other.holders.iter().cloned());
+        sum.veths.extend(other.veths.iter().cloned());
+        sum.addresses.extend(other.addresses.iter().cloned());
+        sum.routes.extend(other.routes.iter().cloned());
+        sum.sysctl.extend(
+            other
+                .sysctl
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
+        sum.directories.extend(other.directories.iter().cloned());
+        sum
+    }
+}
+
+/// A veth pair by the places of its ends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VethEnds {
+    /// The end where it was declared.
+    pub near: (NetnsRef, InterfaceName),
+    /// The other end.
+    pub far: (NetnsRef, InterfaceName),
+}
+
+/// The folder `/etc/netns` and the host's files that ours are made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Etc {
+    /// Folders of `/etc/netns` that exist, itself included.
+    pub directories: BTreeSet<String>,
+    /// Files there, by namespace and name.
+    pub files: BTreeMap<(NetnsName, EtcFile), FileState>,
+    /// The host's nsswitch.conf, if it has one.
+    pub host_nsswitch: Option<String>,
+}
+
+/// The files netnsctl writes into `/etc/netns/NAME/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EtcFile {
+    /// nsswitch.conf(5).
+    Nsswitch,
+    /// resolv.conf(5).
+    Resolv,
+}
+
+impl EtcFile {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Nsswitch, Self::Resolv];
+
+    /// Its name in the folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Nsswitch => "nsswitch.conf",
+            Self::Resolv => "resolv.conf",
+        }
+    }
+}
+
+/// A file that stands where one of ours would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileState {
+    /// The user's own: it lacks our first line, or is no plain file. Left alone for ever.
+    Foreign,
+    /// Ours, with this content.
+    Ours(String),
+}

@@ -1,0 +1,303 @@
+//! From what is declared and what is there to the steps in between.
+//!
+//! [`plan`] is a pure function. What it returns is what `netnsctl plan` prints and what
+//! `netnsctl up` carries out, step by step, in this order:
+//!
+//! 1. records of what may be changed are written, veth pairs no longer wanted go;
+//! 2. for each namespace by name: it is made (forwarding set before any link exists), its holder
+//!    link and addresses, then the veth pairs whose other end exists by now, then routes, sysctls
+//!    and files of every namespace that got its last link;
+//! 3. records of what is there now are written where they differ from those of 1.
+//!
+//! What is not in the declaration and not in a record was put there by somebody else and is left
+//! alone: extra addresses, links and routes are no reason for a step.
+
+mod address;
+mod holder;
+mod namespace;
+mod planner;
+mod settings;
+pub mod text;
+mod veth;
+
+use std::collections::BTreeSet;
+
+use crate::address::{InterfaceAddress, MacAddress};
+use crate::desired::{Desired, HolderKind, Route, VethPair};
+use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+use crate::observed::{Applied, EtcFile, Observed};
+
+/// What part of the declaration to plan for, and how far to go.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Only these namespaces; all if none.
+    pub names: Option<BTreeSet<NetnsName>>,
+    /// Take over namespaces of a declared name that netnsctl did not make.
+    pub adopt: bool,
+    /// Take away namespaces that netnsctl made and that are no longer declared.
+    pub prune: bool,
+}
+
+impl Request {
+    /// Whether `name` is asked for.
+    pub fn covers(&self, name: &NetnsName) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(name))
+    }
+}
+
+/// What is to be done, what cannot be, and what is worth knowing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// What stands in the way of the declaration. The steps go as far as is possible without.
+    pub problems: Vec<Problem>,
+    /// Things left as they are on purpose.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Whether everything declared is there already.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.problems.is_empty()
+    }
+}
+
+/// One change, and the namespace in whose cause it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The namespace under whose heading it is shown.
+    pub of: NetnsName,
+    /// The change.
+    pub action: Action,
+}
+
+/// A link by its place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkPlace {
+    /// The namespace it is in.
+    pub netns: NetnsRef,
+    /// Its name there.
+    pub interface: InterfaceName,
+}
+
+impl std::fmt::Display for LinkPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.netns, self.interface)
+    }
+}
+
+/// A single change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Gives an address to a link.
+    AddAddress {
+        /// The link.
+        link: LinkPlace,
+        /// The address.
+        address: InterfaceAddress,
+        /// It was there, and the kernel drops it with another of its subnet.
+        again: bool,
+    },
+    /// Adds a route to the main table.
+    AddRoute {
+        /// The route.
+        route: Route,
+        /// It was there, and the kernel drops it with an address.
+        again: bool,
+    },
+    /// Takes over a namespace that somebody else made.
+    Adopt {
+        /// What may be put into it.
+        applied: Applied,
+    },
+    /// Creates the holder link, up.
+    CreateHolder {
+        /// Its name.
+        interface: InterfaceName,
+        /// Its kind.
+        kind: HolderKind,
+    },
+    /// Makes the namespace: notes its identity, then gives it its name.
+    CreateNetns {
+        /// What may be put into it.
+        applied: Applied,
+    },
+    /// Creates a veth pair, both ends in their places.
+    CreateVeth {
+        /// The pair.
+        pair: VethPair,
+    },
+    /// Deletes a link; with one end of a veth pair goes the other.
+    DeleteLink {
+        /// The link.
+        link: LinkPlace,
+    },
+    /// Takes away a namespace that is no longer declared, and all that was made for it.
+    DeleteNetns,
+    /// Makes a folder in /etc.
+    MakeDirectory {
+        /// Its path.
+        path: String,
+    },
+    /// Takes an address from a link.
+    RemoveAddress {
+        /// The link.
+        link: LinkPlace,
+        /// The address.
+        address: InterfaceAddress,
+    },
+    /// Removes a file of ours from `/etc/netns/NAME`.
+    RemoveFile {
+        /// Which.
+        file: EtcFile,
+    },
+    /// Removes a route from the main table.
+    RemoveRoute {
+        /// The route.
+        route: Route,
+    },
+    /// Removes a file at `/run/netns/NAME` that is no namespace.
+    RemoveStaleName,
+    /// Changes a link's link-layer address.
+    SetMac {
+        /// The link.
+        link: LinkPlace,
+        /// What it has.
+        from: Option<MacAddress>,
+        /// What it shall have.
+        to: MacAddress,
+    },
+    /// Changes a link's MTU.
+    SetMtu {
+        /// The link.
+        link: LinkPlace,
+        /// What it has.
+        from: u32,
+        /// What it shall have.
+        to: u32,
+    },
+    /// Sets a link administratively up.
+    SetUp {
+        /// The link.
+        link: LinkPlace,
+    },
+    /// Writes a file of ours into `/etc/netns/NAME`.
+    WriteFile {
+        /// Which.
+        file: EtcFile,
+        /// What it says now; none if there is none.
+        from: Option<String>,
+        /// What it shall say.
+        to: String,
+    },
+    /// Notes what may be in the namespace.
+    WriteRecord {
+        /// What may be in it.
+        applied: Applied,
+    },
+    /// Writes a sysctl from inside the namespace.
+    WriteSysctl {
+        /// The key.
+        key: SysctlKey,
+        /// Its value now, where known.
+        from: Option<String>,
+        /// The value to write.
+        to: String,
+    },
+}
+
+/// Something that keeps the declaration from being reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The namespace exists and is not ours.
+    #[error("netns {name:?} exists and was not made by netnsctl; it is left alone")]
+    Foreign {
+        /// Its name.
+        name: NetnsNameText,
+    },
+    /// A link of the wanted name exists and is not ours.
+    #[error(
+        "cannot create {wanted} {interface:?} in netns {netns:?}: a link of that name ({kind}) is there that netnsctl did not make"
+    )]
+    LinkInTheWay {
+        /// What was to be created.
+        wanted: &'static str,
+        /// The namespace.
+        netns: String,
+        /// The link's name.
+        interface: String,
+        /// Its kind.
+        kind: String,
+        /// It may be the rest of a namespace that the kernel is still taking down.
+        going_away: bool,
+    },
+    /// The kernel has no link that can hold addresses.
+    #[error(
+        "cannot create holder link {interface:?} in netns {netns:?}: this kernel has none of dummy, ifb and bridge"
+    )]
+    NoHolderKind {
+        /// The namespace.
+        netns: String,
+        /// The link's name.
+        interface: String,
+    },
+    /// The key does not exist there.
+    #[error(
+        "cannot write sysctl {key:?} in netns {netns:?}: there is no such key in this network namespace"
+    )]
+    NoSuchSysctl {
+        /// The namespace.
+        netns: String,
+        /// The key.
+        key: String,
+    },
+}
+
+/// A namespace name that quotes itself in messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NetnsNameText(pub NetnsName);
+
+impl std::fmt::Debug for NetnsNameText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self.0.as_str(), f)
+    }
+}
+
+impl Problem {
+    /// What a person could do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Foreign { name } => Some(format!(
+                "\"netnsctl up --adopt {}\" takes it over, or choose another name",
+                name.0
+            )),
+            Self::LinkInTheWay { .. } => Some(
+                "rename or delete that link, or give the declared one another name with \
+                 `interface` or `peer_interface`"
+                    .to_owned(),
+            ),
+            Self::NoHolderKind { .. } => {
+                Some("load one of these modules, or build it into the kernel".to_owned())
+            }
+            Self::NoSuchSysctl { .. } => Some(
+                "many net.core keys exist only in the namespace the machine booted in; see \
+                 \"ip netns exec NAME sysctl -a\" for those that do"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// The forwarding keys, which every namespace of ours has written.
+pub fn forwarding_keys() -> Vec<SysctlKey> {
+    namespace::forwarding(false, false)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect()
+}
+
+/// Plans the way from `observed` to `desired`.
+pub fn plan(desired: &Desired, observed: &Observed, request: &Request) -> Plan {
+    planner::Planner::new(desired, observed, request).run()
+}

@@ -1,0 +1,210 @@
+//! What needs the links in place: routes, sysctls, and the files of /etc/netns.
+
+use crate::desired::Route;
+use crate::etc_files::{directory, nsswitch_conf, resolv_conf};
+use crate::name::{NetnsName, NetnsRef, SysctlKey};
+use crate::observed::{Applied, EtcFile, FileState, ObservedRoute};
+
+use super::address::reaches;
+use super::namespace::forwarding;
+use super::planner::{Planner, Standing, place};
+use super::{Action, Problem};
+
+impl Planner<'_> {
+    /// Routes, sysctls and files of one namespace.
+    pub(super) fn settings(&mut self, name: &NetnsName, target: &Applied) {
+        self.routes(name, target);
+        let netns = self.netns(name);
+        for (key, value) in &netns.sysctl {
+            self.sysctl(name, key, value, false);
+        }
+        self.restore_sysctls(name, target);
+        self.files(name);
+    }
+
+    /// The forwarding keys, zeros too. In a namespace still to be made nobody asks whether they
+    /// are there: they are, wherever their family is.
+    pub(super) fn forwarding(&mut self, name: &NetnsName) {
+        let netns = self.netns(name);
+        let fresh = self.standing(name) == Standing::Fresh;
+        for (key, value) in forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding) {
+            self.sysctl(name, &key, &value, fresh);
+        }
+    }
+
+    fn routes(&mut self, name: &NetnsName, target: &Applied) {
+        let here = NetnsRef::Named(name.clone());
+        let observed: &[ObservedRoute] = match self.standing(name) {
+            Standing::Ours | Standing::Adoptable => self
+                .interior(&here)
+                .map_or(&[], |interior| &interior.routes),
+            Standing::Fresh | Standing::Foreign => &[],
+        };
+        let wanted = &self.netns(name).routes;
+        let recorded = self.record(name).map(|record| &record.applied.routes);
+        for ObservedRoute { route, .. } in observed.iter().filter(|observed| !observed.kernel_made)
+        {
+            let is_wanted = wanted.iter().any(|wanted| fits(wanted, route));
+            let same_place = wanted.iter().any(|wanted| wanted.to == route.to);
+            let was_ours = recorded.is_some_and(|recorded| {
+                recorded
+                    .difference(&target.routes)
+                    .any(|old| fits(old, route))
+            });
+            if !is_wanted && (same_place || was_ours) {
+                self.step(
+                    name,
+                    Action::RemoveRoute {
+                        route: route.clone(),
+                    },
+                );
+            }
+        }
+        for route in wanted {
+            let there = observed.iter().any(|observed| fits(route, &observed.route));
+            let again = there && self.may_lose(&here, route);
+            if !there || again {
+                self.step(
+                    name,
+                    Action::AddRoute {
+                        route: route.clone(),
+                        again,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Whether a link that `route` leaves by is made anew or loses an IPv4 address by this plan.
+    fn may_lose(&self, here: &NetnsRef, route: &Route) -> bool {
+        let Some(interior) = self.interior(here) else {
+            return false;
+        };
+        interior.links.iter().any(|(interface, link)| {
+            let link_place = place(here, interface);
+            let leaves_by_it = route.interface.as_ref() == Some(interface)
+                || route.via.is_some_and(|via| reaches(link, via));
+            let is_disturbed = self.created.contains(&link_place)
+                || self.deleted.contains(&link_place)
+                || self.loses_ipv4(&link_place);
+            leaves_by_it && is_disturbed
+        })
+    }
+
+    /// Writes a sysctl unless it has that value; never believes what was read of a link that this
+    /// plan makes anew.
+    fn sysctl(&mut self, name: &NetnsName, key: &SysctlKey, value: &str, surely_there: bool) {
+        let here = NetnsRef::Named(name.clone());
+        let of_new_link = key
+            .interface()
+            .is_some_and(|interface| self.created.contains(&place(&here, &interface)));
+        let fresh = self.standing(name) == Standing::Fresh;
+        let from = match (of_new_link, fresh) {
+            (true, _) => None,
+            (false, true) => self.observed.pristine_sysctl.get(key).cloned(),
+            (false, false) => {
+                let observed = self
+                    .interior(&here)
+                    .and_then(|interior| interior.sysctl.get(key));
+                observed.cloned().flatten()
+            }
+        };
+        let known = of_new_link || from.is_some() || surely_there;
+        if !known {
+            self.plan.problems.push(Problem::NoSuchSysctl {
+                netns: name.to_string(),
+                key: key.to_string(),
+            });
+        } else if fresh || !from.as_deref().is_some_and(|from| same_words(from, value)) {
+            self.step(
+                name,
+                Action::WriteSysctl {
+                    key: key.clone(),
+                    from,
+                    to: value.to_owned(),
+                },
+            );
+        }
+    }
+
+    /// Gives the keys that are no longer declared the value a new namespace has.
+    fn restore_sysctls(&mut self, name: &NetnsName, target: &Applied) {
+        let here = NetnsRef::Named(name.clone());
+        let Some(record) = self.record(name) else {
+            return;
+        };
+        for key in record
+            .applied
+            .sysctl
+            .keys()
+            .filter(|key| !target.sysctl.contains_key(key))
+        {
+            let interior = self.interior(&here);
+            let now = interior.and_then(|interior| interior.sysctl.get(key).cloned().flatten());
+            match (now, self.observed.pristine_sysctl.get(key)) {
+                (Some(now), Some(pristine)) if !same_words(&now, pristine) => {
+                    let (key, to) = (key.clone(), pristine.clone());
+                    self.step(
+                        name,
+                        Action::WriteSysctl {
+                            key,
+                            from: Some(now),
+                            to,
+                        },
+                    );
+                }
+                (Some(now), None) => self.plan.notes.push(format!(
+                    "sysctl {key} of netns \"{name}\" is no longer declared and stays {now}"
+                )),
+                _ => {}
+            }
+        }
+    }
+
+    fn files(&mut self, name: &NetnsName) {
+        for file in EtcFile::ALL {
+            let wanted = match file {
+                EtcFile::Resolv => Some(resolv_conf(name, &self.netns(name).dns)),
+                EtcFile::Nsswitch => {
+                    let host = self.observed.etc.host_nsswitch.as_deref();
+                    host.map(|host| nsswitch_conf(name, host))
+                }
+            };
+            match (wanted, self.observed.etc.files.get(&(name.clone(), file))) {
+                (_, Some(FileState::Foreign)) | (None, None) => {}
+                (Some(to), Some(FileState::Ours(from))) if to == *from => {}
+                (Some(to), state) => {
+                    let from = match state {
+                        Some(FileState::Ours(content)) => Some(content.clone()),
+                        _ => None,
+                    };
+                    self.make_directories(name);
+                    self.step(name, Action::WriteFile { file, from, to });
+                }
+                (None, Some(FileState::Ours(_))) => self.step(name, Action::RemoveFile { file }),
+            }
+        }
+    }
+
+    fn make_directories(&mut self, name: &NetnsName) {
+        for path in [crate::etc_files::ETC_NETNS.to_owned(), directory(name)] {
+            let action = Action::MakeDirectory { path: path.clone() };
+            let exists = self.observed.etc.directories.contains(&path);
+            if !exists && self.directories.insert(path) {
+                self.step(name, action);
+            }
+        }
+    }
+}
+
+/// Whether the observed route is the wanted one.
+fn fits(wanted: &Route, observed: &Route) -> bool {
+    wanted.to == observed.to
+        && wanted.via == observed.via
+        && (wanted.interface.is_none() || wanted.interface == observed.interface)
+}
+
+/// Whether two values are the same to the kernel, which answers with tabs between numbers.
+fn same_words(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
+}

@@ -1,0 +1,192 @@
+//! A plan as a person reads it: a heading for each namespace and a line for each step.
+
+use std::fmt::Write as _;
+
+use crate::desired::{Route, VethPair};
+
+use super::{Action, Plan};
+
+/// What a step does to the state, for the sign in front of its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Something new.
+    Add,
+    /// Something that stays and changes.
+    Modify,
+    /// Something goes.
+    Remove,
+}
+
+impl Change {
+    /// `+`, `~` or `-`.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Add => '+',
+            Self::Modify => '~',
+            Self::Remove => '-',
+        }
+    }
+}
+
+impl Action {
+    /// Whether it adds, modifies or removes.
+    pub fn change(&self) -> Change {
+        match self {
+            Self::AddAddress { again: false, .. }
+            | Self::AddRoute { again: false, .. }
+            | Self::CreateHolder { .. }
+            | Self::CreateNetns { .. }
+            | Self::CreateVeth { .. }
+            | Self::MakeDirectory { .. }
+            | Self::WriteFile { from: None, .. } => Change::Add,
+            Self::DeleteLink { .. }
+            | Self::DeleteNetns
+            | Self::RemoveAddress { .. }
+            | Self::RemoveFile { .. }
+            | Self::RemoveRoute { .. }
+            | Self::RemoveStaleName => Change::Remove,
+            Self::AddAddress { .. }
+            | Self::AddRoute { .. }
+            | Self::Adopt { .. }
+            | Self::SetMac { .. }
+            | Self::SetMtu { .. }
+            | Self::SetUp { .. }
+            | Self::WriteFile { .. }
+            | Self::WriteRecord { .. }
+            | Self::WriteSysctl { .. } => Change::Modify,
+        }
+    }
+
+    /// The step in words, without its sign and namespace heading. `of` is that heading's name.
+    pub fn describe(&self, of: &str) -> String {
+        match self {
+            Self::AddAddress {
+                link,
+                address,
+                again,
+            } => {
+                let why = if *again {
+                    ", which the kernel drops with another"
+                } else {
+                    ""
+                };
+                format!("address {address} on {}{why}", place(link, of))
+            }
+            Self::AddRoute { route, again } => {
+                let why = if *again {
+                    ", which the kernel drops with an address"
+                } else {
+                    ""
+                };
+                format!("route {}{why}", self::route(route))
+            }
+            Self::Adopt { .. } => "take over the namespace, which somebody else made".to_owned(),
+            Self::CreateHolder { interface, kind } => {
+                format!("link {interface} ({})", kind.as_str())
+            }
+            Self::CreateNetns { .. } => "network namespace".to_owned(),
+            Self::CreateVeth { pair } => veth(pair),
+            Self::DeleteLink { link } => format!("link {}", place(link, of)),
+            Self::DeleteNetns => "network namespace, no longer declared".to_owned(),
+            Self::MakeDirectory { path } => format!("folder {path}"),
+            Self::RemoveAddress { link, address } => {
+                format!("address {address} on {}", place(link, of))
+            }
+            Self::RemoveFile { file } => format!("file /etc/netns/{of}/{}", file.file_name()),
+            Self::RemoveRoute { route } => format!("route {}", self::route(route)),
+            Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),
+            Self::SetMac { link, from, to } => {
+                let from = from.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
+                format!("link {} address {from} → {to}", place(link, of))
+            }
+            Self::SetMtu { link, from, to } => {
+                format!("link {} mtu {from} → {to}", place(link, of))
+            }
+            Self::SetUp { link } => format!("link {} down → up", place(link, of)),
+            Self::WriteFile { file, .. } => format!("file /etc/netns/{of}/{}", file.file_name()),
+            Self::WriteRecord { .. } => format!("record /run/netnsctl/{of}.json"),
+            Self::WriteSysctl { key, from, to } => match from {
+                Some(from) => format!(
+                    "sysctl {key} {} → {to}",
+                    from.split_whitespace().collect::<Vec<_>>().join(" ")
+                ),
+                None => format!("sysctl {key} = {to}"),
+            },
+        }
+    }
+}
+
+/// A link: its name where it is in the namespace of the heading, else `netns:name`.
+fn place(link: &super::LinkPlace, of: &str) -> String {
+    if link.netns.as_str() == of {
+        link.interface.to_string()
+    } else {
+        link.to_string()
+    }
+}
+
+fn veth(pair: &VethPair) -> String {
+    let (near, far) = (&pair.near, &pair.far);
+    format!(
+        "veth {}:{} ({}) ⇄ {}:{} ({}), mtu {}",
+        near.netns, near.interface, near.mac, far.netns, far.interface, far.mac, pair.mtu
+    )
+}
+
+/// A route as ip-route(8) writes it.
+pub fn route(route: &Route) -> String {
+    let mut text = match (route.to.prefix_len(), route.to.addr().is_ipv6()) {
+        (0, false) => "default".to_owned(),
+        (0, true) => "default (IPv6)".to_owned(),
+        _ => route.to.to_string(),
+    };
+    if let Some(via) = route.via {
+        let _ = write!(text, " via {via}");
+    }
+    if let Some(interface) = &route.interface {
+        let _ = write!(text, " dev {interface}");
+    }
+    text
+}
+
+/// The whole plan: headings, signed lines, then a line that counts.
+pub fn render(plan: &Plan) -> String {
+    let mut text = String::new();
+    let mut names: Vec<_> = plan.steps.iter().map(|step| &step.of).collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        let _ = writeln!(text, "netns {name}");
+        for step in plan.steps.iter().filter(|step| step.of == *name) {
+            let action = &step.action;
+            let _ = writeln!(
+                text,
+                "  {} {}",
+                action.change().sign(),
+                action.describe(name.as_str())
+            );
+        }
+    }
+    text.push_str(&summary(plan));
+    text.push('\n');
+    text
+}
+
+/// `3 to add, 1 to change, 0 to remove`, or that there is nothing to do.
+pub fn summary(plan: &Plan) -> String {
+    if plan.steps.is_empty() {
+        return "nothing to do".to_owned();
+    }
+    let count = |change| {
+        plan.steps
+            .iter()
+            .filter(|step| step.action.change() == change)
+            .count()
+    };
+    format!(
+        "{} to add, {} to change, {} to remove",
+        count(Change::Add),
+        count(Change::Modify),
+        count(Change::Remove)
+    )
+}

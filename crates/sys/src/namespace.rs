@@ -1,0 +1,80 @@
+//! Namespaces of the calling thread or process: leaving the ones it has for new ones.
+//!
+//! Joining an existing namespace (setns(2)) is safe and in rustix.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::thread::UnshareFlags;
+
+/// Moves the calling thread, and it alone, into a new, empty network namespace.
+///
+/// Needs CAP_SYS_ADMIN (unshare(2)).
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: CLONE_NEWNET changes only which namespace the thread's later sockets are made in;
+    // no memory or descriptor is shared or unshared by it, so no safe code can be surprised.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }.map_err(io::Error::from)
+}
+
+/// Moves the calling thread into a copy of its mount namespace, and gives it a root and working
+/// directory of its own (CLONE_FS is implied, unshare(2)).
+///
+/// Needs CAP_SYS_ADMIN. Mounts still propagate as they are marked until they are made private or
+/// slave.
+pub fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: CLONE_NEWNS and the implied CLONE_FS change how this thread resolves paths. Open
+    // descriptors stay what they are, and no memory is affected.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.map_err(io::Error::from)
+}
+
+/// Moves the process into a new user namespace together with new mount and network namespaces
+/// that belong to it. Needs no capability where the kernel lets users do so.
+///
+/// The process must have a single thread: EINVAL otherwise (unshare(2)).
+pub fn unshare_user_mounts_network() -> io::Result<()> {
+    let flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET;
+    // SAFETY: the kernel refuses CLONE_NEWUSER to a process with several threads, so no other
+    // thread can be left behind with other credentials; descriptors and memory are unaffected.
+    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
+}
+
+/// SO_NETNS_COOKIE of include/uapi/asm-generic/socket.h.
+const SO_NETNS_COOKIE: libc::c_int = 71;
+
+/// The cookie of the network namespace a socket belongs to: a number the kernel gives to no other
+/// until the next boot (socket(7), Linux 5.14; ENOPROTOOPT before).
+pub fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut cookie = 0u64;
+    let mut length: libc::socklen_t = 8;
+    // SAFETY: `cookie` has the eight bytes that `length` says, both live through the call, and
+    // the kernel writes at most `length` bytes, all patterns of which are valid u64s.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        Ok(cookie)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn two_sockets_of_one_namespace_have_one_cookie() {
+        let socket = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (one, other) = (socket(), socket());
+        let cookie = netns_cookie(one.as_fd()).unwrap();
+        assert_eq!(cookie, netns_cookie(other.as_fd()).unwrap());
+    }
+}
