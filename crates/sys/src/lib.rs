@@ -5,3 +5,5 @@
 
 pub mod errno;
 pub mod namespace;
+pub mod signal;
+pub mod spawn;
