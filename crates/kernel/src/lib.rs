@@ -14,6 +14,8 @@ pub mod observe;
 mod probe;
 pub mod processes;
 mod record;
+pub mod run;
+pub mod sandbox;
 pub mod state_dir;
 mod sysctl;
 pub mod teardown;

@@ -1,0 +1,148 @@
+//! A throw-away machine: mount and network namespaces of one's own, with nothing in /run and a
+//! copy of /etc that can be written to. What is done in it touches nothing outside and ends with
+//! the last process inside.
+//!
+//! `serve --sandbox` gives it to people without root, in a user namespace; the tests live in it.
+
+use std::io;
+use std::path::Path;
+
+use netnsctl_netlink::{Batch, Socket};
+use netnsctl_sys::namespace;
+use rustix::fs::{CWD, Dir, Mode, OFlags, mkdirat, openat, readlinkat, symlinkat};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
+use rustix::process::{
+    DumpableBehavior, Pid, PidfdFlags, getuid, pidfd_open, set_dumpable_behavior,
+};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+
+use crate::error::{Context, Error, NetlinkContext};
+
+/// Where the host's /etc can be seen inside.
+const HOST_ETC: &str = "/run/host-etc";
+
+/// Whose rights there are inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Those one has; needs CAP_SYS_ADMIN.
+    Privileged,
+    /// All rights over what is inside and none over anything else, in a new user namespace.
+    User,
+}
+
+/// Moves this process into a new sandbox. It must have a single thread.
+///
+/// Errors: where the kernel or its administrator does not let users make user namespaces (EPERM,
+/// or ENOSPC for user.max_user_namespaces).
+pub fn enter(isolation: Isolation) -> Result<(), Error> {
+    match isolation {
+        Isolation::User => {
+            let (user, group) = (getuid().as_raw(), rustix::process::getgid().as_raw());
+            namespace::unshare_user_mounts_network().context("create", "a user namespace")?;
+            write_map("/proc/self/setgroups", "deny")?;
+            write_map("/proc/self/uid_map", &format!("0 {user} 1"))?;
+            write_map("/proc/self/gid_map", &format!("0 {group} 1"))?;
+        }
+        Isolation::Privileged => {
+            namespace::unshare_network().context("create", "a network namespace")?;
+            namespace::unshare_mounts().context("create", "a mount namespace")?;
+        }
+    }
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).context("make private", "/")?;
+    cover("/run")?;
+    replace_etc()?;
+    // The new credentials made /proc/self root's; `--sandbox` of the same user must be let in.
+    set_dumpable_behavior(DumpableBehavior::Dumpable)
+        .context("open to its user", "this process")?;
+    let mut socket = Socket::open().in_netns("open a socket in", "the sandbox")?;
+    let mut batch = Batch::new();
+    batch.set_link_up("lo");
+    socket
+        .commit(batch)
+        .in_netns("set lo up in", "the sandbox")?;
+    Ok(())
+}
+
+fn write_map(path: &str, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).context("write", path)
+}
+
+fn cover(path: &str) -> Result<(), Error> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", path, "tmpfs", flags, Some(c"mode=755")).context("mount a tmpfs on", path)
+}
+
+/// An /etc that can be written to and shows what the host's does: links to each of its entries.
+fn replace_etc() -> Result<(), Error> {
+    mkdirat(CWD, HOST_ETC, Mode::from_raw_mode(0o755)).context("create", HOST_ETC)?;
+    mount_bind_recursive("/etc", HOST_ETC).context("bind", "/etc")?;
+    cover("/etc")?;
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let host = openat(CWD, HOST_ETC, flags, Mode::empty()).context("open", HOST_ETC)?;
+    let etc = openat(CWD, "/etc", flags, Mode::empty()).context("open", "/etc")?;
+    for entry in Dir::read_from(&host).context("list", HOST_ETC)? {
+        let entry = entry.context("list", HOST_ETC)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b".." | b"netns") {
+            continue;
+        }
+        // A link that is relative to /etc must stay in /etc.
+        let target = match readlinkat(&host, name, Vec::new()) {
+            Ok(target) => target.into_bytes(),
+            Err(_) => [HOST_ETC.as_bytes(), b"/", name.to_bytes()].concat(),
+        };
+        symlinkat(target, &etc, name).context("fill", "/etc")?;
+    }
+    Ok(())
+}
+
+/// The running `netnsctl serve --sandbox` of the calling user, by process id.
+pub fn running() -> Vec<u32> {
+    let own = link("/proc/self/ns/user");
+    let user = getuid().as_raw();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut found: Vec<u32> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| is_sandbox(*pid, user, own.as_deref()))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn is_sandbox(pid: u32, user: u32, own: Option<&Path>) -> bool {
+    let folder = format!("/proc/{pid}");
+    let owner = std::fs::metadata(&folder).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+    if !owner.is_ok_and(|owner| owner == user) {
+        return false;
+    }
+    let line = std::fs::read(format!("{folder}/cmdline")).unwrap_or_default();
+    let arguments: Vec<_> = line.split(|byte| *byte == 0).collect();
+    let has = |word: &[u8]| arguments.iter().any(|argument| *argument == word);
+    let other = link(&format!("{folder}/ns/user"));
+    has(b"serve") && has(b"--sandbox") && other.is_some() && other.as_deref() != own
+}
+
+fn link(path: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_link(path).ok()
+}
+
+/// Moves this process into the sandbox of process `pid`, and back to the working directory it
+/// had, if the sandbox has that. It must have a single thread.
+pub fn join(pid: u32) -> Result<(), Error> {
+    let object = format!("the sandbox of process {pid}");
+    let folder = std::env::current_dir();
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let id = id
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        .context("find", &object)?;
+    let pidfd = pidfd_open(id, PidfdFlags::empty()).context("find", &object)?;
+    let kinds =
+        ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::NETWORK;
+    move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&pidfd), kinds)
+        .context("enter", &object)?;
+    if let Ok(folder) = folder {
+        let _ = std::env::set_current_dir(folder);
+    }
+    Ok(())
+}
