@@ -6,5 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod config;
 pub mod desired;
 pub mod name;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,257 @@
+//! Mistakes, and where they are.
+//!
+//! Decoders hand a [`Place`] and a message to the [`Report`]; lines and columns are counted once,
+//! at the end.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::Source;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// It is accepted, but hardly meant that way.
+    Warning,
+}
+
+/// A place in a text as editors count it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters; a byte order mark is not counted.
+    pub column: usize,
+}
+
+/// One mistake in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Index of the file among the sources.
+    pub file: usize,
+    /// Bytes of the file's text that are to blame; never more than one line.
+    pub span: Range<usize>,
+    /// Where the span starts.
+    pub start: Position,
+    /// Where the span ends: the position behind its last character.
+    pub end: Position,
+    /// What is wrong, in one line; names and values in it are quoted and escaped.
+    pub message: String,
+    /// What would have been right.
+    pub hint: Option<String>,
+    /// Other places that play a part.
+    pub related: Vec<Related>,
+}
+
+/// A place that plays a part in a mistake made elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// Index of the file among the sources.
+    pub file: usize,
+    /// Bytes of the file's text.
+    pub span: Range<usize>,
+    /// Where the span starts.
+    pub start: Position,
+    /// What is there.
+    pub label: String,
+}
+
+impl Diagnostic {
+    /// Says what would have been right.
+    pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Points at another place.
+    pub(super) fn related(&mut self, place: Place, label: impl Into<String>) -> &mut Self {
+        self.related.push(Related {
+            file: place.file,
+            span: place.range(),
+            start: Position::default(),
+            label: label.into(),
+        });
+        self
+    }
+}
+
+/// Bytes of one of the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) file: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Place {
+    pub(super) fn new(file: usize, range: Range<usize>) -> Self {
+        Self {
+            file,
+            start: range.start,
+            end: range.end,
+        }
+    }
+
+    pub(super) fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// Collects mistakes.
+pub(super) struct Report<'s> {
+    sources: &'s [Source],
+    diagnostics: Vec<Diagnostic>,
+    /// Per file: whether it could not be understood in full.
+    broken: Vec<bool>,
+    /// Which of the diagnostics are about syntax.
+    syntax: Vec<usize>,
+}
+
+impl<'s> Report<'s> {
+    pub(super) fn new(sources: &'s [Source]) -> Self {
+        Self {
+            sources,
+            diagnostics: Vec::new(),
+            broken: vec![false; sources.len()],
+            syntax: Vec::new(),
+        }
+    }
+
+    pub(super) fn sources(&self) -> &'s [Source] {
+        self.sources
+    }
+
+    /// What is written at `place`, for messages.
+    pub(super) fn text(&self, place: Place) -> &'s str {
+        let text = self.sources[place.file].text.get(place.range());
+        text.unwrap_or_default()
+    }
+
+    pub(super) fn error(&mut self, place: Place, message: impl Into<String>) -> &mut Diagnostic {
+        self.add(Severity::Error, place, message.into())
+    }
+
+    pub(super) fn warning(&mut self, place: Place, message: impl Into<String>) -> &mut Diagnostic {
+        self.add(Severity::Warning, place, message.into())
+    }
+
+    /// An error in the syntax itself: the file is not understood in full.
+    pub(super) fn syntax(&mut self, place: Place, message: impl Into<String>) -> &mut Diagnostic {
+        self.broken(place.file);
+        self.syntax.push(self.diagnostics.len());
+        self.add(Severity::Error, place, message.into())
+    }
+
+    /// Notes that part of `file` is not understood, so that nothing is said to be missing from it.
+    pub(super) fn broken(&mut self, file: usize) {
+        self.broken[file] = true;
+    }
+
+    pub(super) fn is_broken(&self, file: usize) -> bool {
+        self.broken[file]
+    }
+
+    pub(super) fn any_broken(&self) -> bool {
+        self.broken.contains(&true)
+    }
+
+    fn add(&mut self, severity: Severity, place: Place, message: String) -> &mut Diagnostic {
+        self.diagnostics.push(Diagnostic {
+            severity,
+            file: place.file,
+            span: place.range(),
+            start: Position::default(),
+            end: Position::default(),
+            message,
+            hint: None,
+            related: Vec::new(),
+        });
+        let last = self.diagnostics.len() - 1;
+        &mut self.diagnostics[last]
+    }
+
+    /// The diagnostics in order, and whether one of them is an error.
+    pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
+        let lines: Vec<_> = self.sources.iter().map(|s| Lines::new(&s.text)).collect();
+        for diagnostic in &mut self.diagnostics {
+            let of_file = &lines[diagnostic.file];
+            diagnostic.span = of_file.clamp(&diagnostic.span);
+            diagnostic.start = of_file.position(diagnostic.span.start);
+            diagnostic.end = of_file.position(diagnostic.span.end);
+            for related in &mut diagnostic.related {
+                related.span = lines[related.file].clamp(&related.span);
+                related.start = lines[related.file].position(related.span.start);
+            }
+        }
+        self.drop_consequences();
+        let key = |d: &Diagnostic| (d.file, d.span.start, d.span.end, d.severity);
+        self.diagnostics
+            .sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message)));
+        self.diagnostics.dedup();
+        let failed = self.broken.contains(&true)
+            || (self.diagnostics.iter()).any(|d| d.severity == Severity::Error);
+        (self.diagnostics, failed)
+    }
+
+    /// Takes out what is said of a line whose syntax is wrong, other than that: it would only
+    /// follow from that.
+    fn drop_consequences(&mut self) {
+        let line = |index: &usize| {
+            (
+                self.diagnostics[*index].file,
+                self.diagnostics[*index].start.line,
+            )
+        };
+        let lines: BTreeSet<_> = self.syntax.iter().map(line).collect();
+        let mut index = 0;
+        self.diagnostics.retain(|d| {
+            let syntax = self.syntax.contains(&index);
+            index += 1;
+            syntax || !lines.contains(&(d.file, d.start.line))
+        });
+    }
+}
+
+/// Where the lines of a text start.
+struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t str) -> Self {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(after).collect();
+        Self { text, starts }
+    }
+
+    /// `span` moved to where it can be sliced, and cut where its first line ends: a table may go
+    /// on for pages, and its opening says which one it is.
+    fn clamp(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.ceil_char_boundary(span.end.max(start));
+        let first = self.text[start..end].lines().next().unwrap_or_default();
+        start..start + first.len()
+    }
+
+    fn position(&self, offset: usize) -> Position {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts[line.saturating_sub(1)];
+        let before = self.text[start..offset].trim_start_matches('\u{feff}');
+        Position {
+            line,
+            column: before.chars().count() + 1,
+        }
+    }
+}
