@@ -1,11 +1,11 @@
 //! Text of configuration files in, [`Desired`] or a complete list of mistakes out.
 //!
-//! Each file is read into a tree that knows where every key and value stands ([`tree`]), whatever
-//! its format. Hand-written decoders walk that tree section by section ([`netns`], [`forward`],
-//! [`veth`], [`route`]); a mistake costs the value it is in and nothing else, so that one run tells
+//! Each file is read into a tree that knows where every key and value stands (`tree`), whatever
+//! its format. Hand-written decoders walk that tree section by section (`netns`, `forward`,
+//! `veth`, `route`); a mistake costs the value it is in and nothing else, so that one run tells
 //! all of them. Where a derived deserializer would stop at the first mistake, these go on. Then
-//! [`cross`] compares what only makes sense together (names, listeners, both ends of a pair), and
-//! [`build`] fills in the defaults. [`keys`] is the one list of what may be written.
+//! `cross` compares what only makes sense together (names, listeners, both ends of a pair), and
+//! `build` fills in the defaults. `keys` is the one list of what may be written.
 //!
 //! Opens no file: whoever does hands over [`Source`]s, in the order in which they were found.
 
@@ -26,6 +26,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 mod text;
+mod toml_syntax;
 mod tree;
 pub mod values;
 mod veth;

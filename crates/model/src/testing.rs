@@ -287,6 +287,12 @@ impl Builder {
         name.map_or(NetnsRef::Home, NetnsRef::Named)
     }
 
+    /// The link that has been there from the start; in home, whatever may be there.
+    fn holder(&self, netns: &NetnsRef) -> InterfaceName {
+        let netns = netns.name().and_then(|name| self.desired.netns.get(name));
+        netns.map_or_else(|| link_name("", 0), |netns| netns.holder.interface.clone())
+    }
+
     fn addresses(&mut self, lengths: &[PrefixLength]) -> Vec<InterfaceAddress> {
         let address = |(ipv4, length): &PrefixLength| {
             let number = self.number();
@@ -344,7 +350,7 @@ impl Builder {
             protocol: seed.protocol,
             listen: Endpoint {
                 ip: seed.listen,
-                scope: link_local.then(|| link_name("", 0)),
+                scope: link_local.then(|| self.holder(&here)),
                 port: 1024 + number,
             },
             netns: self.netns(seed.netns[1]),

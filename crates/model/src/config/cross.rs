@@ -19,6 +19,7 @@ pub(super) fn check(declared: &Declared, report: &mut Report<'_>) {
     links::mtu(declared, report);
     ports::listeners(declared, report);
     ports::circles(declared, report);
+    unit_names(declared, report);
     for (name, namespace) in &declared.netns {
         routes_once(namespace, report);
         known_interfaces(name, declared, &links, report);
@@ -46,7 +47,7 @@ fn references(declared: &Declared, report: &mut Report<'_>) {
                     .filter(|n| *n != NetnsRef::HOME)
             };
             let hint = match nearest(netns.value.as_str(), names()) {
-                Some(name) => format!("there is {}", quote(name)),
+                Some(name) => format!("a similar name is declared: {}", quote(name)),
                 None => format!(
                     "declared are {}",
                     list(names().take(10).chain([NetnsRef::HOME]), "and")
@@ -54,6 +55,26 @@ fn references(declared: &Declared, report: &mut Report<'_>) {
             };
             let message = format!("there is no namespace {}", quote(netns.value.as_str()));
             report.error(netns.place, message).hint(hint);
+        }
+    }
+}
+
+/// Refuses names of which one is that of the other with the suffix of a part: the units of the
+/// two, `netns-NAME-SUFFIX.service`, would be the same file.
+fn unit_names(declared: &Declared, report: &mut Report<'_>) {
+    for (name, namespace) in &declared.netns {
+        for suffix in ["-mntns", "-nscd"] {
+            let base = name.as_str().strip_suffix(suffix).map(NetnsRef::parse);
+            let Some(Ok(base @ NetnsRef::Named(_))) = base else {
+                continue;
+            };
+            if let Some(other) = declared.netns.get(&base) {
+                let (name, base) = (quote(name.as_str()), quote(base.as_str()));
+                report
+                    .error(namespace.place, format!("namespaces {base} and {name} cannot both be declared"))
+                    .hint(format!("a unit of the former has the name of the latter's; choose one that does not end in {}", quote(suffix)))
+                    .related(other.place, "the other is declared here");
+            }
         }
     }
 }
@@ -121,7 +142,7 @@ fn known_interface(
         return;
     }
     let hint = match nearest(name.as_str(), names.iter().copied()) {
-        Some(near) => format!("there is {}", quote(near)),
+        Some(near) => format!("a similar name is declared: {}", quote(near)),
         None if names.is_empty() => "it has to be there when it is needed".to_owned(),
         None => format!(
             "declared are {}; another has to be there when it is needed",
@@ -149,6 +170,10 @@ fn gateway_reached(
     let Some(At { value: via, place }) = route.via else {
         return;
     };
+    let family = |to: At<ipnet::IpNet>| to.value.addr().is_ipv4() == via.is_ipv4();
+    if !route.to.is_some_and(family) {
+        return;
+    }
     let mut links = links.get(here).into_iter().flatten().filter(|link| {
         let through = route.interface.as_ref();
         through.is_none_or(|through| through.value == link.name.name)

@@ -11,7 +11,7 @@ use super::diagnostic::{At, Place, Report};
 use super::text::quote;
 use crate::address::{Endpoint, InterfaceAddress, MacAddress};
 use crate::desired::{Dns, ForwardLimits, HolderChoice, Nscd, Protocol, RunAccess};
-use crate::name::{InterfaceName, NameError, NetnsRef, SysctlKey};
+use crate::name::{InterfaceName, NetnsRef, SysctlKey};
 
 /// Every namespace, home first.
 #[derive(Debug, Default)]
@@ -147,7 +147,6 @@ pub(super) fn default_link_name(
             });
         }
         Ok(_) => "is a name the kernel keeps for itself".to_owned(),
-        Err(error @ NameError::TooLong { .. }) => error.to_string(),
         Err(error) => error.to_string(),
     };
     report

@@ -3,7 +3,6 @@
 //! Decoders hand a [`Place`] and a message to the [`Report`]; lines and columns are counted once,
 //! at the end.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Source;
@@ -116,6 +115,8 @@ pub(super) struct Report<'s> {
     broken: Vec<bool>,
     /// Which of the diagnostics are about syntax.
     syntax: Vec<usize>,
+    /// What is written here is not what was meant; all that can be said of it is said already.
+    muddled: Vec<Place>,
 }
 
 impl<'s> Report<'s> {
@@ -125,6 +126,7 @@ impl<'s> Report<'s> {
             diagnostics: Vec::new(),
             broken: vec![false; sources.len()],
             syntax: Vec::new(),
+            muddled: Vec::new(),
         }
     }
 
@@ -156,6 +158,11 @@ impl<'s> Report<'s> {
     /// Notes that part of `file` is not understood, so that nothing is said to be missing from it.
     pub(super) fn broken(&mut self, file: usize) {
         self.broken[file] = true;
+    }
+
+    /// Notes that nothing but mistakes in the syntax is to be told of `place`.
+    pub(super) fn muddled(&mut self, place: Place) {
+        self.muddled.push(place);
     }
 
     pub(super) fn is_broken(&self, file: usize) -> bool {
@@ -204,21 +211,15 @@ impl<'s> Report<'s> {
         (self.diagnostics, failed)
     }
 
-    /// Takes out what is said of a line whose syntax is wrong, other than that: it would only
-    /// follow from that.
+    /// Takes out what is said of places where the syntax is wrong, other than that: it would only
+    /// follow from it.
     fn drop_consequences(&mut self) {
-        let line = |index: &usize| {
-            (
-                self.diagnostics[*index].file,
-                self.diagnostics[*index].start.line,
-            )
-        };
-        let lines: BTreeSet<_> = self.syntax.iter().map(line).collect();
         let mut index = 0;
         self.diagnostics.retain(|d| {
             let syntax = self.syntax.contains(&index);
             index += 1;
-            syntax || !lines.contains(&(d.file, d.start.line))
+            let covers = |p: &Place| p.file == d.file && p.range().contains(&d.span.start);
+            syntax || !self.muddled.iter().any(covers)
         });
     }
 }

@@ -188,7 +188,7 @@ fn unknown(entry: &Entry, section: &Section, report: &mut Report<'_>) {
         return;
     }
     let hint = match nearest(&entry.key, section.names()) {
-        Some(name) => format!("there is {}", quote(name)),
+        Some(name) => format!("a similar key is known: {}", quote(name)),
         None => format!("known here: {}", all()),
     };
     report
@@ -226,6 +226,7 @@ fn header_hint(section: &Section, place: Place, sources: &[super::Source]) -> St
     let name = header.trim_matches(['[', ']']);
     let name = name.rsplit_once('.').map_or(name, |(_, last)| last);
     match sources[place.file].format {
+        Format::Json if header.is_empty() => "write it as { \"netns\": { … } }".to_owned(),
         Format::Json if header.starts_with("[[") => format!("write it as \"{name}\": [{{ … }}]"),
         Format::Json => format!("write it as \"{name}\": {{ … }}"),
         Format::Toml if header.starts_with("[[") => {

@@ -70,6 +70,7 @@ fn endpoint(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<A
         Ok(value) => Some(At { value, place }),
         Err(error) => {
             let hint = match &error {
+                EndpointError::HostName if text.value.starts_with('*') => endpoint_form(text.value),
                 EndpointError::HostName => {
                     "names are not resolved here; write the address, such as \"127.0.0.1:80\""
                         .to_owned()

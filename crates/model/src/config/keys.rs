@@ -55,6 +55,8 @@ pub enum Kind {
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// The name of a user or a group.
+    Account,
     /// An interface address with or without the length of its prefix.
     Address,
     /// `default` or a prefix.
@@ -63,20 +65,18 @@ pub enum Form {
     Duration,
     /// `ADDRESS:PORT`.
     Endpoint,
-    /// An IP address.
-    Ip,
     /// The name of a link.
     Interface,
-    /// The name of a namespace, or `default`.
-    Netns,
+    /// An IP address.
+    Ip,
     /// A link-layer address.
     Mac,
+    /// The name of a namespace, or `default`.
+    Netns,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A word of resolv.conf(5), without white space.
     Word,
-    /// The name of a user or a group.
-    Account,
 }
 
 impl Kind {

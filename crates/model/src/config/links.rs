@@ -113,13 +113,7 @@ fn clash(netns: &NetnsRef, first: &Link<'_>, second: &Link<'_>, report: &mut Rep
             .related(first.name.place, "declared here too");
         return;
     }
-    let hint = match second.name.given {
-        true => format!("give another {}", quote(second.name.key)),
-        false => format!(
-            "give {}, so that it is not named after a namespace",
-            quote(second.name.key)
-        ),
-    };
+    let hint = format!("give {} a name of its own", quote(second.name.key));
     let label = match first.pair {
         None if first.name.given => "the link that holds the addresses has that name",
         None => "the link that holds the addresses is named after the namespace",

@@ -9,7 +9,7 @@ use super::tree::{Entry, Node, Value};
 use super::values::{self, control_character};
 use super::{forward, route, veth};
 use crate::desired::{Dns, HolderChoice, HolderKind, Nscd, RunAccess};
-use crate::name::{NetnsRef, SysctlKey};
+use crate::name::{NameError, NetnsRef, SysctlKey};
 
 /// Reads everything that one file declares.
 pub(super) fn read_file(root: &Node, declared: &mut Declared, report: &mut Report<'_>) {
@@ -146,7 +146,7 @@ pub(super) fn one_of<'t>(
         return Some(text.value);
     }
     let hint = match nearest(text.value, words.iter().copied()) {
-        Some(word) => format!("there is {}", quote(word)),
+        Some(word) => format!("a similar word is known: {}", quote(word)),
         None => format!("it is {}", list(words.iter().copied(), "or")),
     };
     report
@@ -355,11 +355,14 @@ fn sysctl_key(text: &str, place: Place, report: &mut Report<'_>) -> Option<Sysct
     match SysctlKey::parse(text) {
         Ok(key) => Some(key),
         Err(error) => {
+            let why = match error {
+                NameError::Empty if !text.is_empty() => "has an empty part".to_owned(),
+                NameError::Dots => "has a part that leads to another folder".to_owned(),
+                error => error.to_string(),
+            };
             report
-                .error(place, format!("{} {error}", quote(text)))
-                .hint(
-                    "write it as sysctl(8) does, such as \"net.ipv4.ip_unprivileged_port_start\"",
-                );
+                .error(place, format!("{} {why}", quote(text)))
+                .hint("write it as sysctl(8) does, such as \"net.ipv4.tcp_syncookies\"");
             None
         }
     }

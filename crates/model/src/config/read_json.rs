@@ -43,6 +43,10 @@ pub(super) fn read(file: usize, skip: usize, report: &mut Report<'_>) -> Option<
         Err(error) => {
             let range = error.range();
             let place = Place::new(file, range.start + skip..range.end + skip);
+            if matches!(error.kind(), ParseErrorKind::NestingDepthExceeded) {
+                too_deep(place, report);
+                return None;
+            }
             let message = lower_first(&error.kind().to_string());
             let diagnostic = report.syntax(place, message);
             if let Some(hint) = hint(error.kind()) {

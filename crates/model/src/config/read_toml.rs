@@ -4,9 +4,14 @@
 //! leaves to us: dotted keys of any length (each dot a table within a table, built and dropped by
 //! recursion), and where the first of two equal keys is.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use toml::de::{DeTable, DeValue, Error};
 
 use super::diagnostic::{Place, Report};
+use super::text::quote;
+use super::toml_syntax;
 use super::tree::{DEPTH_MAX, Entry, Node, Value, too_deep, twice};
 
 /// Reads the file with that number, `skip` bytes of which are a byte order mark.
@@ -24,9 +29,7 @@ pub(super) fn read(file: usize, skip: usize, report: &mut Report<'_>) -> Option<
         report,
     };
     let entries = reader.entries(table.get_ref(), 0);
-    for error in &errors {
-        reader.error(error, &entries);
-    }
+    reader.errors(&errors, &entries);
     Some(Node {
         value: Value::Table(entries),
         place: Place::new(file, skip..skip),
@@ -73,7 +76,7 @@ struct Reader<'r, 's> {
 }
 
 impl Reader<'_, '_> {
-    fn place(&self, range: std::ops::Range<usize>) -> Place {
+    fn place(&self, range: Range<usize>) -> Place {
         Place::new(self.file, range.start + self.skip..range.end + self.skip)
     }
 
@@ -125,22 +128,60 @@ impl Reader<'_, '_> {
         Some(Node { value, place })
     }
 
-    fn error(&mut self, error: &Error, entries: &[Entry]) {
+    /// Tells what is wrong with the syntax, one thing a line.
+    fn errors(&mut self, errors: &[Error], entries: &[Entry]) {
         let end = self.text.len();
-        let span = error.span().unwrap_or(end..end);
-        let place = self.place(span.clone());
-        if error.message() == "duplicate key" {
-            let key = self.key(&span);
-            let first =
-                (self.header_before(span.start)).or_else(|| last_key_before(entries, &key, place));
-            self.report.broken(self.file);
-            return twice(&key, place, first, self.report);
+        let unclosed = self.unclosed(errors);
+        let mut lines = BTreeSet::new();
+        for error in errors {
+            let span = error.span().unwrap_or(end..end);
+            let span =
+                self.text.floor_char_boundary(span.start)..self.text.ceil_char_boundary(span.end);
+            if error.message() == "duplicate key" {
+                self.duplicate(&span, entries);
+                continue;
+            }
+            let line = toml_syntax::line(self.text, span.start);
+            if unclosed.is_some_and(|start| start <= span.start) || !lines.insert(line.start) {
+                continue;
+            }
+            let mistake = toml_syntax::mistake(self.text, span, error.message());
+            let place = self.place(mistake.span);
+            let diagnostic = self.report.syntax(place, mistake.message);
+            diagnostic.hint = mistake.hint;
+            let muddled = toml_syntax::muddled(self.text, line);
+            self.report.muddled(self.place(muddled));
         }
-        self.report.syntax(place, error.message());
+    }
+
+    /// If an array or inline table is never closed: tells it where it opens, for it takes in
+    /// all that follows. Its start.
+    fn unclosed(&mut self, errors: &[Error]) -> Option<usize> {
+        let unclosed = ["unclosed array,", "unclosed inline table"];
+        let is = |e: &&Error| unclosed.iter().any(|words| e.message().starts_with(words));
+        errors.iter().find(is)?;
+        let (start, closing) = toml_syntax::first_unclosed(self.text)?;
+        let opening = self.place(start..start + 1);
+        let bracket = self.report.text(opening);
+        self.report
+            .syntax(opening, format!("{} is never closed", quote(bracket)))
+            .hint(format!("its {} is missing", quote(closing)));
+        let rest = self.place(start..self.text.len() + 1);
+        self.report.muddled(rest);
+        Some(start)
+    }
+
+    fn duplicate(&mut self, span: &Range<usize>, entries: &[Entry]) {
+        let key = self.key(span);
+        let place = self.place(span.clone());
+        let first =
+            (self.header_before(span.start)).or_else(|| last_key_before(entries, &key, place));
+        twice(&key, place, first, self.report);
+        self.report.broken(self.file);
     }
 
     /// The key written at `span`, without its quotes.
-    fn key(&self, span: &std::ops::Range<usize>) -> String {
+    fn key(&self, span: &Range<usize>) -> String {
         let written = self.text.get(span.clone()).unwrap_or_default();
         written.trim_matches(['"', '\'']).to_owned()
     }
@@ -164,7 +205,7 @@ impl Reader<'_, '_> {
 }
 
 /// The keys of a table's header, and where the last of them stands in its line.
-fn header(line: &str) -> Option<(Vec<String>, std::ops::Range<usize>)> {
+fn header(line: &str) -> Option<(Vec<String>, Range<usize>)> {
     if !line.trim_start().starts_with('[') {
         return None;
     }

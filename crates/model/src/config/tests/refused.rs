@@ -133,6 +133,10 @@ refused!(
         ),
         ("reference", "[[netns.office.veth]]\nnetns = \"../etc\"\n"),
         (
+            "a unit of one is named as the other",
+            "[netns.a]\n[netns.a-nscd]\n"
+        ),
+        (
             "reserved peer",
             "[[netns.office.veth]]\npeer_interface = \"lo\"\n"
         ),
@@ -397,6 +401,22 @@ refused!(
             "[netns.office\naddress = [\"10.0.0.1\"\nipv4_forwarding = yes\n\n[netns.other]\ninterface = 'x\nipv6_forwarding = \"no\"\n"
         ),
         (
+            "unquoted",
+            "[netns.office]\naddress = [10.0.0.1/24]\nipv4_forwarding = yes\ninterface = null\n[netns.office.nscd]\ncache = 10s\nenable =\n",
+        ),
+        (
+            "one a line",
+            "// comment\n[netns.office\ninterface = \"x\"\n[netns.b]\ninterface\nadress = []\n[netns.b.dns]\nsearch = [\"a]\noptions = \"a\" \"b\"\n[[netns.b.veth]\nnets = 1\n[netns.c]\ninterface = \"\u{7}\"\n",
+        ),
+        (
+            "a list is never closed",
+            "[netns.office]\naddress = [\"10.0.0.1\"\ninterface = 'x'\n[netns.b]\nadress = 1\n"
+        ),
+        (
+            "a table is never closed",
+            "[netns.office]\nrun = { users = [\"a\"]\n[netns.b]\nadress = 1\n"
+        ),
+        (
             "and a mistake that is none of syntax",
             "[netns.office]\ninterface = nonsense\nadress = []\n"
         ),
@@ -415,6 +435,15 @@ refused!(
         (
             "tables without end",
             &format!("[netns]\na = {}1{}\n", "{a=".repeat(79), "}".repeat(79))
+        ),
+        (
+            "dotted keys in tables without end",
+            &format!(
+                "{}1{}\n",
+                format!("{}=", ["a"; 31].join("."))
+                    + &format!("{{{}=", ["a"; 31].join(".")).repeat(79),
+                "}".repeat(79)
+            ),
         ),
         (
             "behind a byte order mark, lines ended as on Windows",
