@@ -18,7 +18,7 @@ pub(super) fn check(declared: &Declared, report: &mut Report<'_>) {
     links::addresses(&links, report);
     links::mtu(declared, report);
     ports::listeners(declared, report);
-    ports::circles(declared, report);
+    ports::circles(declared, &links, report);
     unit_names(declared, report);
     for (name, namespace) in &declared.netns {
         routes_once(namespace, report);
@@ -124,6 +124,13 @@ fn known_interfaces(
     for listen in namespace.forwards.iter().filter_map(|f| f.listen.as_ref()) {
         if let Some(scope) = &listen.value.scope {
             known_interface(listen.place, scope, here, &names, report);
+        }
+    }
+    for forward in declared.netns.values().flat_map(|n| &n.forwards) {
+        let there = forward.netns.as_ref().map(|netns| &netns.value);
+        let connect = forward.connect.as_ref().filter(|_| there == Some(here));
+        if let Some((at, scope)) = connect.and_then(|c| Some((c.place, c.value.scope.as_ref()?))) {
+            known_interface(at, scope, here, &names, report);
         }
     }
     for route in &namespace.routes {

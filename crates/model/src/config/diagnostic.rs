@@ -6,6 +6,8 @@
 use std::ops::Range;
 
 use super::Source;
+use super::text::visible;
+use crate::name::is_control;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +16,16 @@ pub enum Severity {
     Error,
     /// It is accepted, but hardly meant that way.
     Warning,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 /// A place in a text as editors count it.
@@ -60,6 +72,19 @@ pub struct Related {
 }
 
 impl Diagnostic {
+    /// All of it in one line, for logs: `PATH:LINE:COLUMN: error: MESSAGE (HINT)`. `sources` are
+    /// those that were given to [`load`](super::load).
+    pub fn one_line(&self, sources: &[Source]) -> String {
+        let path = sources.get(self.file).map_or("", |source| &source.path);
+        let Position { line, column } = self.start;
+        let hint = self.hint.as_ref().map(|hint| format!(" ({hint})"));
+        let hint = hint.unwrap_or_default();
+        let (severity, message) = (self.severity.as_str(), &self.message);
+        visible(&format!(
+            "{path}:{line}:{column}: {severity}: {message}{hint}"
+        ))
+    }
+
     /// Says what would have been right.
     pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
         self.hint = Some(hint.into());
@@ -173,6 +198,29 @@ impl<'s> Report<'s> {
         self.broken.contains(&true)
     }
 
+    /// Refuses characters that would make a terminal or an editor show something else than what
+    /// is written, wherever they are: in comments too.
+    fn control_characters(&mut self) {
+        for (file, source) in self.sources.iter().enumerate() {
+            let mut line_told = None;
+            for (at, character) in source.text.char_indices().filter(|(_, c)| is_control(*c)) {
+                let line = source.text[..at].rfind('\n');
+                let place = Place::new(file, at..at + character.len_utf8());
+                let told = |d: &Diagnostic| d.file == file && d.span.contains(&at);
+                if matches!(character, '\n' | '\r' | '\t')
+                    || line_told == Some(line)
+                    || self.diagnostics.iter().any(told)
+                {
+                    continue;
+                }
+                line_told = Some(line);
+                let shown = character.escape_default();
+                self.error(place, format!("there is a control character here, {shown}"))
+                    .hint("it changes how the text around it is shown; take it away");
+            }
+        }
+    }
+
     fn add(&mut self, severity: Severity, place: Place, message: String) -> &mut Diagnostic {
         self.diagnostics.push(Diagnostic {
             severity,
@@ -190,6 +238,7 @@ impl<'s> Report<'s> {
 
     /// The diagnostics in order, and whether one of them is an error.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
+        self.control_characters();
         let lines: Vec<_> = self.sources.iter().map(|s| Lines::new(&s.text)).collect();
         for diagnostic in &mut self.diagnostics {
             let of_file = &lines[diagnostic.file];

@@ -1,7 +1,10 @@
 //! What listens where, and where it leads in the end.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::declared::{Declared, Forward};
 use super::diagnostic::Report;
+use super::links::Links;
 use super::text::quote;
 use crate::address::Endpoint;
 use crate::name::NetnsRef;
@@ -66,11 +69,11 @@ fn covers(listen: &Endpoint, to: &Endpoint) -> bool {
 
 /// Refuses forwards that lead back to where they start: a single connection would run until there
 /// are no descriptors left.
-pub(super) fn circles(declared: &Declared, report: &mut Report<'_>) {
+pub(super) fn circles(declared: &Declared, links: &Links<'_>, report: &mut Report<'_>) {
     for (netns, namespace) in &declared.netns {
         for (n, forward) in namespace.forwards.iter().enumerate() {
             let start = (netns, n);
-            let Some(path) = circle(declared, start) else {
+            let Some(path) = circle(declared, links, start) else {
                 continue;
             };
             // Told once, at the first of those that make it up.
@@ -102,12 +105,13 @@ pub(super) fn circles(declared: &Declared, report: &mut Report<'_>) {
 /// The forwards that are passed on the way from `start` back to it, if there is one.
 fn circle<'d>(
     declared: &'d Declared,
+    links: &Links<'_>,
     start: (&'d NetnsRef, usize),
 ) -> Option<Vec<(&'d NetnsRef, usize)>> {
     let mut path = vec![start];
     let mut at = start;
     loop {
-        at = next(declared, at)?;
+        at = next(declared, links, at)?;
         if at == start {
             return Some(path);
         }
@@ -122,17 +126,32 @@ fn circle<'d>(
 /// The forward that takes up what another one connects.
 fn next<'d>(
     declared: &'d Declared,
+    links: &Links<'_>,
     (netns, n): (&NetnsRef, usize),
 ) -> Option<(&'d NetnsRef, usize)> {
     let forward = declared.netns.get(netns)?.forwards.get(n)?;
-    let (there, connect) = (
-        &forward.netns.as_ref()?.value,
-        &forward.connect.as_ref()?.value,
-    );
+    let there = &forward.netns.as_ref()?.value;
+    let mut connect = forward.connect.as_ref()?.value.clone();
+    if connect.ip.is_unspecified() {
+        connect.ip = match connect.ip {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+    }
     let (there, namespace) = declared.netns.get_key_value(there)?;
-    let takes = |f: &Forward| {
-        let listen = f.listen.as_ref();
-        f.protocol == forward.protocol && listen.is_some_and(|l| covers(&l.value, connect))
+    // Who listens on all addresses hears only what is sent to one of this namespace.
+    let mut addresses = links
+        .get(there)
+        .into_iter()
+        .flatten()
+        .flat_map(|l| l.address);
+    let own = connect.ip.is_loopback() || addresses.any(|a| a.value.ip() == connect.ip);
+    let takes = |forward_there: &Forward| {
+        let Some(listen) = &forward_there.listen else {
+            return false;
+        };
+        let reached = own || !listen.value.ip.is_unspecified();
+        forward_there.protocol == forward.protocol && reached && covers(&listen.value, &connect)
     };
     let found = namespace.forwards.iter().position(takes)?;
     Some((there, found))

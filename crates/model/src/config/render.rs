@@ -10,7 +10,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Source;
 use super::diagnostic::{Diagnostic, Severity};
-use crate::name::is_control;
+use super::text::{picture, visible};
 
 /// Columns of a report; longer lines are cut around the mark.
 const WIDTH: usize = 120;
@@ -138,20 +138,4 @@ impl Shown {
             .copied()
             .unwrap_or(self.text.len())
     }
-}
-
-/// What stands for a character that must not reach a terminal.
-fn picture(character: char) -> Option<char> {
-    match character {
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)),
-        '\u{7f}' => Some('\u{2421}'),
-        c if is_control(c) => Some(char::REPLACEMENT_CHARACTER),
-        _ => None,
-    }
-}
-
-/// `text` on one line with pictures for control characters. Messages quote names already
-/// escaped; this is for what other crates put into theirs, and for paths.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| picture(c).unwrap_or(c)).collect()
 }

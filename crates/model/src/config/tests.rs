@@ -4,7 +4,20 @@
 
 use super::*;
 
+/// Makes a test that compares what is printed about each case with a snapshot.
+macro_rules! refused {
+    ($section:ident, $file:literal, $cases:expr) => {
+        #[test]
+        fn $section() {
+            insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+                insta::assert_snapshot!(stringify!($section), super::each($file, &$cases));
+            });
+        }
+    };
+}
+
 mod accepted;
+mod malformed;
 mod properties;
 mod refused;
 
@@ -34,4 +47,14 @@ fn desired(files: &[(&str, &str)]) -> Desired {
     let loaded = load(&sources);
     assert_eq!(render(&sources, &loaded.diagnostics, false), "");
     loaded.desired.unwrap()
+}
+
+/// Prints each case under its name.
+fn each(file: &str, cases: &[(&str, &str)]) -> String {
+    let print = |(name, text): &(&str, &str)| {
+        let printed = printed(&[(file, text)]);
+        assert_ne!(printed, "", "{name} is accepted");
+        format!("# {name}\n\n{printed}")
+    };
+    cases.iter().map(print).collect::<Vec<_>>().join("\n")
 }

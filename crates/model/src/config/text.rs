@@ -73,6 +73,22 @@ fn distance(a: &str, b: &str) -> usize {
     above[b.len()]
 }
 
+/// What stands for a character that must not reach a terminal.
+pub(super) fn picture(character: char) -> Option<char> {
+    match character {
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)),
+        '\u{7f}' => Some('\u{2421}'),
+        c if is_control(c) => Some(char::REPLACEMENT_CHARACTER),
+        _ => None,
+    }
+}
+
+/// `text` on one line with pictures for control characters. Messages quote names already
+/// escaped; this is for what other crates put into theirs, and for paths.
+pub(super) fn visible(text: &str) -> String {
+    text.chars().map(|c| picture(c).unwrap_or(c)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -133,3 +133,51 @@ fn columns_count_characters() {
         .collect();
     assert_eq!(starts, [(1, 1, 5), (2, 1, 4)]);
 }
+
+#[test]
+fn one_line_is_one_line() {
+    let source = Source::new(
+        "a\nb.toml",
+        Format::Toml,
+        "[netns.office]\n\"adress\" = []\n",
+    );
+    let sources = [source];
+    let lines: Vec<_> = (load(&sources).diagnostics.iter())
+        .map(|d| d.one_line(&sources))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "a␊b.toml:2:1: error: unknown key \"adress\" in a namespace (a similar key is known: \"address\")"
+        ]
+    );
+}
+
+#[test]
+fn colour_is_all_that_colour_adds() {
+    let sources = [Source::new(
+        "a.toml",
+        Format::Toml,
+        "[netns.office]\nadress = \"\u{1b}[31m\"\nipv4_forwarding = 1\n",
+    )];
+    let diagnostics = load(&sources).diagnostics;
+    let coloured = super::render(&sources, &diagnostics, true);
+    let mut plain = String::new();
+    for (n, piece) in coloured.split("\u{1b}[").enumerate() {
+        let text = if n == 0 {
+            piece
+        } else {
+            piece.split_once('m').unwrap().1
+        };
+        plain.push_str(text);
+    }
+    assert_ne!(plain, coloured);
+    assert_eq!(plain, super::render(&sources, &diagnostics, false));
+}
+
+#[test]
+fn the_same_port_elsewhere_is_no_circle() {
+    // 192.168.77.1 is home's; what listens on all addresses of office does not hear it.
+    let text = "[[netns.office.forward]]\nlisten = \"0.0.0.0:80\"\nnetns = \"office\"\nconnect = \"192.168.77.1:80\"\n";
+    desired(&[("a.toml", text)]);
+}
