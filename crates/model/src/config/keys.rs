@@ -26,11 +26,20 @@ pub struct Key {
     /// A value, as TOML and JSON both write it; empty for tables.
     pub example: &'static str,
     /// What holds if it is not given; none where there is nothing to hold or it must be given.
-    pub default: Option<&'static str>,
+    pub default: Option<Fallback>,
     /// Whether it must be given.
     pub required: bool,
     /// What it is for, in one line.
     pub about: &'static str,
+}
+
+/// What holds if a key is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// This value, as TOML and JSON both write it.
+    Value(&'static str),
+    /// What these words say.
+    Words(&'static str),
 }
 
 /// What a value is.
@@ -122,9 +131,16 @@ impl Key {
         }
     }
 
-    const fn or(self, default: &'static str) -> Self {
+    const fn or(self, value: &'static str) -> Self {
         Self {
-            default: Some(default),
+            default: Some(Fallback::Value(value)),
+            ..self
+        }
+    }
+
+    const fn or_as_said(self, words: &'static str) -> Self {
+        Self {
+            default: Some(Fallback::Words(words)),
             ..self
         }
     }
@@ -173,7 +189,7 @@ pub static NETNS: Section = Section {
             "\"office\"",
             "name of the link that holds the addresses",
         )
-        .or("the namespace's name"),
+        .or_as_said("the namespace's name"),
         Key::new(
             "interface_kind",
             Kind::String(Form::OneOf(INTERFACE_KINDS)),
@@ -343,7 +359,7 @@ pub static FORWARD: Section = Section {
             "1000",
             "tcp: connections at once",
         )
-        .or("as many as there are descriptors for"),
+        .or_as_said("as many as there are descriptors for"),
         Key::new(
             "udp_timeout",
             Kind::String(Form::Duration),
@@ -385,14 +401,14 @@ pub static VETH: Section = Section {
             "\"host\"",
             "name of this end",
         )
-        .or("\"host\" towards default, else the other namespace's name"),
+        .or_as_said("\"host\" towards default, else the other namespace's name"),
         Key::new(
             "peer_interface",
             Kind::String(Form::Interface),
             "\"office\"",
             "name of the other end",
         )
-        .or("\"host\" if this end is in default, else this namespace's name"),
+        .or_as_said("\"host\" if this end is in default, else this namespace's name"),
         Key::new(
             "mtu",
             Kind::Integer(*MTU.start(), *MTU.end()),

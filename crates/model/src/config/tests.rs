@@ -20,6 +20,7 @@ mod accepted;
 mod malformed;
 mod properties;
 mod refused;
+mod table;
 
 /// What is printed about the files.
 fn printed(files: &[(&str, &str)]) -> String {

@@ -43,7 +43,10 @@ pub(super) fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) 
     known
         .into_iter()
         .map(|word| (distance(text, word), word))
-        .filter(|(distance, word)| *distance <= (word.chars().count().min(length) / 3).max(1))
+        .filter(|(distance, word)| {
+            let shorter = word.chars().count().min(length);
+            *distance <= (shorter / 3).max(1) && *distance < shorter
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
 }
@@ -103,6 +106,7 @@ mod tests {
             ("net-ns", Some("netns")),
             ("mut", Some("mtu")),
             ("gateway", None),
+            ("m", None),
             ("", None),
         ] {
             assert_eq!(nearest(slip, known), meant, "{slip}");
