@@ -6,8 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod config;
 pub mod desired;
 pub mod etc_files;
 pub mod name;
 pub mod observed;
 pub mod plan;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -67,7 +67,7 @@ fn file_name(text: &str, limit: usize) -> Result<(), NameError> {
 /// Unicode ones that turn the direction of text around.
 pub fn is_control(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The name of a network namespace: a file name in `/run/netns`. Never `default`.

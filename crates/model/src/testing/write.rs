@@ -1,0 +1,281 @@
+//! A state written out as configuration, every key spelled out.
+
+use std::fmt::Write as _;
+
+use crate::config::values::write_duration;
+use crate::desired::{
+    Desired, Dns, Forward, Holder, HolderChoice, Netns, Nscd, Protocol, Route, RunAccess, VethPair,
+};
+use crate::name::{NetnsRef, is_control};
+
+/// The state as a TOML file that declares it.
+pub fn to_toml(desired: &Desired) -> String {
+    let mut text = String::new();
+    toml_table(&mut text, "", &document(desired));
+    text
+}
+
+/// The state as a JSON file that declares it.
+pub fn to_json(desired: &Desired) -> String {
+    let mut text = String::new();
+    json(&mut text, &Value::Table(document(desired)), 0);
+    text.push('\n');
+    text
+}
+
+enum Value {
+    Array(Vec<Value>),
+    /// A number or a boolean, as both languages write it.
+    Bare(String),
+    String(String),
+    Table(Table),
+}
+
+type Table = Vec<(String, Value)>;
+
+fn bare(value: impl ToString) -> Value {
+    Value::Bare(value.to_string())
+}
+
+fn string(value: impl ToString) -> Value {
+    Value::String(value.to_string())
+}
+
+fn strings<T: ToString>(values: impl IntoIterator<Item = T>) -> Value {
+    Value::Array(values.into_iter().map(string).collect())
+}
+
+fn table<const N: usize>(entries: [(&str, Value); N]) -> Table {
+    let own = |(key, value): (&str, Value)| (key.to_owned(), value);
+    entries.into_iter().map(own).collect()
+}
+
+fn document(desired: &Desired) -> Table {
+    let mut all = Table::new();
+    let veths = |here: &NetnsRef| {
+        let pairs = desired.veths.iter().filter(|pair| pair.near.netns == *here);
+        Value::Array(pairs.map(|pair| Value::Table(veth(pair))).collect())
+    };
+    let mut home = table([
+        ("forward", forwards(&desired.home.forwards)),
+        ("veth", veths(&NetnsRef::Home)),
+    ]);
+    if desired.home.run != RunAccess::default() {
+        home.push(("run".to_owned(), run(&desired.home.run)));
+    }
+    all.push((NetnsRef::HOME.to_owned(), Value::Table(home)));
+    for (name, netns) in &desired.netns {
+        let mut entries = own(netns);
+        let veths = veths(&NetnsRef::Named(name.clone()));
+        entries.push(("veth".to_owned(), veths));
+        all.push((name.to_string(), Value::Table(entries)));
+    }
+    table([("netns", Value::Table(all))])
+}
+
+fn own(netns: &Netns) -> Table {
+    let Holder {
+        interface,
+        kind,
+        address,
+    } = &netns.holder;
+    let kind = match kind {
+        HolderChoice::Auto => "auto",
+        HolderChoice::Exactly(kind) => kind.as_str(),
+    };
+    let sysctls = netns.sysctl.iter();
+    let sysctls = sysctls.map(|(key, value)| (key.to_string(), string(value)));
+    let routes = netns.routes.iter().map(|r| Value::Table(route(r)));
+    table([
+        ("interface", string(interface)),
+        ("interface_kind", string(kind)),
+        ("address", strings(address)),
+        ("ipv4_forwarding", bare(netns.ipv4_forwarding)),
+        ("ipv6_forwarding", bare(netns.ipv6_forwarding)),
+        ("sysctl", Value::Table(sysctls.collect())),
+        ("route", Value::Array(routes.collect())),
+        ("dns", dns(&netns.dns)),
+        ("nscd", nscd(&netns.nscd)),
+        ("forward", forwards(&netns.forwards)),
+        ("run", run(&netns.run)),
+    ])
+}
+
+fn dns(dns: &Dns) -> Value {
+    Value::Table(table([
+        ("nameservers", strings(&dns.nameservers)),
+        ("search", strings(&dns.search)),
+        ("options", strings(&dns.options)),
+    ]))
+}
+
+fn nscd(nscd: &Nscd) -> Value {
+    Value::Table(table([
+        ("enable", bare(nscd.enable)),
+        ("cache", string(write_duration(nscd.cache))),
+    ]))
+}
+
+fn run(run: &RunAccess) -> Value {
+    Value::Table(table([
+        ("users", strings(&run.users)),
+        ("groups", strings(&run.groups)),
+    ]))
+}
+
+fn route(route: &Route) -> Table {
+    let mut entries = table([("to", string(route.to))]);
+    let via = route.via.map(|via| ("via".to_owned(), string(via)));
+    let interface = route.interface.as_ref();
+    let interface = interface.map(|i| ("interface".to_owned(), string(i)));
+    entries.extend(via.into_iter().chain(interface));
+    entries
+}
+
+fn forwards(forwards: &[Forward]) -> Value {
+    Value::Array(forwards.iter().map(|f| Value::Table(forward(f))).collect())
+}
+
+fn forward(forward: &Forward) -> Table {
+    let limits = &forward.limits;
+    let mut entries = table([
+        ("protocol", string(forward.protocol)),
+        ("listen", string(&forward.listen)),
+        ("netns", string(&forward.netns)),
+        ("connect", string(&forward.connect)),
+    ]);
+    let default = crate::desired::ForwardLimits::default();
+    let times = [
+        (
+            "connect_timeout",
+            limits.connect_timeout,
+            default.connect_timeout,
+            Protocol::Tcp,
+        ),
+        (
+            "half_close_timeout",
+            limits.half_close_timeout,
+            default.half_close_timeout,
+            Protocol::Tcp,
+        ),
+        (
+            "udp_timeout",
+            limits.udp_timeout,
+            default.udp_timeout,
+            Protocol::Udp,
+        ),
+    ];
+    // What means nothing for the protocol draws a warning, so it is written only where it must be.
+    for (key, time, default, protocol) in times {
+        if protocol == forward.protocol || time != default {
+            entries.push((key.to_owned(), string(write_duration(time))));
+        }
+    }
+    if let Some(most) = limits.max_connections {
+        entries.push(("max_connections".to_owned(), bare(most)));
+    }
+    if forward.protocol == Protocol::Udp || limits.max_sessions != default.max_sessions {
+        entries.push(("max_sessions".to_owned(), bare(limits.max_sessions)));
+    }
+    entries
+}
+
+fn veth(pair: &VethPair) -> Table {
+    table([
+        ("netns", string(&pair.far.netns)),
+        ("interface", string(&pair.near.interface)),
+        ("peer_interface", string(&pair.far.interface)),
+        ("mtu", bare(pair.mtu)),
+        ("mac", string(pair.near.mac)),
+        ("peer_mac", string(pair.far.mac)),
+        ("address", strings(&pair.near.address)),
+        ("peer_address", strings(&pair.far.address)),
+    ])
+}
+
+/// Text in quotes, as both languages read it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            c if is_control(c) => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn toml_key(key: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    match !key.is_empty() && key.bytes().all(plain) {
+        true => key.to_owned(),
+        false => quoted(key),
+    }
+}
+
+/// Keys first, then the tables with headers of their own.
+fn toml_table(text: &mut String, path: &str, table: &Table) {
+    let is_table = |value: &Value| matches!(value, Value::Table(_));
+    let (inner, plain): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| match value {
+        Value::Array(values) => values.iter().any(is_table),
+        value => is_table(value),
+    });
+    for (key, value) in plain {
+        let mut inline = String::new();
+        json(&mut inline, value, 0);
+        let _ = writeln!(text, "{} = {inline}", toml_key(key));
+    }
+    for (key, value) in inner {
+        let key = toml_key(key);
+        let path = if path.is_empty() {
+            key
+        } else {
+            format!("{path}.{key}")
+        };
+        match value {
+            Value::Table(table) => {
+                let _ = writeln!(text, "\n[{path}]");
+                toml_table(text, &path, table);
+            }
+            Value::Array(values) => {
+                for value in values {
+                    let _ = writeln!(text, "\n[[{path}]]");
+                    if let Value::Table(table) = value {
+                        toml_table(text, &path, table);
+                    }
+                }
+            }
+            Value::Bare(_) | Value::String(_) => {}
+        }
+    }
+}
+
+fn json(text: &mut String, value: &Value, depth: usize) {
+    let indent = "  ".repeat(depth + 1);
+    match value {
+        Value::Bare(bare) => text.push_str(bare),
+        Value::String(string) => text.push_str(&quoted(string)),
+        Value::Array(values) => {
+            text.push('[');
+            for (n, value) in values.iter().enumerate() {
+                text.push_str(if n == 0 { "" } else { ", " });
+                json(text, value, depth);
+            }
+            text.push(']');
+        }
+        Value::Table(table) => {
+            text.push('{');
+            for (n, (key, value)) in table.iter().enumerate() {
+                let comma = if n == 0 { "" } else { "," };
+                let _ = write!(text, "{comma}\n{indent}{}: ", quoted(key));
+                json(text, value, depth + 1);
+            }
+            if !table.is_empty() {
+                let _ = write!(text, "\n{}", "  ".repeat(depth));
+            }
+            text.push('}');
+        }
+    }
+}
