@@ -1,1 +1,4 @@
 //! Every unsafe block of netnsctl: system calls that no safe wrapper covers.
+
+pub mod activation;
+pub mod datagram;
