@@ -51,12 +51,12 @@ pub enum Error {
         count: u32,
     },
     /// A descriptor that was announced is not open.
-    #[error("cannot take descriptor {fd} announced by LISTEN_FDS: {source}")]
+    #[error("cannot take descriptor {fd} announced by LISTEN_FDS: {errno}")]
     NotOpen {
         /// The descriptor.
         fd: RawFd,
         /// The kernel's answer to F_GETFD.
-        source: Errno,
+        errno: Errno,
     },
     /// A descriptor that was announced is close-on-exec, so it did not come through exec: this
     /// process opened it and something else in it owns it.
@@ -66,12 +66,12 @@ pub enum Error {
         fd: RawFd,
     },
     /// A descriptor could not be made close-on-exec.
-    #[error("cannot set close-on-exec on descriptor {fd}: {source}")]
+    #[error("cannot set close-on-exec on descriptor {fd}: {errno}")]
     CloseOnExec {
         /// The descriptor.
         fd: RawFd,
         /// The kernel's answer to F_SETFD.
-        source: Errno,
+        errno: Errno,
     },
     /// The descriptors were taken before.
     #[error("cannot take the descriptors of LISTEN_FDS twice")]
@@ -184,7 +184,7 @@ fn inherited(fd: RawFd) -> Result<(), Error> {
     if flags < 0 {
         return Err(Error::NotOpen {
             fd,
-            source: last_errno(),
+            errno: last_errno(),
         });
     }
     if flags & libc::FD_CLOEXEC != 0 {
@@ -200,7 +200,7 @@ fn close_on_exec(fd: RawFd) -> Result<(), Error> {
     if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
         return Err(Error::CloseOnExec {
             fd,
-            source: last_errno(),
+            errno: last_errno(),
         });
     }
     Ok(())

@@ -1,4 +1,5 @@
 //! Takes real descriptors, in a child process of its own that inherited them from a shell.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 #![allow(
     clippy::disallowed_methods,
     reason = "a descriptor can only be inherited across exec"

@@ -1,4 +1,5 @@
 //! Batches on real sockets of each family, over loopback.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
