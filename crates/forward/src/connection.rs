@@ -71,8 +71,8 @@ impl Connection {
         generation: u32,
     ) -> Self {
         Self {
-            client: Side::new(client),
-            target: Side::new(target),
+            client: Side::new(client, true),
+            target: Side::new(target, false),
             to_target: Direction::default(),
             to_client: Direction::default(),
             phase: Phase::Connecting,

@@ -16,7 +16,9 @@ use crate::context::Core;
 const TURN: usize = 16;
 
 /// Answers those who wait and returns whether some may be left.
-pub(crate) fn answer(control: &UnixListener, core: &mut Core<'_>) -> bool {
+///
+/// Errors: what accept failed with, which is a shortage of descriptors or memory.
+pub(crate) fn answer(control: &UnixListener, core: &mut Core<'_>) -> Result<bool, Errno> {
     for _ in 0..TURN {
         match net::accept_with(
             control.as_fd(),
@@ -28,10 +30,9 @@ pub(crate) fn answer(control: &UnixListener, core: &mut Core<'_>) -> bool {
                 let _ = net::send(client, json.as_bytes(), SendFlags::NOSIGNAL);
             }
             Err(Errno::INTR | Errno::CONNABORTED) => {}
-            Err(Errno::AGAIN) => return false,
-            // Out of descriptors or memory: the next client's event makes up for it.
-            Err(_) => return false,
+            Err(Errno::AGAIN) => return Ok(false),
+            Err(error) => return Err(error),
         }
     }
-    true
+    Ok(true)
 }

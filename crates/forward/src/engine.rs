@@ -23,6 +23,9 @@ use crate::udp::Udp;
 /// Events fetched per round.
 const EVENTS: usize = 256;
 
+/// Time between two attempts to answer at the control socket while descriptors are short.
+const CONTROL_PAUSE: Duration = Duration::from_millis(100);
+
 /// Why a forwarder did not start, or ended without being told to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +59,8 @@ struct Engine<'a> {
     control: Option<UnixListener>,
     /// Whether the control socket has a turn coming.
     control_queued: bool,
+    /// When to try again to answer after a failure.
+    control_due: Option<Instant>,
     /// When draining ends, once it has begun.
     drained_by: Option<Instant>,
 }
@@ -137,6 +142,7 @@ impl<'a> Engine<'a> {
             udp,
             control,
             control_queued: false,
+            control_due: None,
             drained_by: None,
         })
     }
@@ -144,12 +150,9 @@ impl<'a> Engine<'a> {
     /// Waits until something happens or is due. Signals end the wait early.
     fn wait(&mut self, events: &mut Vec<Event>) -> Result<(), RunError> {
         let timeout = if self.core.turns() == 0 {
-            let due = [
-                self.tcp.deadline(),
-                self.udp.deadline(&self.core),
-                self.drained_by,
-            ];
-            due.into_iter().flatten().min().map(until)
+            let parts = [self.tcp.deadline(), self.udp.deadline(&self.core)];
+            let due = parts.into_iter().chain([self.control_due, self.drained_by]);
+            due.flatten().min().map(until)
         } else {
             Some(Timespec {
                 tv_sec: 0,
@@ -180,6 +183,9 @@ impl<'a> Engine<'a> {
         }
         self.tcp.expire(&mut self.core);
         self.udp.expire(&mut self.core);
+        if self.control_due.is_some_and(|due| due <= self.core.now) {
+            self.answer();
+        }
     }
 
     fn event(&mut self, token: Token, flags: EventFlags) {
@@ -207,9 +213,14 @@ impl<'a> Engine<'a> {
 
     fn answer(&mut self) {
         let Some(control) = &self.control else { return };
-        if control::answer(control, &mut self.core) {
-            self.core
-                .requeue(Token::fixed(Kind::Control, 0), &mut self.control_queued);
+        self.control_due = None;
+        match control::answer(control, &mut self.core) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.core
+                    .requeue(Token::fixed(Kind::Control, 0), &mut self.control_queued);
+            }
+            Err(_) => self.control_due = Some(self.core.after(CONTROL_PAUSE)),
         }
     }
 

@@ -55,11 +55,12 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// A connected socket. Both kinds of readiness are assumed; trying tells.
-    pub(crate) fn new(fd: OwnedFd) -> Self {
+    /// A socket that is, or will be, connected. Writing is tried without being told to; whether
+    /// reading is depends on what is `likely` there, and an event tells if not.
+    pub(crate) fn new(fd: OwnedFd, likely: bool) -> Self {
         Self {
             fd,
-            readable: true,
+            readable: likely,
             writable: true,
             read_to_end: false,
             broken: false,

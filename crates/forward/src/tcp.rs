@@ -209,7 +209,7 @@ impl Tcp {
         } else {
             match sockopt::socket_error(&connection.target.fd) {
                 Ok(Ok(())) if event.contains(EventFlags::OUT) => {
-                    connection.target.read_to_end |= event.intersects(EventFlags::RDHUP);
+                    note(&mut connection.target, event);
                     self.open(key, core);
                 }
                 Ok(Ok(())) => {}

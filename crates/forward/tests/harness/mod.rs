@@ -135,7 +135,11 @@ pub(crate) fn serve(
     let listener = TcpListener::bind(address).unwrap();
     let at = listener.local_addr().unwrap();
     thread::spawn(move || {
-        while let Ok((stream, _)) = listener.accept() {
+        loop {
+            // Without a descriptor to spare, wait for one: that is the forwarder's trouble to show.
+            let Ok((stream, _)) = listener.accept() else {
+                continue;
+            };
             let serve = serve.clone();
             thread::spawn(move || serve(patient(stream)));
         }
