@@ -65,7 +65,7 @@ fn running_out_of_descriptors_passes() {
         let all_but_first = |it: &Counters| it.tcp.connections_now == 1;
         let counters = forwarder.until(all_but_first);
         assert_eq!(counters.tcp.connections_ever, 1 + 10 * free as u64);
-        assert!(shortages(&counters) >= before);
+        assert!(shortages(&counters) > before);
         assert!(counters.tcp.accept_errors["EMFILE"] > 0);
     }
     // One line for one lasting trouble.

@@ -3,16 +3,17 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netnsctl_forward::{Log, Options, Protocol};
 
-use crate::harness::{Forwarder, assert_reset, echo, exchange};
+use crate::harness::{Forwarder, PATIENCE, assert_reset, echo, exchange};
 
 /// Waits until nothing listens at the forwarder's address any more.
 fn refuses(forwarder: &Forwarder) {
-    while let Ok(stream) = TcpStream::connect(forwarder.at[0]) {
-        drop(stream);
+    let start = Instant::now();
+    while TcpStream::connect(forwarder.at[0]).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "still listening");
         std::thread::yield_now();
     }
 }

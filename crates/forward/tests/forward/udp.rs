@@ -127,9 +127,12 @@ fn each_client_and_each_address_written_to_is_its_own_session() {
 
 #[test]
 fn a_refused_target_is_reached_once_it_appears() {
-    let reserved = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let target = reserved.local_addr().unwrap();
-    drop(reserved);
+    // Bound, so that no other test gets the port, but connected elsewhere, so that what the
+    // forwarder sends there is refused.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(elsewhere.local_addr().unwrap()).unwrap();
+    let target = socket.local_addr().unwrap();
     let forwarder = forward("127.0.0.1:0", target);
     let client = client(forwarder.at[0]);
     for sent in 1..=3 {
@@ -139,7 +142,7 @@ fn a_refused_target_is_reached_once_it_appears() {
     let refused = |it: &netnsctl_forward::Counters| it.udp.dropped.contains_key("ECONNREFUSED");
     let counters = forwarder.until(refused);
     assert_eq!(counters.udp.sessions_ever, 1);
-    let socket = UdpSocket::bind(target).unwrap();
+    rustix::net::connect_unspec(&socket).unwrap();
     thread::spawn(move || reflect(&socket));
     ask(&client, b"here");
     assert_eq!(forwarder.counters().udp.sessions_ever, 1);
@@ -205,13 +208,11 @@ fn traffic_from_the_target_alone_keeps_a_session() {
 
 #[test]
 fn tcp_and_udp_share_one_forwarder() {
-    let port = echo("127.0.0.1:0");
-    crate::harness::serve(&port.to_string(), |stream| {
-        let _ = std::io::copy(&mut &stream, &mut &stream);
-        let _ = stream.shutdown(std::net::Shutdown::Write);
-    });
+    let target = crate::harness::echo("127.0.0.1:0");
+    let socket = UdpSocket::bind(target).unwrap();
+    thread::spawn(move || reflect(&socket));
     let listen = [(Protocol::Tcp, "[::1]:0"), (Protocol::Udp, "127.0.0.1:0")];
-    let forwarder = Forwarder::start(&listen, Options::new(port.into()));
+    let forwarder = Forwarder::start(&listen, Options::new(target.into()));
     assert_eq!(
         crate::harness::exchange(&forwarder.connect(), b"tcp"),
         b"tcp"
