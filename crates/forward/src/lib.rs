@@ -1,2 +1,43 @@
 //! Carries TCP and UDP ports from one network namespace into another.
+//!
+//! A socket keeps the namespace it was made in. The listeners are made in one namespace (by a
+//! service manager, or by [`bind_listener`] on a thread that stands there) and handed to [`run`],
+//! whose thread stands in the other, where it connects to the target. No descriptor and no byte
+//! needs a route between the two.
+//!
+//! [`run`] is one edge-triggered epoll loop on the calling thread. It never waits for anything but
+//! events: accept does not wait for connect, one blocked peer stops only its own direction, and
+//! every wake-up does a bounded amount of work before the next one gets its turn. Bytes pass
+//! through one buffer per loop; a connection owns memory only while a write of its is blocked.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `engine`, `context` | the loop: events, the queue of unfinished work, deadlines, draining |
+//! | `tcp`, `connection`, `relay` | accepting; one connection; one direction of it |
+//! | `udp` | sessions, their addresses and expiry |
+//! | `control`, `counters` | what is counted and who may read it |
+//! | `confine` | giving up privileges after set-up |
+//!
+//! Not here: zero copy, PROXY headers, unix targets, system call filters, configuration.
 #![forbid(unsafe_code)]
+
+mod confine;
+mod connection;
+mod context;
+mod control;
+
+mod counters;
+mod engine;
+mod errno;
+mod list;
+mod listener;
+mod options;
+mod relay;
+mod tcp;
+mod udp;
+
+pub use confine::{ConfineError, confine, raise_file_limit};
+pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounters};
+pub use engine::{RunError, run};
+pub use listener::{BindError, Listener, ListenerError, Protocol, bind_listener};
+pub use options::{ConnectTarget, Keepalive, Log, Options, ParseTargetError};

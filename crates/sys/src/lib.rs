@@ -7,3 +7,6 @@ pub mod errno;
 pub mod namespace;
 pub mod signal;
 pub mod spawn;
+
+pub mod activation;
+pub mod datagram;

@@ -1,0 +1,143 @@
+//! One TCP connection: a client, a target, and the two directions between them.
+//!
+//! | phase | list it waits in | ends by |
+//! |---|---|---|
+//! | connecting | `connecting`, for the connect timeout | the target's answer |
+//! | open | none | an end or failure of either side |
+//! | closing | `closing`, for the half-close timeout since bytes last moved | both directions shut, or a reset |
+//!
+//! A reset of one side is passed on as a reset, after what that side had sent before has been
+//! written to the other: what was read is never thrown away while the other side takes it. What
+//! the *kernel* still holds for the other side then goes the way of every abortive close.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::EventFlags;
+use rustix::net::sockopt;
+
+use crate::counters::TcpCounters;
+use crate::list::{Linked, Links};
+use crate::relay::{Direction, Scratch, Side, Stage};
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Phase {
+    Connecting,
+    Open,
+    Closing,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// Nothing more until the next event.
+    Wait,
+    /// The turn ended before the work did.
+    Again,
+    /// Both directions ended in order.
+    Done,
+    /// Both sides are to be reset.
+    Reset,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: Side,
+    pub(crate) target: Side,
+    to_target: Direction,
+    to_client: Direction,
+    pub(crate) phase: Phase,
+    /// When it is given up, in a phase that waits in a list.
+    pub(crate) deadline: Instant,
+    pub(crate) generation: u32,
+    /// Whether it has a turn coming.
+    pub(crate) queued: bool,
+    links: Links,
+}
+
+impl Linked for Connection {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        client: OwnedFd,
+        target: OwnedFd,
+        deadline: Instant,
+        generation: u32,
+    ) -> Self {
+        Self {
+            client: Side::new(client, true),
+            target: Side::new(target, false),
+            to_target: Direction::default(),
+            to_client: Direction::default(),
+            phase: Phase::Connecting,
+            deadline,
+            generation,
+            queued: false,
+            links: Links::default(),
+        }
+    }
+
+    /// Carries bytes both ways for one turn. The connection is not connecting any more.
+    pub(crate) fn run(&mut self, scratch: &mut Scratch, counters: &mut TcpCounters) -> Outcome {
+        let Self {
+            client,
+            target,
+            to_target,
+            to_client,
+            ..
+        } = self;
+        loop {
+            let failed = (client.broken, target.broken);
+            let more = to_target.run(client, target, scratch, &mut counters.bytes_to_target)
+                | to_client.run(target, client, scratch, &mut counters.bytes_to_client);
+            if failed != (client.broken, target.broken) {
+                // What a direction learnt of its sink matters to the other one too.
+                continue;
+            }
+            if (to_target.stage, to_client.stage) == (Stage::Shut, Stage::Shut) {
+                return Outcome::Done;
+            }
+            let lost = |side: &Side, from: &Direction| {
+                side.broken && from.stage != Stage::Open && from.is_flushed()
+            };
+            if lost(client, to_target) || lost(target, to_client) {
+                return Outcome::Reset;
+            }
+            return if more { Outcome::Again } else { Outcome::Wait };
+        }
+    }
+
+    /// Whether one direction has ended, so that the connection must not stay for ever.
+    pub(crate) fn is_closing(&self) -> bool {
+        let ended = |direction: &Direction| direction.stage != Stage::Open;
+        ended(&self.to_target) || ended(&self.to_client) || self.client.broken || self.target.broken
+    }
+
+    /// Makes the close of both sockets a reset instead of an orderly end (SO_LINGER of zero).
+    pub(crate) fn set_reset(&self) {
+        for side in [&self.client, &self.target] {
+            // At worst the peer sees an end where it should have seen a reset.
+            let _ = sockopt::set_socket_linger(&side.fd, Some(Duration::ZERO));
+        }
+    }
+}
+
+/// Notes what an event says about `side`.
+pub(crate) fn note(side: &mut Side, event: EventFlags) {
+    let ended = EventFlags::HUP | EventFlags::ERR;
+    let marked = EventFlags::RDHUP | EventFlags::PRI;
+    side.readable |= event.intersects(EventFlags::IN | marked | ended);
+    side.writable |= event.intersects(EventFlags::OUT | ended);
+    side.read_to_end |= event.intersects(marked | ended);
+    // Taking the error here, and not by a read or write, keeps it from hiding what was received
+    // before it, and tells of a reset when nothing is left to be read or written.
+    if event.contains(EventFlags::ERR) && matches!(sockopt::socket_error(&side.fd), Ok(Err(_))) {
+        side.fail();
+    }
+}

@@ -1,0 +1,133 @@
+//! What a forwarder has done so far, as numbers, and their JSON form.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use crate::errno;
+
+/// How often each reason occurred; errno names such as `ECONNREFUSED`, or words.
+pub type Reasons = BTreeMap<Cow<'static, str>, u64>;
+
+/// The counters of one forwarder since it started.
+///
+/// Their JSON form is one object on one line: the fields below under their names, nested as they
+/// are here, for example
+/// `{"tcp":{"connections_now":1,…,"connect_errors":{"ECONNREFUSED":2}},"udp":{…}}`. Fields are
+/// only ever added; a reader takes absent ones for zero and skips those it does not know.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Counters {
+    /// TCP.
+    pub tcp: TcpCounters,
+    /// UDP.
+    pub udp: UdpCounters,
+}
+
+/// TCP counters.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct TcpCounters {
+    /// Clients accepted and not yet done with.
+    pub connections_now: u64,
+    /// Clients ever accepted.
+    pub connections_ever: u64,
+    /// Of the present clients, those whose target has not answered yet.
+    pub connecting_now: u64,
+    /// Bytes handed to the kernel for the target.
+    pub bytes_to_target: u64,
+    /// Bytes handed to the kernel for clients.
+    pub bytes_to_client: u64,
+    /// Connections that ended by a reset, in either direction or by a timer, after they stood.
+    pub resets: u64,
+    /// Clients reset because the target could not be reached, by errno; the timeout is ETIMEDOUT.
+    pub connect_errors: Reasons,
+    /// Failures to accept, or to make the socket for the target, by errno.
+    pub accept_errors: Reasons,
+}
+
+/// UDP counters.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct UdpCounters {
+    /// Sessions kept.
+    pub sessions_now: u64,
+    /// Sessions ever made.
+    pub sessions_ever: u64,
+    /// Sessions given up early because the table was full.
+    pub sessions_evicted: u64,
+    /// Datagrams handed to the kernel for the target.
+    pub datagrams_to_target: u64,
+    /// Datagrams handed to the kernel for clients.
+    pub datagrams_to_client: u64,
+    /// Payload bytes of `datagrams_to_target`.
+    pub bytes_to_target: u64,
+    /// Payload bytes of `datagrams_to_client`.
+    pub bytes_to_client: u64,
+    /// Datagrams lost, by errno, or `draining` (from a new client after the order to stop),
+    /// `no address` (the kernel told no source or destination), `truncated`. `ECONNREFUSED` counts
+    /// what the target's host reported as undeliverable after it had been sent.
+    pub dropped: Reasons,
+}
+
+/// A text that is not the JSON form of [`Counters`].
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read counters: {0}")]
+pub struct ParseCountersError(serde_json::Error);
+
+impl Counters {
+    /// Reads the JSON form, as the control socket gives it.
+    ///
+    /// Errors: [`ParseCountersError`] if it is no JSON or a known field has another type.
+    pub fn parse(text: &str) -> Result<Self, ParseCountersError> {
+        serde_json::from_str(text).map_err(ParseCountersError)
+    }
+
+    /// The JSON form: one line that ends in a newline.
+    pub fn to_json(&self) -> String {
+        // Maps with string keys and integers always serialise; an empty object would be honest.
+        let mut json = serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned());
+        json.push('\n');
+        json
+    }
+}
+
+/// Counts one more of `errno`. Allocates only the first time each one occurs.
+pub(crate) fn count(reasons: &mut Reasons, errno: Errno) {
+    count_word(reasons, errno::name(errno));
+}
+
+/// Counts one more of a reason that is no errno.
+pub(crate) fn count_word(reasons: &mut Reasons, word: impl Into<Cow<'static, str>>) {
+    *reasons.entry(word.into()).or_default() += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_one_line_and_reads_back() {
+        let mut counters = Counters::default();
+        counters.tcp.connections_ever = u64::MAX;
+        count(&mut counters.tcp.connect_errors, Errno::CONNREFUSED);
+        count(&mut counters.udp.dropped, Errno::from_raw_os_error(123));
+        let json = counters.to_json();
+        assert_eq!(json.matches('\n').count(), 1);
+        assert!(json.ends_with('\n'));
+        assert!(
+            json.contains(r#""connect_errors":{"ECONNREFUSED":1}"#),
+            "{json}"
+        );
+        assert_eq!(Counters::parse(&json).unwrap(), counters);
+    }
+
+    #[test]
+    fn older_and_newer_texts_are_read() {
+        let text = r#"{"tcp":{"connections_now":3,"later":[1]},"more":null}"#;
+        assert_eq!(Counters::parse(text).unwrap().tcp.connections_now, 3);
+        assert!(Counters::parse("{").is_err());
+    }
+}

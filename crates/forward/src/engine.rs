@@ -1,0 +1,298 @@
+//! The loop: waits for events, hands each to its part, and gives every part a bounded turn.
+//!
+//! A round is: the events that have come, one more turn for each that ended its last turn with
+//! work left, what is overdue. While some have work left the loop does not wait, so none of them
+//! starves and none starves the others.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, Event, EventFlags};
+use rustix::io::Errno;
+
+use crate::context::{Core, Kind, Token};
+use crate::control;
+use crate::listener::{Listener, Protocol};
+use crate::options::Options;
+use crate::tcp::Tcp;
+use crate::udp::Udp;
+
+/// Events fetched per round.
+const EVENTS: usize = 256;
+
+/// Time between two attempts to answer at the control socket while descriptors are short.
+const CONTROL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a forwarder did not start, or ended without being told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The epoll instance could not be made.
+    #[error("cannot create an epoll instance: {errno}")]
+    Create {
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// A descriptor could not be put under watch.
+    #[error("cannot watch {what}: {errno}")]
+    Watch {
+        /// What it is: `the control socket`, `the stop descriptor`, `TCP 127.0.0.1:80`.
+        what: String,
+        /// The kernel's answer; `EPERM` for a file that knows no events.
+        errno: Errno,
+    },
+    /// Waiting failed.
+    #[error("cannot wait for events: {errno}")]
+    Wait {
+        /// The kernel's answer.
+        errno: Errno,
+    },
+}
+
+struct Engine<'a> {
+    core: Core<'a>,
+    tcp: Tcp,
+    udp: Udp,
+    control: Option<UnixListener>,
+    /// Whether the control socket has a turn coming.
+    control_queued: bool,
+    /// When to try again to answer after a failure.
+    control_due: Option<Instant>,
+    /// When draining ends, once it has begun.
+    drained_by: Option<Instant>,
+}
+
+/// Forwards what comes in at `listeners` to the target until told to stop.
+///
+/// Everything happens on the calling thread, and connections to the target are made in its network
+/// namespace. `ready` is called once, when every listener is served. Whoever connects to `control`
+/// is sent the [`Counters`](crate::Counters) as one line of JSON, and then the end of the stream.
+///
+/// When `stop` becomes readable or is hung up (a signalfd, a pipe; it is never read), listeners are
+/// closed and connections may go on for `options.drain`, then they are reset. UDP sessions go on
+/// as long as there are connections, and no new ones are made. Returns when none is left.
+///
+/// Needs no capability. See epoll(7), accept(2), connect(2), udp(7).
+///
+/// Errors: [`RunError::Create`] and [`RunError::Watch`] before `ready` is called, for want of
+/// descriptors, memory or watches, or a `stop` that knows no events; [`RunError::Wait`] later, which
+/// no known cause has. No error of a client or target ends it.
+pub fn run(
+    listeners: Vec<Listener>,
+    control: Option<UnixListener>,
+    stop: BorrowedFd<'_>,
+    options: &Options,
+    ready: impl FnOnce(),
+) -> Result<(), RunError> {
+    let mut engine = Engine::new(listeners, control, stop, options)?;
+    ready();
+    let mut events = Vec::with_capacity(EVENTS);
+    loop {
+        engine.wait(&mut events)?;
+        engine.round(&events);
+        if engine.is_finished() {
+            return Ok(());
+        }
+    }
+}
+
+impl<'a> Engine<'a> {
+    fn new(
+        listeners: Vec<Listener>,
+        control: Option<UnixListener>,
+        stop: BorrowedFd<'_>,
+        options: &'a Options,
+    ) -> Result<Self, RunError> {
+        let mut core = Core::new(options).map_err(|errno| RunError::Create { errno })?;
+        let at = |what: &str| {
+            let what = what.to_owned();
+            move |errno| RunError::Watch { what, errno }
+        };
+        let stop_token = Token::fixed(Kind::Stop, 0);
+        core.watch(stop, stop_token, EventFlags::IN)
+            .map_err(at("the stop descriptor"))?;
+        if let Some(control) = &control {
+            rustix::io::ioctl_fionbio(control, true).map_err(at("the control socket"))?;
+            let token = Token::fixed(Kind::Control, 0);
+            core.watch(control.as_fd(), token, EventFlags::IN)
+                .map_err(at("the control socket"))?;
+        }
+        let lines: Vec<String> = listeners.iter().map(|it| describe(it, options)).collect();
+        let (tcp, udp) = listeners
+            .into_iter()
+            .partition(|it| it.protocol() == Protocol::Tcp);
+        let refused = |(listener, errno): (Listener, Errno)| {
+            let protocol = name(listener.protocol());
+            RunError::Watch {
+                what: format!("{protocol} {}", listener.address()),
+                errno,
+            }
+        };
+        let tcp = Tcp::new(tcp, &mut core).map_err(refused)?;
+        let udp = Udp::new(udp, &mut core).map_err(refused)?;
+        for line in lines {
+            core.log(&line);
+        }
+        Ok(Self {
+            core,
+            tcp,
+            udp,
+            control,
+            control_queued: false,
+            control_due: None,
+            drained_by: None,
+        })
+    }
+
+    /// Waits until something happens or is due. Signals end the wait early.
+    fn wait(&mut self, events: &mut Vec<Event>) -> Result<(), RunError> {
+        let timeout = if self.core.turns() == 0 {
+            let parts = [self.tcp.deadline(), self.udp.deadline(&self.core)];
+            let due = parts.into_iter().chain([self.control_due, self.drained_by]);
+            due.flatten().min().map(until)
+        } else {
+            Some(Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            })
+        };
+        events.clear();
+        let result = epoll::wait(self.core.epoll(), spare_capacity(events), timeout.as_ref());
+        self.core.now = Instant::now();
+        match result {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(RunError::Wait { errno }),
+        }
+    }
+
+    fn round(&mut self, events: &[Event]) {
+        // Those that were left over, not those that this round leaves over.
+        let left_over = self.core.turns();
+        for event in events {
+            if let Some(token) = Token::decode(event.data.u64()) {
+                self.event(token, event.flags);
+            }
+        }
+        for _ in 0..left_over {
+            if let Some(token) = self.core.next_turn() {
+                self.again(token);
+            }
+        }
+        self.tcp.expire(&mut self.core);
+        self.udp.expire(&mut self.core);
+        if self.control_due.is_some_and(|due| due <= self.core.now) {
+            self.answer();
+        }
+    }
+
+    fn event(&mut self, token: Token, flags: EventFlags) {
+        match token.kind {
+            Kind::Client | Kind::Target => self.tcp.event(token, flags, &mut self.core),
+            Kind::Stop => self.drain(),
+            Kind::Control => self.answer(),
+            Kind::Session => self.udp.take_replies(token, &mut self.core),
+            Kind::TcpListener => self.tcp.accept(token.index, &mut self.core),
+            Kind::UdpListener => self.udp.take_requests(token.index, &mut self.core),
+        }
+    }
+
+    /// Gives what `token` names the turn it was queued for.
+    fn again(&mut self, token: Token) {
+        match token.kind {
+            Kind::Client | Kind::Target => return self.tcp.again(token, &mut self.core),
+            Kind::TcpListener => return self.tcp.accept_again(token.index, &mut self.core),
+            Kind::Session | Kind::UdpListener => self.udp.dequeue(token),
+            Kind::Control => self.control_queued = false,
+            Kind::Stop => {}
+        }
+        self.event(token, EventFlags::empty());
+    }
+
+    fn answer(&mut self) {
+        let Some(control) = &self.control else { return };
+        self.control_due = None;
+        match control::answer(control, &mut self.core) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.core
+                    .requeue(Token::fixed(Kind::Control, 0), &mut self.control_queued);
+            }
+            Err(_) => self.control_due = Some(self.core.after(CONTROL_PAUSE)),
+        }
+    }
+
+    /// Begins to stop.
+    fn drain(&mut self) {
+        if self.core.draining {
+            return;
+        }
+        self.core.draining = true;
+        self.drained_by = Some(self.core.after(self.core.options.drain));
+        self.tcp.stop_accepting(&self.core);
+        let seconds = self.core.options.drain.as_secs_f32();
+        let left = self.tcp.len();
+        self.core.log(&format!(
+            "stopping, {left} connections have {seconds} s to end"
+        ));
+    }
+
+    /// Whether the order to stop has been carried out.
+    fn is_finished(&mut self) -> bool {
+        if !self.core.draining {
+            return false;
+        }
+        if self
+            .drained_by
+            .is_some_and(|deadline| deadline <= self.core.now)
+        {
+            let left = self.tcp.len();
+            if left > 0 {
+                self.core.log(&format!(
+                    "time to stop is over, resetting {left} connections"
+                ));
+            }
+            self.tcp.reset_all(&mut self.core);
+        }
+        self.tcp.is_empty()
+    }
+}
+
+/// The time from now to `deadline`, rounded up to whole milliseconds so that it has come then.
+fn until(deadline: Instant) -> Timespec {
+    /// A day: long enough to be no load, short enough for every kernel interface.
+    const LONGEST: Duration = Duration::from_secs(86_400);
+    let left = deadline
+        .saturating_duration_since(Instant::now())
+        .min(LONGEST);
+    let left = left + Duration::from_micros(999);
+    let milliseconds = i64::from(left.subsec_millis());
+    let tv_sec = i64::try_from(left.as_secs()).unwrap_or_default();
+    Timespec {
+        tv_sec,
+        tv_nsec: milliseconds * 1_000_000,
+    }
+}
+
+fn name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+    }
+}
+
+fn describe(listener: &Listener, options: &Options) -> String {
+    let protocol = name(listener.protocol());
+    let dual_stack = if listener.is_dual_stack() {
+        " (IPv6 and IPv4)"
+    } else {
+        ""
+    };
+    let address = listener.address();
+    format!(
+        "listening on {protocol} {address}{dual_stack}, connecting to {}",
+        options.connect
+    )
+}

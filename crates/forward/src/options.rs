@@ -1,0 +1,239 @@
+//! What a forwarder is told: its target, its timers and its limits.
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::BorrowedFd;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+/// The settings of one forwarder.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where connections and datagrams go.
+    pub connect: ConnectTarget,
+    /// How long a TCP connection to the target may take before its client is reset. 10 s.
+    pub connect_timeout: Duration,
+    /// How long a TCP connection with one direction ended may carry nothing before it is reset.
+    /// 5 min: half-closed is a state programs pass through, and one that is stuck in it holds two
+    /// descriptors.
+    pub half_close_timeout: Duration,
+    /// How dead TCP peers are found.
+    pub keepalive: Keepalive,
+    /// How long a UDP session is kept without a datagram either way. 120 s, the least RFC 4787
+    /// REQ-5 allows.
+    pub udp_timeout: Duration,
+    /// Most UDP sessions at once; one more replaces the one unused for longest. 0 acts as 1.
+    pub max_sessions: usize,
+    /// Most TCP connections at once. Further clients wait in the listener's queue. None: as many
+    /// as there are descriptors for.
+    pub max_connections: Option<usize>,
+    /// How long connections may go on after the order to stop before they are reset. 30 s.
+    pub drain: Duration,
+    /// Where state changes are told.
+    pub log: Log,
+}
+
+impl Options {
+    /// The defaults, for the one setting that has none.
+    pub fn new(connect: ConnectTarget) -> Self {
+        Self {
+            connect,
+            connect_timeout: Duration::from_secs(10),
+            half_close_timeout: Duration::from_secs(300),
+            keepalive: Keepalive::default(),
+            udp_timeout: Duration::from_secs(120),
+            max_sessions: 16_384,
+            max_connections: None,
+            drain: Duration::from_secs(30),
+            log: Log::default(),
+        }
+    }
+}
+
+/// TCP keepalive: a silent peer is asked after `idle` and given up after `probes` unanswered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Keepalive {
+    /// Silence before the first probe (TCP_KEEPIDLE, whole seconds, at least 1).
+    pub idle: Duration,
+    /// Time between probes (TCP_KEEPINTVL, whole seconds, at least 1).
+    pub interval: Duration,
+    /// Probes before the connection counts as dead (TCP_KEEPCNT, 1 to 127).
+    pub probes: u32,
+}
+
+impl Default for Keepalive {
+    /// 15 s, 15 s and 3: a dead peer is found within a minute.
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(15),
+            interval: Duration::from_secs(15),
+            probes: 3,
+        }
+    }
+}
+
+/// Receives one line, without a newline, for each change of state; never one per connection.
+///
+/// Called on the loop's thread, so it must not block. The default discards.
+#[derive(Clone)]
+pub struct Log(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Log {
+    /// Passes every line to `sink`.
+    pub fn new(sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    pub(crate) fn line(&self, line: &str) {
+        (self.0)(line);
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::new(|_| {})
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+/// Where to connect. Reads and prints as `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%host]:80`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ConnectTarget {
+    /// A plain address; the scope of a link-local one, if any, is a fixed interface index.
+    Address(SocketAddr),
+    /// A link-local address with its interface by name. The name is looked up at each connect, so
+    /// a link that was deleted and made again keeps working.
+    LinkLocal {
+        /// The address, within fe80::/10.
+        address: Ipv6Addr,
+        /// The port.
+        port: u16,
+        /// The interface's name in the namespace of the thread that connects.
+        interface: String,
+    },
+}
+
+impl ConnectTarget {
+    /// Whether connecting needs an IPv6 socket.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        match self {
+            Self::Address(address) => address.is_ipv6(),
+            Self::LinkLocal { .. } => true,
+        }
+    }
+
+    /// The address to connect `socket` to now; `ENODEV` if the interface is not there.
+    pub(crate) fn resolve(&self, socket: BorrowedFd<'_>) -> Result<SocketAddr, Errno> {
+        match self {
+            Self::Address(address) => Ok(*address),
+            Self::LinkLocal {
+                address,
+                port,
+                interface,
+            } => {
+                let scope = rustix::net::netdevice::name_to_index(socket, interface)?;
+                Ok(SocketAddrV6::new(*address, *port, 0, scope).into())
+            }
+        }
+    }
+}
+
+impl From<SocketAddr> for ConnectTarget {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl fmt::Display for ConnectTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::LinkLocal {
+                address,
+                port,
+                interface,
+            } => {
+                write!(f, "[{address}%{interface}]:{port}")
+            }
+        }
+    }
+}
+
+/// A text that is no address to connect to.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot read target {text:?}: expected 192.0.2.1:80, [2001:db8::1]:80 or [fe80::1%interface]:80"
+)]
+pub struct ParseTargetError {
+    /// The text.
+    pub text: String,
+}
+
+impl FromStr for ConnectTarget {
+    type Err = ParseTargetError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTargetError> {
+        let scoped = || {
+            let (address, rest) = text.strip_prefix('[')?.split_once('%')?;
+            let (interface, port) = rest.rsplit_once("]:")?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            // IFNAMSIZ is 16 with the final NUL.
+            let named = (1..16).contains(&interface.len()) && !interface.contains(['/', '\0']);
+            if !named || !address.is_unicast_link_local() {
+                return None;
+            }
+            let port = port.parse().ok()?;
+            Some(Self::LinkLocal {
+                address,
+                port,
+                interface: interface.to_owned(),
+            })
+        };
+        let plain = text.parse().ok().map(Self::Address);
+        plain.or_else(scoped).ok_or_else(|| ParseTargetError {
+            text: text.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_print_as_they_were_read() {
+        for text in [
+            "192.0.2.1:80",
+            "[2001:db8::1]:80",
+            "[fe80::1%host]:80",
+            "[fe80::1%3]:80",
+        ] {
+            assert_eq!(text.parse::<ConnectTarget>().unwrap().to_string(), text);
+        }
+        let named = "[fe80::1%host]:80".parse().unwrap();
+        assert!(matches!(named, ConnectTarget::LinkLocal { .. }));
+    }
+
+    #[test]
+    fn texts_that_name_no_target_are_refused() {
+        for text in [
+            "",
+            "80",
+            "localhost:80",
+            "[fe80::1%]:80",
+            "[2001:db8::1%host]:80",
+            "[fe80::1%host]",
+        ] {
+            assert!(text.parse::<ConnectTarget>().is_err(), "{text:?}");
+        }
+    }
+}

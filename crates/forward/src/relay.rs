@@ -1,0 +1,224 @@
+//! One direction of a connection: bytes from a source socket to a sink socket.
+//!
+//! Each turn reads into the loop's one buffer and writes at once. What the sink does not take is
+//! kept as [`Pending`], and until it is gone nothing more is read: the source's kernel buffer
+//! fills and its sender is slowed, which is all the back-pressure there is and bounds the memory
+//! of a direction to one buffer. The end of the source is passed on by shutdown(SHUT_WR) once
+//! nothing is pending.
+//!
+//! Zero copy belongs here: a pipe is another place where bytes can be pending.
+//! Sources: epoll(7) on edge-triggered use, tcp(7), shutdown(2).
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
+
+/// Bytes of the copy buffer. It fits into a second-level cache, and larger ones were not faster.
+const BUFFER: usize = 64 << 10;
+
+/// Reads per turn. 512 KiB keep a bulk connection efficient, and a thousand of them cost the next
+/// one in line a tenth of a second at most.
+const TURN: u32 = 8;
+
+/// Emptied buffers kept for the next blocked direction.
+const SPARES: usize = 16;
+
+/// Memory shared by all directions of one loop.
+pub(crate) struct Scratch {
+    buffer: Box<[u8]>,
+    spares: Vec<Vec<u8>>,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![0; BUFFER].into(),
+            spares: Vec::with_capacity(SPARES),
+        }
+    }
+}
+
+/// A socket and what is known of its state between edges.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) fd: OwnedFd,
+    /// A read may succeed. Cleared when one finds nothing, set by the next event.
+    pub(crate) readable: bool,
+    /// A write may succeed. As above.
+    pub(crate) writable: bool,
+    /// A read shorter than the buffer does not prove the socket empty: the end of the stream or
+    /// an urgent mark, at which reads stop, may be next, and no event would tell again.
+    pub(crate) read_to_end: bool,
+    /// The connection on this side failed. What it has received can still be read.
+    pub(crate) broken: bool,
+}
+
+impl Side {
+    /// A socket that is, or will be, connected. Writing is tried without being told to; whether
+    /// reading is depends on what is `likely` there, and an event tells if not.
+    pub(crate) fn new(fd: OwnedFd, likely: bool) -> Self {
+        Self {
+            fd,
+            readable: likely,
+            writable: true,
+            read_to_end: false,
+            broken: false,
+        }
+    }
+
+    /// Notes that the connection on this side failed, so that what is left of it gets read.
+    pub(crate) fn fail(&mut self) {
+        self.broken = true;
+        self.readable = true;
+        self.read_to_end = true;
+    }
+}
+
+/// How far a direction has come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Stage {
+    /// Carrying bytes.
+    #[default]
+    Open,
+    /// The source ended in order; the sink is told when nothing is pending.
+    Ended,
+    /// The source was reset; the sink is reset when nothing is pending.
+    Failed,
+    /// The sink was told of the end. Nothing follows.
+    Shut,
+    /// The sink failed; nothing can be carried.
+    Dead,
+}
+
+/// Bytes that were read and that the sink did not take yet.
+#[derive(Debug, Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(crate) struct Direction {
+    pending: Pending,
+    pub(crate) stage: Stage,
+}
+
+impl Direction {
+    /// Whether everything the source sent has been handed to the sink's kernel.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.pending.bytes.is_empty()
+    }
+
+    /// Carries what there is, for one turn. Adds the bytes handed to `sink` to `carried` and
+    /// returns whether there was more to do.
+    pub(crate) fn run(
+        &mut self,
+        source: &mut Side,
+        sink: &mut Side,
+        scratch: &mut Scratch,
+        carried: &mut u64,
+    ) -> bool {
+        for _ in 0..TURN {
+            if sink.broken {
+                self.stage = Stage::Dead;
+                self.pending = Pending::default();
+            }
+            if !self.flush(sink, scratch, carried) {
+                return false;
+            }
+            match self.stage {
+                Stage::Open if source.readable && sink.writable => {
+                    self.carry(source, sink, scratch, carried);
+                }
+                Stage::Ended => self.shut(sink),
+                Stage::Open | Stage::Failed | Stage::Shut | Stage::Dead => return false,
+            }
+        }
+        true
+    }
+
+    /// Reads once and writes that.
+    fn carry(
+        &mut self,
+        source: &mut Side,
+        sink: &mut Side,
+        scratch: &mut Scratch,
+        carried: &mut u64,
+    ) {
+        let size = scratch.buffer.len();
+        match net::recv(&source.fd, &mut *scratch.buffer, RecvFlags::DONTWAIT) {
+            Ok((0, _)) if source.broken => self.stage = Stage::Failed,
+            Ok((0, _)) => self.stage = Stage::Ended,
+            Ok((length, _)) => {
+                source.readable = length == size || source.read_to_end;
+                let taken = write(sink, &scratch.buffer[..length], carried);
+                if taken < length && !sink.broken {
+                    self.pending.bytes = scratch.spares.pop().unwrap_or_default();
+                    self.pending
+                        .bytes
+                        .extend_from_slice(&scratch.buffer[taken..length]);
+                    self.pending.start = 0;
+                }
+            }
+            Err(Errno::AGAIN) => source.readable = false,
+            Err(Errno::INTR) => {}
+            Err(_) => {
+                source.fail();
+                self.stage = Stage::Failed;
+            }
+        }
+    }
+
+    /// Writes pending bytes and returns whether none are left.
+    fn flush(&mut self, sink: &mut Side, scratch: &mut Scratch, carried: &mut u64) -> bool {
+        let Pending { bytes, start } = &mut self.pending;
+        if bytes.is_empty() {
+            return true;
+        }
+        if sink.writable {
+            *start += write(sink, &bytes[*start..], carried);
+        }
+        if *start < bytes.len() && !sink.broken {
+            return false;
+        }
+        let mut spare = std::mem::take(bytes);
+        if scratch.spares.len() < SPARES {
+            spare.clear();
+            scratch.spares.push(spare);
+        }
+        true
+    }
+
+    fn shut(&mut self, sink: &mut Side) {
+        self.stage = Stage::Shut;
+        // ENOTCONN: the sink was reset a moment ago; its event says so.
+        if net::shutdown(&sink.fd, Shutdown::Write).is_err() {
+            sink.fail();
+        }
+    }
+}
+
+/// Writes what the sink takes of `bytes`, counts it, and returns how much that was.
+fn write(sink: &mut Side, bytes: &[u8], carried: &mut u64) -> usize {
+    loop {
+        match net::send(&sink.fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Ok(taken) => {
+                // Taking less than all is how a full buffer shows; the next room is an event.
+                sink.writable = taken == bytes.len();
+                *carried += taken as u64;
+                return taken;
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                sink.writable = false;
+                return 0;
+            }
+            Err(_) => {
+                sink.fail();
+                return 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Accepting clients and looking after their connections.
+//!
+//! A client is accepted, a connect to the target is begun and the loop goes on; the answer is an
+//! event like any other. When descriptors or memory run out, accepting pauses for a moment and a
+//! client already accepted is held until a socket for its target can be had; clients beyond that
+//! one wait in the kernel's queue.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use slab::Slab;
+
+use crate::connection::{Connection, Outcome, Phase, note};
+use crate::context::{Core, Kind, Seldom, Token};
+use crate::counters::count;
+use crate::errno;
+use crate::list::List;
+use crate::listener::{Listener, tune};
+use crate::relay::Scratch;
+
+/// Clients accepted per turn of a listener.
+const TURN: usize = 64;
+
+/// Time between two attempts to accept while descriptors or memory are short.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Everything TCP.
+pub(crate) struct Tcp {
+    listeners: Vec<Listener>,
+    connections: Slab<Connection>,
+    connecting: List,
+    closing: List,
+    scratch: Scratch,
+    /// A client accepted when no socket for its target could be had.
+    held: Option<OwnedFd>,
+    /// Until when nothing is accepted.
+    paused: Option<Instant>,
+    /// Whether clients may be waiting that `max_connections` kept out.
+    full: bool,
+    told_paused: Seldom,
+    told_full: Seldom,
+}
+
+impl Tcp {
+    /// Registers `listeners`. On failure tells which one and why.
+    pub(crate) fn new(
+        listeners: Vec<Listener>,
+        core: &mut Core<'_>,
+    ) -> Result<Self, (Listener, Errno)> {
+        for (index, listener) in listeners.iter().enumerate() {
+            let token = Token::fixed(Kind::TcpListener, index);
+            let result = tune(&listener.fd, &core.options.keepalive)
+                .and_then(|()| core.watch(&listener.fd, token, EventFlags::IN));
+            if let Err(error) = result {
+                let mut listeners = listeners;
+                return Err((listeners.swap_remove(index), error));
+            }
+        }
+        Ok(Self {
+            listeners,
+            connections: Slab::new(),
+            connecting: List::new(),
+            closing: List::new(),
+            scratch: Scratch::new(),
+            held: None,
+            paused: None,
+            full: false,
+            told_paused: Seldom::default(),
+            told_full: Seldom::default(),
+        })
+    }
+
+    /// Whether no client is connected or held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.held.is_none()
+    }
+
+    /// The number of clients connected.
+    pub(crate) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Accepts who waits at listener `index`, for one turn.
+    pub(crate) fn accept(&mut self, index: usize, core: &mut Core<'_>) {
+        for _ in 0..TURN {
+            if self.paused.is_some() || self.is_full(core) {
+                return;
+            }
+            let Some(listener) = self.listeners.get(index) else {
+                return;
+            };
+            match net::accept_with(&listener.fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(client) => {
+                    core.counters.tcp.connections_ever += 1;
+                    self.begin(client, core);
+                }
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => {}
+                Err(error) => {
+                    count(&mut core.counters.tcp.accept_errors, error);
+                    if !is_of_client(error) {
+                        return self.pause("accept a client", error, core);
+                    }
+                }
+            }
+        }
+        if let Some(listener) = self.listeners.get_mut(index) {
+            core.requeue(Token::fixed(Kind::TcpListener, index), &mut listener.queued);
+        }
+    }
+
+    fn is_full(&mut self, core: &Core<'_>) -> bool {
+        let Some(limit) = core.options.max_connections else {
+            return false;
+        };
+        if self.connections.len() < limit.max(1) {
+            return false;
+        }
+        self.full = true;
+        if self.told_full.due(core.now) {
+            core.log(&format!(
+                "limit of {limit} connections reached, further clients wait"
+            ));
+        }
+        true
+    }
+
+    fn pause(&mut self, step: &str, error: Errno, core: &Core<'_>) {
+        self.paused = Some(core.after(PAUSE));
+        if self.told_paused.due(core.now) {
+            core.log(&format!(
+                "cannot {step}: {error}; {} connections go on, trying again every {} ms",
+                self.connections.len(),
+                PAUSE.as_millis()
+            ));
+        }
+    }
+
+    /// Takes up `client`: begins to connect to the target, or holds or resets it.
+    fn begin(&mut self, client: OwnedFd, core: &mut Core<'_>) {
+        match make_socket(core) {
+            Err(error) if errno::is_shortage(error) => {
+                count(&mut core.counters.tcp.accept_errors, error);
+                self.pause("make a socket for the target", error, core);
+                self.held = Some(client);
+            }
+            made => match made.and_then(|target| connect(target, core)) {
+                Ok((target, connected)) => self.enter(client, target, connected, core),
+                Err(error) => {
+                    count(&mut core.counters.tcp.connect_errors, error);
+                    refuse(&client);
+                }
+            },
+        }
+        self.recount(core);
+    }
+
+    /// Puts a pair of sockets into the table and under watch.
+    fn enter(&mut self, client: OwnedFd, target: OwnedFd, connected: bool, core: &mut Core<'_>) {
+        let generation = core.generation();
+        let deadline = core.after(core.options.connect_timeout);
+        let connection = Connection::new(client, target, deadline, generation);
+        let key = self.connections.insert(connection);
+        self.connecting.push(&mut self.connections, key);
+        core.counters.tcp.connecting_now += 1;
+        let what = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::PRI;
+        let connection = &self.connections[key];
+        let token = |kind| Token {
+            kind,
+            generation,
+            index: key,
+        };
+        let watched = core
+            .watch(&connection.target.fd, token(Kind::Target), what)
+            .and_then(|()| core.watch(&connection.client.fd, token(Kind::Client), what));
+        match watched {
+            Err(error) => self.fail_connect(key, error, core),
+            Ok(()) if connected => self.open(key, core),
+            Ok(()) => {}
+        }
+    }
+
+    /// Acts on an event of a connection's client or target.
+    pub(crate) fn event(&mut self, token: Token, event: EventFlags, core: &mut Core<'_>) {
+        let key = token.index;
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if connection.generation != token.generation {
+            return;
+        }
+        if connection.phase != Phase::Connecting {
+            let client = token.kind == Kind::Client;
+            let Connection {
+                client: near,
+                target: far,
+                ..
+            } = connection;
+            note(if client { near } else { far }, event);
+            self.turn(key, core);
+        } else if token.kind == Kind::Client {
+            note(&mut connection.client, event);
+            if connection.client.broken {
+                self.remove(key, true, core);
+            }
+        } else {
+            match sockopt::socket_error(&connection.target.fd) {
+                Ok(Ok(())) if event.contains(EventFlags::OUT) => {
+                    note(&mut connection.target, event);
+                    self.open(key, core);
+                }
+                Ok(Ok(())) => {}
+                Ok(Err(error)) | Err(error) => self.fail_connect(key, error, core),
+            }
+        }
+    }
+
+    /// Gives the connection that `token` names the turn it was queued for.
+    pub(crate) fn again(&mut self, token: Token, core: &mut Core<'_>) {
+        let Some(connection) = self.connections.get_mut(token.index) else {
+            return;
+        };
+        if connection.generation == token.generation {
+            connection.queued = false;
+            self.turn(token.index, core);
+        }
+    }
+
+    /// Gives listener `index` the turn it was queued for.
+    pub(crate) fn accept_again(&mut self, index: usize, core: &mut Core<'_>) {
+        if let Some(listener) = self.listeners.get_mut(index) {
+            listener.queued = false;
+        }
+        self.accept(index, core);
+    }
+
+    fn open(&mut self, key: usize, core: &mut Core<'_>) {
+        self.connecting.remove(&mut self.connections, key);
+        core.counters.tcp.connecting_now -= 1;
+        self.connections[key].phase = Phase::Open;
+        self.turn(key, core);
+    }
+
+    fn turn(&mut self, key: usize, core: &mut Core<'_>) {
+        let tcp = &mut core.counters.tcp;
+        let before = tcp.bytes_to_target + tcp.bytes_to_client;
+        let connection = &mut self.connections[key];
+        let outcome = connection.run(&mut self.scratch, tcp);
+        let moved = tcp.bytes_to_target + tcp.bytes_to_client != before;
+        match outcome {
+            Outcome::Done => return self.remove(key, false, core),
+            Outcome::Reset => return self.remove(key, true, core),
+            Outcome::Again => {
+                let generation = connection.generation;
+                let token = Token {
+                    kind: Kind::Client,
+                    generation,
+                    index: key,
+                };
+                core.requeue(token, &mut connection.queued);
+            }
+            Outcome::Wait => {}
+        }
+        if connection.phase == Phase::Open && connection.is_closing() {
+            connection.phase = Phase::Closing;
+            connection.deadline = core.after(core.options.half_close_timeout);
+            self.closing.push(&mut self.connections, key);
+        } else if connection.phase == Phase::Closing && moved {
+            connection.deadline = core.after(core.options.half_close_timeout);
+            self.closing.touch(&mut self.connections, key);
+        }
+    }
+
+    fn fail_connect(&mut self, key: usize, error: Errno, core: &mut Core<'_>) {
+        count(&mut core.counters.tcp.connect_errors, error);
+        self.remove(key, true, core);
+    }
+
+    /// Ends a connection: in order when all is shut, else by a reset.
+    fn remove(&mut self, key: usize, reset: bool, core: &mut Core<'_>) {
+        match self.connections[key].phase {
+            Phase::Connecting => {
+                self.connecting.remove(&mut self.connections, key);
+                core.counters.tcp.connecting_now -= 1;
+            }
+            Phase::Closing => self.closing.remove(&mut self.connections, key),
+            Phase::Open => {}
+        }
+        let connection = self.connections.remove(key);
+        if reset {
+            core.counters.tcp.resets += u64::from(connection.phase != Phase::Connecting);
+            connection.set_reset();
+        }
+        drop(connection);
+        self.recount(core);
+        if std::mem::take(&mut self.full) {
+            self.wake_listeners(core);
+        }
+    }
+
+    fn recount(&self, core: &mut Core<'_>) {
+        let now = self.connections.len() + usize::from(self.held.is_some());
+        core.counters.tcp.connections_now = now as u64;
+    }
+
+    fn wake_listeners(&mut self, core: &mut Core<'_>) {
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            core.requeue(Token::fixed(Kind::TcpListener, index), &mut listener.queued);
+        }
+    }
+
+    /// The next time [`expire`](Self::expire) has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let front = |list: &List| list.front().map(|key| self.connections[key].deadline);
+        let fronts = [front(&self.connecting), front(&self.closing), self.paused];
+        fronts.into_iter().flatten().min()
+    }
+
+    /// Resets what waited too long, and accepts again after a pause.
+    pub(crate) fn expire(&mut self, core: &mut Core<'_>) {
+        while let Some(key) = self.overdue(&self.connecting, core.now) {
+            self.fail_connect(key, Errno::TIMEDOUT, core);
+        }
+        while let Some(key) = self.overdue(&self.closing, core.now) {
+            self.remove(key, true, core);
+        }
+        if self.paused.is_some_and(|until| until <= core.now) {
+            self.paused = None;
+            if let Some(client) = self.held.take() {
+                self.begin(client, core);
+            }
+            self.wake_listeners(core);
+        }
+    }
+
+    fn overdue(&self, list: &List, now: Instant) -> Option<usize> {
+        list.front()
+            .filter(|&key| self.connections[key].deadline <= now)
+    }
+
+    /// Closes the listeners. Clients still in their queues are reset by the kernel, unless another
+    /// process holds the socket and goes on accepting.
+    pub(crate) fn stop_accepting(&mut self, core: &Core<'_>) {
+        for listener in self.listeners.drain(..) {
+            core.unwatch(&listener.fd);
+        }
+    }
+
+    /// Resets every connection.
+    pub(crate) fn reset_all(&mut self, core: &mut Core<'_>) {
+        if let Some(client) = self.held.take() {
+            refuse(&client);
+        }
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.remove(key, true, core);
+        }
+    }
+}
+
+/// Makes a socket of the target's family.
+fn make_socket(core: &Core<'_>) -> Result<OwnedFd, Errno> {
+    let ipv6 = core.options.connect.is_ipv6();
+    let family = if ipv6 {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))
+}
+
+/// Begins to connect `target`. Returns it and whether it is connected already.
+fn connect(target: OwnedFd, core: &Core<'_>) -> Result<(OwnedFd, bool), Errno> {
+    tune(&target, &core.options.keepalive)?;
+    let address = core.options.connect.resolve(target.as_fd())?;
+    match net::connect(&target, &address) {
+        Ok(()) => Ok((target, true)),
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok((target, false)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error of accept is one of the client that would have been accepted, as accept(2)
+/// lists them, so that the next one may succeed at once.
+fn is_of_client(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::CONNABORTED
+            | Errno::HOSTDOWN
+            | Errno::HOSTUNREACH
+            | Errno::NETDOWN
+            | Errno::NETUNREACH
+            | Errno::NONET
+            | Errno::NOPROTOOPT
+            | Errno::OPNOTSUPP
+            | Errno::PERM
+            | Errno::PROTO
+    )
+}
+
+/// Makes the close of `client` a reset.
+fn refuse(client: &OwnedFd) {
+    let _ = sockopt::set_socket_linger(client, Some(Duration::ZERO));
+}

@@ -1,0 +1,11 @@
+//! A forwarder on a thread of its own, with clients and targets on loopback.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod control;
+mod stop;
+mod tcp;
+mod trouble;
+mod udp;

@@ -1,0 +1,194 @@
+//! Starts forwarders and targets, and waits for conditions instead of for time.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::io::{PipeWriter, Read, Write, pipe};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use netnsctl_forward::{Counters, Listener, Options, Protocol, RunError, bind_listener, run};
+
+/// How long a condition may take before the test counts as failed. No test passes by waiting.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running forwarder. Dropping it stops it at once and fails the test if it had failed.
+pub(crate) struct Forwarder {
+    /// Where it listens, in the order asked for.
+    pub(crate) at: Vec<SocketAddr>,
+    control: PathBuf,
+    stop: Option<PipeWriter>,
+    thread: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl Forwarder {
+    /// Starts one that forwards all of `listen` (ports 0 are chosen) as `options` say.
+    pub(crate) fn start(listen: &[(Protocol, &str)], options: Options) -> Self {
+        let bind = |&(protocol, address): &(Protocol, &str)| {
+            let fd = bind_listener(protocol, address.parse().unwrap()).unwrap();
+            Listener::from_fd(fd).unwrap()
+        };
+        let listeners: Vec<Listener> = listen.iter().map(bind).collect();
+        let at = listeners.iter().map(Listener::address).collect();
+        let control = control_path();
+        let server = UnixListener::bind(&control).unwrap();
+        let (reader, stop) = pipe().unwrap();
+        let (ready, is_ready) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let ready = || ready.send(()).unwrap();
+            run(listeners, Some(server), reader.as_fd(), &options, ready)
+        });
+        is_ready.recv_timeout(PATIENCE).unwrap();
+        Self {
+            at,
+            control,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// One for TCP from `listen` to `target`, with the default options.
+    pub(crate) fn tcp(listen: &str, target: SocketAddr) -> Self {
+        Self::start(&[(Protocol::Tcp, listen)], Options::new(target.into()))
+    }
+
+    /// A connection through it.
+    pub(crate) fn connect(&self) -> TcpStream {
+        patient(TcpStream::connect(self.at[0]).unwrap())
+    }
+
+    /// A connection to its control socket.
+    pub(crate) fn control(&self) -> UnixStream {
+        UnixStream::connect(&self.control).unwrap()
+    }
+
+    /// Its counters now.
+    pub(crate) fn counters(&self) -> Counters {
+        let mut text = String::new();
+        self.control().read_to_string(&mut text).unwrap();
+        Counters::parse(&text).unwrap()
+    }
+
+    /// Waits until the counters satisfy `condition` and returns them.
+    pub(crate) fn until(&self, condition: impl Fn(&Counters) -> bool) -> Counters {
+        let start = Instant::now();
+        loop {
+            let counters = self.counters();
+            if condition(&counters) {
+                return counters;
+            }
+            assert!(start.elapsed() < PATIENCE, "still {counters:?}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Orders it to stop.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap().unwrap();
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.stop.take();
+        let _ = std::fs::remove_file(&self.control);
+        // Left to itself, since its connections may last as long as the test's sockets do.
+        if self.thread.take().is_some_and(|thread| {
+            thread.is_finished() && !thread::panicking() && thread.join().unwrap().is_err()
+        }) {
+            panic!("the forwarder failed");
+        }
+    }
+}
+
+/// A path for a socket that no other test has.
+fn control_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("forward-test-{}-{number}.sock", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+/// Makes reads and writes fail, and so the test, instead of hanging for ever.
+pub(crate) fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// A target at `address` that serves each connection on a thread of its own.
+pub(crate) fn serve(
+    address: &str,
+    serve: impl Fn(TcpStream) + Send + Sync + Clone + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind(address).unwrap();
+    let at = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        loop {
+            // Without a descriptor to spare, wait for one: that is the forwarder's trouble to show.
+            let Ok((stream, _)) = listener.accept() else {
+                continue;
+            };
+            let serve = serve.clone();
+            thread::spawn(move || serve(patient(stream)));
+        }
+    });
+    at
+}
+
+/// A target that sends back what it gets, and ends when the client has.
+pub(crate) fn echo(address: &str) -> SocketAddr {
+    serve(address, |stream| {
+        let _ = std::io::copy(&mut &stream, &mut &stream);
+        let _ = stream.shutdown(Shutdown::Write);
+    })
+}
+
+/// `length` bytes that do not repeat in step with any buffer.
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Sends `payload`, ends the sending direction, and returns all that comes back.
+pub(crate) fn exchange(stream: &TcpStream, payload: &[u8]) -> Vec<u8> {
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut stream = stream;
+            stream.write_all(payload).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut answer = Vec::new();
+        let mut stream = stream;
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    })
+}
+
+/// Makes the close of `stream` a reset.
+pub(crate) fn abort(stream: TcpStream) {
+    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// Asserts that the next read tells of a reset.
+pub(crate) fn assert_reset(mut stream: &TcpStream) {
+    let error = stream.read(&mut [0; 16]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}

@@ -1,0 +1,158 @@
+//! Socket names and packet-info control messages as bytes: all safe code, all bounds-checked.
+
+use super::*;
+
+/// Reads a sockaddr_in or sockaddr_in6 of which the kernel wrote `length` bytes.
+pub(super) fn decode_name(name: &[u8; NAME], length: libc::socklen_t) -> Option<SocketAddr> {
+    let name = name.get(..usize::try_from(length).ok()?.min(NAME))?;
+    let port = u16::from_be_bytes(array(name, 2)?);
+    match i32::from(u16::from_ne_bytes(array(name, 0)?)) {
+        libc::AF_INET => {
+            let address = Ipv4Addr::from(array::<4>(name, 4)?);
+            Some(SocketAddr::from((address, port)))
+        }
+        libc::AF_INET6 => {
+            let flow = u32::from_be_bytes(array(name, 4)?);
+            let address = Ipv6Addr::from(array::<16>(name, 8)?);
+            let scope = u32::from_ne_bytes(array(name, 24)?);
+            Some(SocketAddrV6::new(address, port, flow, scope).into())
+        }
+        _ => None,
+    }
+}
+
+/// Writes `address` as a sockaddr and returns its length.
+pub(super) fn encode_name(address: SocketAddr, name: &mut [u8; NAME]) -> libc::socklen_t {
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    // The address family constants are below 256 on every Linux.
+    let family = libc::sa_family_t::try_from(family).unwrap_or_default();
+    name[..2].copy_from_slice(&family.to_ne_bytes());
+    name[2..4].copy_from_slice(&address.port().to_be_bytes());
+    match address {
+        SocketAddr::V4(v4) => {
+            name[4..8].copy_from_slice(&v4.ip().octets());
+            // The rest of a sockaddr_in is padding.
+            16
+        }
+        SocketAddr::V6(v6) => {
+            name[4..8].copy_from_slice(&v6.flowinfo().to_be_bytes());
+            name[8..24].copy_from_slice(&v6.ip().octets());
+            name[24..28].copy_from_slice(&v6.scope_id().to_ne_bytes());
+            NAME_LENGTH
+        }
+    }
+}
+
+/// Finds the packet info among the control messages in `control`.
+///
+/// For IPv4 this is `ipi_spec_dst`, the local address, not `ipi_addr`: they differ for a broadcast
+/// or multicast, which nothing can be sent from.
+pub(super) fn decode_local(mut control: &[u8]) -> Option<Local> {
+    loop {
+        // A cmsghdr is a length (header included), a level and a type.
+        let length = usize::from_ne_bytes(array(control, 0)?);
+        let level = i32::from_ne_bytes(array(control, size_of::<usize>())?);
+        let kind = i32::from_ne_bytes(array(control, size_of::<usize>() + 4)?);
+        let data = control.get(CMSG_HEADER..length)?;
+        match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                let interface = i32::from_ne_bytes(array(data, 0)?).unsigned_abs();
+                let address = Ipv4Addr::from(array::<4>(data, 4)?).into();
+                return Some(Local { address, interface });
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                let address = Ipv6Addr::from(array::<16>(data, 0)?).into();
+                let interface = u32::from_ne_bytes(array(data, 16)?);
+                return Some(Local { address, interface });
+            }
+            // `length` is at least a header and inside the buffer, so this always moves on.
+            _ => control = control.get(length.next_multiple_of(size_of::<usize>())..)?,
+        }
+    }
+}
+
+/// Writes the packet info that pins `from` as the source and returns the bytes used.
+pub(super) fn encode_local(from: Local, control: &mut [u8; CONTROL]) -> usize {
+    let (level, kind, size) = match from.address {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO, IN_PKTINFO),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, IN6_PKTINFO),
+    };
+    let word = size_of::<usize>();
+    control[..word].copy_from_slice(&(CMSG_HEADER + size).to_ne_bytes());
+    control[word..word + 4].copy_from_slice(&level.to_ne_bytes());
+    control[word + 4..word + 8].copy_from_slice(&kind.to_ne_bytes());
+    let data = &mut control[CMSG_HEADER..];
+    match from.address {
+        IpAddr::V4(address) => {
+            data[..4].copy_from_slice(&from.interface.to_ne_bytes());
+            data[4..8].copy_from_slice(&address.octets());
+        }
+        IpAddr::V6(address) => {
+            data[..16].copy_from_slice(&address.octets());
+            data[16..20].copy_from_slice(&from.interface.to_ne_bytes());
+        }
+    }
+    (CMSG_HEADER + size).next_multiple_of(word)
+}
+
+/// The `N` bytes at `offset`, if there are that many.
+fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..)?.first_chunk().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_survive_the_round_trip() {
+        let scoped = SocketAddrV6::new("fe80::1".parse().unwrap(), 53, 7, 3).into();
+        for address in [
+            "192.0.2.1:80".parse().unwrap(),
+            "[::ffff:1.2.3.4]:9".parse().unwrap(),
+            scoped,
+        ] {
+            let mut name = [0; NAME];
+            let length = encode_name(address, &mut name);
+            assert_eq!(decode_name(&name, length), Some(address));
+        }
+        assert_eq!(decode_name(&[0; NAME], 0), None);
+    }
+
+    #[test]
+    fn packet_info_survives_the_round_trip_behind_another_message() {
+        for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"] {
+            let local = Local {
+                address: address.parse().unwrap(),
+                interface: 4,
+            };
+            let mut control = [0; CONTROL];
+            let used = encode_local(local, &mut control);
+            assert_eq!(decode_local(&control[..used]), Some(local));
+            let mut two = 21usize.to_ne_bytes().to_vec();
+            two.extend([0xff; 13 + 3]);
+            two.extend(&control[..used]);
+            assert_eq!(decode_local(&two), Some(local));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = decode_local(&bytes);
+        }
+
+        #[test]
+        fn no_length_makes_the_parser_run_out_of_bounds(length in any::<usize>(), rest in proptest::collection::vec(0u8..3, 0..80)) {
+            let mut bytes = length.to_ne_bytes().to_vec();
+            bytes.extend(rest);
+            let _ = decode_local(&bytes);
+        }
+    }
+}
