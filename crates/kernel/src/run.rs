@@ -39,6 +39,13 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
     }
 }
 
+/// Moves this process into the network namespace `netns` and leaves its mounts alone. The process
+/// must have a single thread. Needs CAP_SYS_ADMIN.
+pub fn enter_network(netns: &NetnsRef) -> Result<(), Error> {
+    let handle = crate::netns::resolve(netns)?;
+    join(&handle, LinkNameSpaceType::Network, netns.as_str())
+}
+
 /// Back to the network and mount namespaces the machine booted with.
 fn leave() -> Result<(), Error> {
     if let Place::Home(_) = place()? {

@@ -23,7 +23,7 @@ mod veth;
 use std::collections::BTreeSet;
 
 use crate::address::{InterfaceAddress, MacAddress};
-use crate::desired::{Desired, HolderKind, Route, VethPair};
+use crate::desired::{Desired, HolderKind, Netns, Route, VethPair};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use crate::observed::{Applied, EtcFile, Observed};
 
@@ -207,6 +207,13 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Whether it only concerns netnsctl's own notes.
+    pub fn is_record(&self) -> bool {
+        matches!(self, Self::WriteRecord { .. })
+    }
+}
+
 /// Something that keeps the declaration from being reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
@@ -265,6 +272,16 @@ impl std::fmt::Debug for NetnsNameText {
 }
 
 impl Problem {
+    /// The namespace it is about.
+    pub fn netns(&self) -> &str {
+        match self {
+            Self::Foreign { name } => name.0.as_str(),
+            Self::LinkInTheWay { netns, .. }
+            | Self::NoHolderKind { netns, .. }
+            | Self::NoSuchSysctl { netns, .. } => netns,
+        }
+    }
+
     /// What a person could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -295,6 +312,18 @@ pub fn forwarding_keys() -> Vec<SysctlKey> {
         .into_iter()
         .map(|(key, _)| key)
         .collect()
+}
+
+/// Every sysctl that is written for a namespace, forwarding included.
+pub fn declared_sysctls(netns: &Netns) -> Vec<(SysctlKey, String)> {
+    let mut declared = namespace::forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);
+    declared.extend(netns.sysctl.iter().map(|(key, value)| (key.clone(), value.clone())));
+    declared
+}
+
+/// Whether two values are the same to the kernel, which answers with tabs between numbers.
+pub fn same_value(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
 }
 
 /// Plans the way from `observed` to `desired`.

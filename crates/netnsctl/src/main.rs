@@ -1,3 +1,29 @@
 //! Network namespaces from a file.
+//!
+//! `main` only turns a result into an exit status. What was typed is in [`cli`], what it does in
+//! [`commands`], one file each.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod cli;
+mod commands;
+mod config_files;
+mod output;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { output::Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match commands::dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report().into(),
+    }
+}

@@ -10,6 +10,9 @@ use crate::observed::{Applied, Link};
 use super::planner::Planner;
 use super::{Action, LinkPlace};
 
+/// Bytes that every link with IPv6 can carry, RFC 8200 section 5.
+const IPV6_MIN_MTU: u32 = 1280;
+
 impl Planner<'_> {
     /// Brings the addresses of one of our links to `wanted`, and takes away those we once put
     /// there and no longer want.
@@ -68,10 +71,12 @@ impl Planner<'_> {
     /// The declared addresses of a veth end and the link-local one that follows from its
     /// link-layer address. The kernel would make that one by itself, but only once there is a
     /// carrier and after a second of duplicate-address detection.
-    pub(super) fn end_addresses(&self, end: &VethEnd) -> Vec<InterfaceAddress> {
+    pub(super) fn end_addresses(&self, end: &VethEnd, mtu: u32) -> Vec<InterfaceAddress> {
         let mut addresses = end.address.clone();
         let link_local = end.mac.link_local();
-        if self.has_ipv6(end) && !addresses.contains(&link_local) {
+        // Below its minimum MTU a link has no IPv6 at all (`addrconf_notify()` in
+        // net/ipv6/addrconf.c).
+        if mtu >= IPV6_MIN_MTU && self.has_ipv6(end) && !addresses.contains(&link_local) {
             addresses.push(link_local);
         }
         addresses

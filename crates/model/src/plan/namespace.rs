@@ -28,7 +28,7 @@ impl Planner<'_> {
         {
             applied.veths.insert(ends_of(pair));
             for end in [&pair.near, &pair.far] {
-                for address in self.end_addresses(end) {
+                for address in self.end_addresses(end, pair.mtu) {
                     let place = (end.netns.clone(), end.interface.clone(), address);
                     applied.addresses.insert(place);
                 }

@@ -8,7 +8,7 @@ use crate::observed::{Applied, EtcFile, FileState, ObservedRoute};
 use super::address::reaches;
 use super::namespace::forwarding;
 use super::planner::{Planner, Standing, place};
-use super::{Action, Problem};
+use super::{Action, Problem, same_value};
 
 impl Planner<'_> {
     /// Routes, sysctls and files of one namespace.
@@ -115,7 +115,7 @@ impl Planner<'_> {
                 netns: name.to_string(),
                 key: key.to_string(),
             });
-        } else if fresh || !from.as_deref().is_some_and(|from| same_words(from, value)) {
+        } else if fresh || !from.as_deref().is_some_and(|from| same_value(from, value)) {
             self.step(
                 name,
                 Action::WriteSysctl {
@@ -142,7 +142,7 @@ impl Planner<'_> {
             let interior = self.interior(&here);
             let now = interior.and_then(|interior| interior.sysctl.get(key).cloned().flatten());
             match (now, self.observed.pristine_sysctl.get(key)) {
-                (Some(now), Some(pristine)) if !same_words(&now, pristine) => {
+                (Some(now), Some(pristine)) if !same_value(&now, pristine) => {
                     let (key, to) = (key.clone(), pristine.clone());
                     self.step(
                         name,
@@ -202,9 +202,4 @@ fn fits(wanted: &Route, observed: &Route) -> bool {
     wanted.to == observed.to
         && wanted.via == observed.via
         && (wanted.interface.is_none() || wanted.interface == observed.interface)
-}
-
-/// Whether two values are the same to the kernel, which answers with tabs between numbers.
-fn same_words(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
 }

@@ -28,6 +28,17 @@ impl Change {
     }
 }
 
+impl Change {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Modify => "change",
+            Self::Remove => "remove",
+        }
+    }
+}
+
 impl Action {
     /// Whether it adds, modifies or removes.
     pub fn change(&self) -> Change {

@@ -50,7 +50,7 @@ impl Planner<'_> {
         };
         for (end, link, observed) in [(&pair.near, &near, near_link), (&pair.far, &far, far_link)] {
             self.adjust_end(owner, pair.mtu, link, observed, end.mac);
-            self.addresses(owner, link, &self.end_addresses(end), target);
+            self.addresses(owner, link, &self.end_addresses(end, pair.mtu), target);
         }
     }
 
@@ -59,7 +59,7 @@ impl Planner<'_> {
         for (end, link) in [(&pair.near, near), (&pair.far, far)] {
             self.created.insert(link.clone());
             self.deleted.remove(&link);
-            for address in self.end_addresses(end) {
+            for address in self.end_addresses(end, pair.mtu) {
                 let action = Action::AddAddress {
                     link: link.clone(),
                     address,

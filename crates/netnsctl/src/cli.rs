@@ -1,0 +1,233 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Network namespaces from a file: links, addresses, veth pairs, forwarded ports.
+#[derive(Debug, Parser)]
+#[command(
+    name = "netnsctl",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  netnsctl check office.toml            is this file right?
+  netnsctl plan                         what would `up` do?
+  netnsctl up                           make it so; changes go in place
+  netnsctl run office -- curl ifconfig  a command inside
+  netnsctl serve --sandbox lab.toml     everything, without root, thrown away at Ctrl-C"
+)]
+pub(crate) struct Cli {
+    /// File or folder to read in place of /etc/netnsctl, /run/netnsctl/conf and
+    /// /usr/lib/netnsctl; repeatable
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) config: Vec<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring namespaces to what is declared, in place; says what it changed
+    #[command(after_help = "Examples:
+  netnsctl up                  all that is declared
+  netnsctl up office           this one and its veth pairs
+  netnsctl up --prune          also takes away what is no longer declared
+  netnsctl up --adopt vpn      takes over \"vpn\", which \"ip netns add\" made")]
+    Up(Up),
+    /// Take away what `up` made, in full; already gone is success
+    #[command(after_help = "Examples:
+  netnsctl down office         says which processes keep it alive, if any do
+  netnsctl down --kill office  ends them: SIGTERM, and SIGKILL after five seconds
+  netnsctl down                everything netnsctl made")]
+    Down(Down),
+    /// Show what `up` would do, as a diff
+    #[command(after_help = "Examples:
+  netnsctl plan
+  netnsctl plan --exit-code office || echo \"office is not as declared\"")]
+    Plan(Plan),
+    /// Bring everything up and keep it running in the foreground, forwards included
+    #[command(after_help = "SIGHUP reads the configuration again and changes what differs; SIGTERM \
+and Ctrl-C take everything down.
+
+Examples:
+  netnsctl serve examples/quickstart.toml
+  netnsctl serve --sandbox lab.toml         as any user; touches nothing on this machine")]
+    Serve(Serve),
+    /// Run a command inside a namespace, with its resolv.conf and nsswitch.conf
+    #[command(after_help = "\"default\" leads back home. The exit status is the command's own; \
+125 if netnsctl failed, 126 if the command cannot be executed, 127 if there is none.
+
+Examples:
+  netnsctl run office                       a shell
+  netnsctl run office -- ping -c 1 10.20.0.1
+  netnsctl run --sandbox left -- ip addr    in a running \"serve --sandbox\"")]
+    Run(Run),
+    /// Show what is declared, what is there and what differs
+    #[command(after_help = "Examples:
+  netnsctl status
+  netnsctl status office --json | jq '.netns[0].drift'")]
+    Status(Status),
+    /// Print the names of all network namespaces, one a line
+    List(List),
+    /// Check configuration and touch nothing
+    #[command(after_help = "Examples:
+  netnsctl check                 what is installed
+  netnsctl check office.toml --json")]
+    Check(Check),
+    /// Carry one port: listen in one namespace, connect in another
+    #[command(after_help = "Started by `serve` or systemd it takes its sockets by the \
+socket-activation protocol (sd_listen_fds(3)) and needs no rights at all.
+
+Example, by hand:
+  netnsctl forward --listen tcp:127.0.0.1:8080 --listen-netns office \\
+                   --connect 127.0.0.1:80 --connect-netns default")]
+    Forward(Box<Forward>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Namespaces; all that are declared if none
+    pub(crate) names: Vec<String>,
+    /// Also take away namespaces that netnsctl made and that are no longer declared
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Take over namespaces of these names that netnsctl did not make
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Say nothing unless something fails
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    /// Namespaces; all that netnsctl made if none
+    pub(crate) names: Vec<String>,
+    /// End the processes inside
+    #[arg(long)]
+    pub(crate) kill: bool,
+    /// Return when the names are gone and leave the kernel to its clean-up
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Say nothing unless something fails
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Namespaces; all that are declared if none
+    pub(crate) names: Vec<String>,
+    /// Exit with 3 if there is something to do
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// As `up --prune` would
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// As `up --adopt` would
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// For programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Configuration files, as with --config
+    pub(crate) files: Vec<PathBuf>,
+    /// In a throw-away user, mount and network namespace: needs no root, touches nothing here
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The namespace, or "default" for home
+    pub(crate) name: String,
+    /// The command and its arguments; $SHELL if none
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Only this namespace
+    pub(crate) name: Option<String>,
+    /// For programs; docs/json.md has the shape
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// For programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Configuration files, as with --config
+    pub(crate) files: Vec<PathBuf>,
+    /// For programs: file, line, column, message, hint
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a command acts.
+#[derive(Debug, Args)]
+pub(crate) struct Sandbox {
+    /// Inside your running `netnsctl serve --sandbox`
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    /// Which, if you have several
+    #[arg(long, value_name = "PID", requires = "sandbox")]
+    pub(crate) sandbox_pid: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forward {
+    /// Where to listen: tcp:ADDRESS:PORT or udp:ADDRESS:PORT; repeatable. Not needed with
+    /// sockets from a service manager
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) listen: Vec<String>,
+    /// The namespace to listen in
+    #[arg(long, value_name = "NETNS", default_value = "default", requires = "listen")]
+    pub(crate) listen_netns: String,
+    /// What to connect to: ADDRESS:PORT
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) connect: String,
+    /// The namespace to connect in; the one this is started in if not given
+    #[arg(long, value_name = "NETNS")]
+    pub(crate) connect_netns: Option<String>,
+    /// How long a TCP target may take to answer
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub(crate) connect_timeout: String,
+    /// How long a TCP connection with one direction closed may stay silent
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub(crate) half_close_timeout: String,
+    /// How long a UDP session is kept without traffic
+    #[arg(long, value_name = "TIME", default_value = "2m")]
+    pub(crate) udp_timeout: String,
+    /// TCP connections at once
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<u32>,
+    /// UDP sessions at once
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    pub(crate) max_sessions: u32,
+    /// How long connections may go on after SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) drain: String,
+}

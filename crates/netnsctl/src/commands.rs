@@ -1,0 +1,89 @@
+//! One file a command.
+
+mod check;
+mod down;
+mod forward;
+mod list;
+mod plan;
+mod run;
+pub(crate) mod serve;
+mod status;
+mod up;
+
+use std::collections::BTreeSet;
+
+use netnsctl_kernel::sandbox;
+use netnsctl_model::desired::Desired;
+use netnsctl_model::name::{NetnsName, NetnsRef};
+
+use crate::cli::{Cli, Command, Sandbox};
+use crate::output::{Exit, Failure};
+
+/// Does what was typed.
+pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let config = cli.config;
+    match cli.command {
+        Command::Up(arguments) => up::up(&config, arguments),
+        Command::Down(arguments) => down::down(arguments),
+        Command::Plan(arguments) => plan::plan(&config, arguments),
+        Command::Serve(arguments) => serve::serve(config, arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Status(arguments) => status::status(&config, &arguments),
+        Command::List(arguments) => list::list(&arguments),
+        Command::Check(arguments) => check::check(config, arguments),
+        Command::Forward(arguments) => forward::forward(&arguments),
+    }
+}
+
+/// Moves into the running sandbox if that was asked for. Before any thread exists.
+fn enter_sandbox(arguments: &Sandbox) -> Result<(), Failure> {
+    if !arguments.sandbox {
+        return Ok(());
+    }
+    let pid = match (arguments.sandbox_pid, sandbox::running().as_slice()) {
+        (Some(pid), _) => pid,
+        (None, [pid]) => *pid,
+        (None, []) => {
+            return Err(Failure::failed("you have no \"netnsctl serve --sandbox\" running")
+                .hint("start one in another terminal"));
+        }
+        (None, several) => {
+            let pids: Vec<_> = several.iter().map(u32::to_string).collect();
+            return Err(Failure::usage("you have several sandboxes running")
+                .hint(format!("choose one with --sandbox-pid: {}", pids.join(", "))));
+        }
+    };
+    Ok(sandbox::join(pid)?)
+}
+
+/// The declared namespaces called `names`; none for all of them.
+fn declared_names(
+    names: &[String],
+    desired: &Desired,
+) -> Result<Option<BTreeSet<NetnsName>>, Failure> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut chosen = BTreeSet::new();
+    for text in names {
+        let name = netns_name(text)?;
+        if !desired.netns.contains_key(&name) {
+            let known: Vec<_> = desired.netns.keys().map(ToString::to_string).collect();
+            return Err(Failure::usage(format!("netns {text:?} is not declared"))
+                .hint(format!("declared are: {}", known.join(", "))));
+        }
+        chosen.insert(name);
+    }
+    Ok(Some(chosen))
+}
+
+/// A namespace's name as typed; home is none.
+fn netns_name(text: &str) -> Result<NetnsName, Failure> {
+    match NetnsRef::parse(text) {
+        Ok(NetnsRef::Named(name)) => Ok(name),
+        Ok(NetnsRef::Home) => Err(Failure::usage(format!(
+            "{text:?} is the namespace this machine booted in; it is not managed"
+        ))),
+        Err(error) => Err(Failure::usage(format!("{text:?} is no namespace name: it {error}"))),
+    }
+}

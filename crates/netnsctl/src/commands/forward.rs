@@ -1,0 +1,127 @@
+//! `forward`: the long-running part that carries one port.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use netnsctl_forward::{
+    ConnectTarget, Listener, Log, Options, bind_listener, confine, raise_file_limit,
+};
+use netnsctl_kernel::netns;
+use netnsctl_kernel::run::enter_network;
+use netnsctl_model::address::Endpoint;
+use netnsctl_model::config::values;
+use netnsctl_model::desired::Protocol;
+use netnsctl_model::name::NetnsRef;
+use netnsctl_sys::activation::take_listen_fds;
+use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
+use sd_notify::NotifyState;
+
+use super::serve::forwarder::{protocol, socket_address};
+use crate::cli::Forward;
+use crate::output::{self, Exit, Failure};
+
+/// The name under which a service manager passes the socket that tells the counters.
+const CONTROL: &str = "control";
+
+pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
+    let options = options(arguments)?;
+    let mut sockets = Sockets::passed()?;
+    for listen in &arguments.listen {
+        sockets.listeners.push(listen_at(listen, &arguments.listen_netns)?);
+    }
+    if sockets.listeners.is_empty() {
+        return Err(Failure::usage("there is nothing to listen on")
+            .hint("give --listen, or start it from a service manager that passes sockets"));
+    }
+    if let Some(netns) = &arguments.connect_netns {
+        enter_network(&netns_ref(netns)?)?;
+    }
+    let signals = SignalFd::new(&[SIGTERM, SIGINT])
+        .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+    raise_file_limit().map_err(|error| Failure::failed(error.to_string()))?;
+    confine().map_err(|error| Failure::failed(error.to_string()))?;
+    let ready = || drop(sd_notify::notify(&[NotifyState::Ready]));
+    netnsctl_forward::run(sockets.listeners, sockets.control, signals.as_fd(), &options, ready)
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(Exit::Done)
+}
+
+struct Sockets {
+    listeners: Vec<Listener>,
+    control: Option<UnixListener>,
+}
+
+impl Sockets {
+    /// Those a service manager passed.
+    fn passed() -> Result<Self, Failure> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let (pid, fds, names) =
+            (variable("LISTEN_PID"), variable("LISTEN_FDS"), variable("LISTEN_FDNAMES"));
+        let own = std::process::id();
+        let taken = take_listen_fds(own, pid.as_deref(), fds.as_deref(), names.as_deref())
+            .map_err(|error| Failure::failed(format!("cannot take the sockets passed: {error}")))?;
+        let mut sockets = Self { listeners: Vec::new(), control: None };
+        for (name, fd) in taken {
+            if name == CONTROL {
+                sockets.control = Some(UnixListener::from(fd));
+            } else {
+                sockets.listeners.push(listener(fd)?);
+            }
+        }
+        Ok(sockets)
+    }
+}
+
+fn listener(fd: OwnedFd) -> Result<Listener, Failure> {
+    Listener::from_fd(fd).map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Listens on `PROTOCOL:ADDRESS:PORT` in a namespace.
+fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
+    let bad = || {
+        Failure::usage(format!("{text:?} is not PROTOCOL:ADDRESS:PORT"))
+            .hint("for example tcp:127.0.0.1:8080 or udp:[::]:53")
+    };
+    let (kind, endpoint) = text.split_once(':').ok_or_else(bad)?;
+    let kind = match kind {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return Err(bad()),
+    };
+    let endpoint = self::endpoint(endpoint)?;
+    let handle = netns::resolve(&netns_ref(netns)?)?;
+    let bound = netns::within(&handle, netns, || {
+        let address = socket_address(&endpoint)?;
+        bind_listener(protocol(kind), address).map_err(|error| error.to_string())
+    })?;
+    listener(bound.map_err(|error| Failure::failed(format!("netns {netns:?}: {error}")))?)
+}
+
+fn options(arguments: &Forward) -> Result<Options, Failure> {
+    let target = endpoint(&arguments.connect)?;
+    let target: ConnectTarget =
+        target.to_string().parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    let mut options = Options::new(target);
+    options.connect_timeout = duration("--connect-timeout", &arguments.connect_timeout)?;
+    options.half_close_timeout = duration("--half-close-timeout", &arguments.half_close_timeout)?;
+    options.udp_timeout = duration("--udp-timeout", &arguments.udp_timeout)?;
+    options.drain = duration("--drain", &arguments.drain)?;
+    options.max_connections = arguments.max_connections.map(|most| most as usize);
+    options.max_sessions = arguments.max_sessions as usize;
+    options.log = Log::new(output::note);
+    Ok(options)
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, Failure> {
+    Endpoint::parse(text).map_err(|error| Failure::usage(format!("{text:?} {error}")))
+}
+
+fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
+    values::duration(text).map_err(|error| Failure::usage(format!("{option} {text:?}: {error}")))
+}
+
+fn netns_ref(text: &str) -> Result<NetnsRef, Failure> {
+    NetnsRef::parse(text)
+        .map_err(|error| Failure::usage(format!("{text:?} is no namespace name: it {error}")))
+}

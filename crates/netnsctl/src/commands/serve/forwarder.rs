@@ -1,0 +1,245 @@
+//! A forwarded port and the child that serves it.
+//!
+//! The sockets belong to `serve` and outlive the child: a client that connects while a forwarder
+//! is being restarted waits in the socket's queue. The child runs in the namespace it connects in,
+//! has got its sockets by the socket-activation protocol, and gives up every right at its start.
+
+use std::ffi::{CString, OsStr};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use netnsctl_forward::{Protocol as ForwardProtocol, bind_listener};
+use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_model::config::values::write_duration;
+use netnsctl_model::desired::{Forward, Protocol};
+use netnsctl_model::name::NetnsRef;
+use netnsctl_sys::spawn::{self, Activated};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::published::forward_name;
+use crate::output::{self, Failure};
+
+/// The pause before the first restart of a forwarder that died; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause between restarts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A forwarder that lived this long is restarted after [`FIRST_PAUSE`] again.
+const LIVED_WELL: Duration = Duration::from_secs(10);
+
+/// A forwarded port.
+#[derive(Debug)]
+pub(super) struct Forwarder {
+    pub(super) netns: NetnsRef,
+    pub(super) number: usize,
+    pub(super) forward: Forward,
+    pub(super) control_path: PathBuf,
+    listen_netns: Netns,
+    connect_netns: Netns,
+    listener: OwnedFd,
+    control: UnixListener,
+    child: Child,
+    pause: Duration,
+}
+
+#[derive(Debug)]
+enum Child {
+    Waiting { until: Instant },
+    Running { pid: u32, since: Instant, ready: bool },
+}
+
+impl Forwarder {
+    /// Makes the sockets: the listener inside its namespace, and one for questions at `control`.
+    pub(super) fn new(
+        netns: NetnsRef,
+        number: usize,
+        forward: Forward,
+        control_path: PathBuf,
+    ) -> Result<Self, Failure> {
+        let listen_netns = netns::resolve(&netns)?;
+        let connect_netns = netns::resolve(&forward.netns)?;
+        let listener = listen(&listen_netns, &netns, &forward)?;
+        let control = UnixListener::bind(&control_path).map_err(|error| {
+            let path = control_path.display();
+            Failure::failed(format!("cannot listen on {path}: {error}"))
+        })?;
+        Ok(Self {
+            netns,
+            number,
+            forward,
+            control_path,
+            listen_netns,
+            connect_netns,
+            listener,
+            control,
+            child: Child::Waiting { until: Instant::now() },
+            pause: FIRST_PAUSE,
+        })
+    }
+
+    /// Whether this serves `forward` of `netns`, options aside.
+    pub(super) fn listens_for(&self, netns: &NetnsRef, forward: &Forward) -> bool {
+        self.netns == *netns
+            && self.forward.protocol == forward.protocol
+            && self.forward.listen == forward.listen
+            && netns::resolve(netns).is_ok_and(|current| current == self.listen_netns)
+    }
+
+    /// Takes on a changed declaration; the listener stays. Gives the process that was serving the
+    /// old one and was told to end.
+    pub(super) fn change(&mut self, number: usize, forward: &Forward) -> Result<Option<u32>, Failure> {
+        self.number = number;
+        let connect_netns = netns::resolve(&forward.netns)?;
+        if self.forward == *forward && self.connect_netns == connect_netns {
+            return Ok(None);
+        }
+        self.forward = forward.clone();
+        self.connect_netns = connect_netns;
+        let old = self.end();
+        self.child = Child::Waiting { until: Instant::now() };
+        Ok(old)
+    }
+
+    /// Tells the child to end and gives its process id.
+    pub(super) fn end(&self) -> Option<u32> {
+        let Child::Running { pid, .. } = self.child else { return None };
+        signal(pid, Signal::TERM);
+        Some(pid)
+    }
+
+    /// When the child is to be started; none while it runs.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.child {
+            Child::Waiting { until } => Some(until),
+            Child::Running { .. } => None,
+        }
+    }
+
+    /// Whether the child serves its listener.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.child, Child::Running { ready: true, .. })
+    }
+
+    /// Starts the child. One that cannot be started is tried again after a pause.
+    pub(super) fn start(&mut self, notify: &Path) {
+        match self.spawn(notify) {
+            Ok(pid) => {
+                self.child = Child::Running { pid, since: Instant::now(), ready: false };
+            }
+            Err(error) => {
+                let name = forward_name(&self.netns, &self.forward);
+                output::error(&format!("cannot start the forwarder of {name}: {error}"), None);
+                self.retry();
+            }
+        }
+    }
+
+    fn spawn(&self, notify: &Path) -> std::io::Result<u32> {
+        let variable = spawn::variable(OsStr::new("NOTIFY_SOCKET"), notify.as_os_str());
+        spawn::spawn(&Activated {
+            program: c"/proc/self/exe",
+            arguments: &arguments(&self.forward)?,
+            environment: &variable.into_iter().collect::<Vec<_>>(),
+            sockets: &[("listen", self.listener.as_fd()), ("control", self.control.as_fd())],
+            netns: self.connect_netns.as_fd(),
+            parent_death_signal: Signal::KILL.as_raw(),
+        })
+    }
+
+    /// The child `pid` says that it accepts. False if it is not ours.
+    pub(super) fn ready(&mut self, from: u32) -> bool {
+        match &mut self.child {
+            Child::Running { pid, ready, .. } if *pid == from => {
+                *ready = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The child `ended` has ended. False if it is not ours.
+    pub(super) fn ended(&mut self, ended: u32, how: &str) -> bool {
+        let Child::Running { pid, since, .. } = self.child else { return false };
+        if pid != ended {
+            return false;
+        }
+        if since.elapsed() > LIVED_WELL {
+            self.pause = FIRST_PAUSE;
+        }
+        let name = forward_name(&self.netns, &self.forward);
+        let pause = write_duration(self.pause);
+        output::error(&format!("the forwarder of {name} {how}; starting it again in {pause}"), None);
+        self.retry();
+        true
+    }
+
+    fn retry(&mut self) {
+        self.child = Child::Waiting { until: Instant::now() + self.pause };
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.control_path);
+    }
+}
+
+/// Sends `signal` to a child that was not waited for yet, so that its id is still its own.
+pub(super) fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn listen(netns: &Netns, name: &NetnsRef, forward: &Forward) -> Result<OwnedFd, Failure> {
+    let protocol = protocol(forward.protocol);
+    let listened = netns::within(netns, name.as_str(), || {
+        let address = socket_address(&forward.listen)?;
+        bind_listener(protocol, address).map_err(|error| error.to_string())
+    })?;
+    listened.map_err(|error| Failure::failed(format!("netns \"{name}\": {error}")))
+}
+
+/// The forwarder's word for a protocol.
+pub(crate) fn protocol(protocol: Protocol) -> ForwardProtocol {
+    match protocol {
+        Protocol::Tcp => ForwardProtocol::Tcp,
+        Protocol::Udp => ForwardProtocol::Udp,
+    }
+}
+
+/// The address to listen on, its interface looked up in the namespace of the calling thread.
+pub(crate) fn socket_address(
+    endpoint: &netnsctl_model::address::Endpoint,
+) -> Result<SocketAddr, String> {
+    let mut address = endpoint.socket_address();
+    if let (Some(scope), SocketAddr::V6(v6)) = (&endpoint.scope, &mut address) {
+        let socket = std::net::UdpSocket::bind("[::]:0").map_err(|error| error.to_string())?;
+        let index = rustix::net::netdevice::name_to_index(&socket, scope.as_str());
+        v6.set_scope_id(index.map_err(|error| {
+            format!("cannot listen on {endpoint}: there is no interface \"{scope}\": {error}")
+        })?);
+    }
+    Ok(address)
+}
+
+/// The command line of the child.
+fn arguments(forward: &Forward) -> std::io::Result<Vec<CString>> {
+    let limits = &forward.limits;
+    let mut words = vec![
+        "netnsctl".to_owned(),
+        "forward".to_owned(),
+        format!("--connect={}", forward.connect),
+        format!("--connect-timeout={}", write_duration(limits.connect_timeout)),
+        format!("--half-close-timeout={}", write_duration(limits.half_close_timeout)),
+        format!("--udp-timeout={}", write_duration(limits.udp_timeout)),
+        format!("--max-sessions={}", limits.max_sessions),
+    ];
+    words.extend(limits.max_connections.map(|most| format!("--max-connections={most}")));
+    Ok(words.into_iter().map(CString::new).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,132 @@
+//! `/run/netnsctl/serve`: what a running `serve` tells other commands.
+//!
+//! The folder is locked (flock(2)) for as long as `serve` lives, which is how others know that
+//! what stands in it is true. A killed `serve` leaves the folder behind without the lock; the
+//! next `serve` or `down` clears it.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use netnsctl_model::name::NetnsRef;
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use serde::{Deserialize, Serialize};
+
+use crate::output::Failure;
+
+const FOLDER: &str = "/run/netnsctl/serve";
+
+/// What `serve` tells.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// The files it was given, as absolute paths; none if it uses the search path.
+    pub(crate) config: Vec<PathBuf>,
+    /// Its forwarders.
+    pub(crate) forwards: Vec<PublishedForward>,
+}
+
+/// Where the counters of a forward can be asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PublishedForward {
+    /// The namespace it listens in.
+    pub(crate) netns: String,
+    /// Its number there, from 1.
+    pub(crate) number: usize,
+    /// A unix stream socket that answers with one line of JSON.
+    pub(crate) control: PathBuf,
+}
+
+/// The folder of this process, locked. Cleared when dropped.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    _lock: OwnedFd,
+}
+
+impl Folder {
+    /// Takes the folder over.
+    ///
+    /// Errors: if another `serve` lives.
+    pub(crate) fn take() -> Result<Self, Failure> {
+        let trouble = |error: std::io::Error| {
+            let words = netnsctl_sys::errno::Errno::of(&error).to_string();
+            Failure::failed(format!("cannot set up {FOLDER}: {words}"))
+        };
+        std::fs::create_dir_all(FOLDER).map_err(trouble)?;
+        let lock = open().map_err(|error| trouble(error.into()))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let pid = read().map_or_else(String::new, |state| format!(" (process {})", state.pid));
+            return Err(Failure::failed(format!("another netnsctl serve{pid} is running here"))
+                .hint("send it SIGHUP to read its configuration again, or use --sandbox"));
+        }
+        clear();
+        Ok(Self { _lock: lock })
+    }
+
+    /// The path of a socket in it.
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
+        Path::new(FOLDER).join(name)
+    }
+
+    /// Tells `state`, replacing what was told before.
+    pub(crate) fn publish(&self, state: &State) -> std::io::Result<()> {
+        let (new, file) = (self.socket("state.new"), self.socket("state.json"));
+        std::fs::write(&new, serde_json::to_string(state).unwrap_or_default())?;
+        std::fs::rename(new, file)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        clear();
+        let _ = std::fs::remove_dir(FOLDER);
+    }
+}
+
+fn open() -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(CWD, FOLDER, flags, Mode::empty())
+}
+
+fn clear() {
+    for entry in std::fs::read_dir(FOLDER).into_iter().flatten().flatten() {
+        let _ = std::fs::remove_file(entry.path());
+    }
+}
+
+fn read() -> Option<State> {
+    let text = std::fs::read_to_string(Path::new(FOLDER).join("state.json")).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// What the running `serve` tells; none if none runs.
+pub(crate) fn running() -> Option<State> {
+    let folder = open().ok()?;
+    match flock(&folder, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => None,
+        Err(_) => read(),
+    }
+}
+
+/// The configuration that the running `serve` was given by name.
+pub(crate) fn config_of_running() -> Option<Vec<PathBuf>> {
+    running().map(|state| state.config).filter(|config| !config.is_empty())
+}
+
+/// Clears what a killed `serve` left. A living one is left alone.
+pub(crate) fn remove_stale() {
+    if let Ok(folder) = open()
+        && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+    {
+        clear();
+        let _ = std::fs::remove_dir(FOLDER);
+    }
+}
+
+/// How a forward is called in messages.
+pub(crate) fn forward_name(netns: &NetnsRef, forward: &netnsctl_model::desired::Forward) -> String {
+    format!(
+        "{} {} in netns \"{netns}\" to {} in netns \"{}\"",
+        forward.protocol, forward.listen, forward.connect, forward.netns
+    )
+}

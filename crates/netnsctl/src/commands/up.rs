@@ -1,0 +1,71 @@
+//! `up`: brings namespaces to what is declared.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use netnsctl_kernel::apply::{self, Outcome};
+use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_kernel::observe;
+use netnsctl_kernel::state_dir::StateDir;
+use netnsctl_model::desired::Desired;
+use netnsctl_model::plan::{self, Plan, Problem, Request, text};
+
+use crate::cli::Up;
+use crate::config_files;
+use crate::output::{self, Exit, Failure};
+
+/// How long links of namespaces that the kernel still takes down may stand in the way.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
+    let desired = config_files::load_or_report(config)?;
+    let names = super::declared_names(&arguments.names, &desired)?;
+    let request = Request { names, adopt: arguments.adopt, prune: arguments.prune };
+    let home = netns::home()?;
+    let (plan, outcome) = bring_up(&desired, &home, &request)?;
+    if !arguments.quiet {
+        output::print(&text::render(&plan))?;
+        plan.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+    }
+    Ok(report(&plan, &outcome))
+}
+
+/// Plans and carries out, under the lock.
+pub(super) fn bring_up(
+    desired: &Desired,
+    home: &Netns,
+    request: &Request,
+) -> Result<(Plan, Outcome), Failure> {
+    let state = StateDir::lock()?;
+    let plan = settled_plan(desired, home, request)?;
+    let outcome = apply::apply(&plan, home, &state);
+    Ok((plan, outcome))
+}
+
+/// The plan, once no link of a dying namespace stands in its way any more.
+fn settled_plan(desired: &Desired, home: &Netns, request: &Request) -> Result<Plan, Failure> {
+    let deadline = Instant::now() + SETTLE_PATIENCE;
+    loop {
+        let observed = observe::observe(desired, home, request)?;
+        let plan = plan::plan(desired, &observed, request);
+        let dying = plan
+            .problems
+            .iter()
+            .any(|problem| matches!(problem, Problem::LinkInTheWay { going_away: true, .. }));
+        if !dying || Instant::now() > deadline {
+            return Ok(plan);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Says what could not be done.
+pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
+    for problem in &plan.problems {
+        output::error(&problem.to_string(), problem.hint().as_deref());
+    }
+    for failure in &outcome.failures {
+        output::error(&failure.message, failure.hint.as_deref());
+    }
+    if plan.problems.is_empty() && outcome.failures.is_empty() { Exit::Done } else { Exit::Failed }
+}

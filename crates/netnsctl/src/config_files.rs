@@ -1,0 +1,136 @@
+//! Finds and reads the files of the configuration.
+//!
+//! The folders follow systemd's convention (systemd.unit(5), file-hierarchy(7)): a file name in an
+//! earlier one masks the same name in a later one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use netnsctl_model::config::{self, Format, Loaded, Severity, Source};
+use netnsctl_model::desired::Desired;
+
+use crate::commands::serve::published;
+use crate::output::{self, Exit, Failure};
+
+/// Where configuration is looked for, the first taking precedence.
+pub(crate) const FOLDERS: [&str; 3] = ["/etc/netnsctl", "/run/netnsctl/conf", "/usr/lib/netnsctl"];
+
+/// The configuration, read and checked.
+pub(crate) struct Configuration {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) loaded: Loaded,
+}
+
+/// Reads what `paths` name; without any, what a running `serve` was given; else the search path.
+pub(crate) fn load(paths: &[PathBuf]) -> Result<Configuration, Failure> {
+    let running = if paths.is_empty() { published::config_of_running() } else { None };
+    let files = match running.as_deref().unwrap_or(paths) {
+        [] => search_path()?,
+        paths => named(paths)?,
+    };
+    let sources = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+    let loaded = config::load(&sources);
+    Ok(Configuration { sources, loaded })
+}
+
+/// Reads the configuration and says what is wrong with it.
+///
+/// Errors: exit status 2 if it is refused or if there is none at all.
+pub(crate) fn load_or_report(paths: &[PathBuf]) -> Result<Desired, Failure> {
+    let configuration = load(paths)?;
+    if configuration.sources.is_empty() {
+        return Err(none_found());
+    }
+    configuration.report();
+    configuration.loaded.desired.ok_or_else(|| Failure::silent(Exit::Usage))
+}
+
+impl Configuration {
+    /// Prints every mistake with its line, then how many there are.
+    pub(crate) fn report(&self) {
+        let diagnostics = &self.loaded.diagnostics;
+        if diagnostics.is_empty() {
+            return;
+        }
+        let text = config::render(&self.sources, diagnostics, output::color_on_stderr());
+        output::note(text.trim_end());
+        let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+        let errors = count(Severity::Error);
+        if errors > 0 {
+            let s = if errors == 1 { "" } else { "s" };
+            output::note(&format!("{errors} mistake{s} in the configuration; nothing was touched"));
+        }
+    }
+}
+
+pub(crate) fn none_found() -> Failure {
+    Failure::usage("there is no configuration").hint(format!(
+        "write a .toml or .json file into {}, or name one with --config",
+        FOLDERS[0]
+    ))
+}
+
+/// The files of the search path, by name.
+fn search_path() -> Result<Vec<PathBuf>, Failure> {
+    let mut found: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
+    for folder in FOLDERS {
+        for file in folder_files(Path::new(folder))? {
+            if let Some(name) = file.file_name() {
+                found.entry(name.to_owned()).or_insert(file);
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Files as they are, folders as what is in them.
+fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = folder_files(path)?;
+            if found.is_empty() {
+                let path = path.display();
+                return Err(Failure::usage(format!("{path} has no .toml or .json file in it")));
+            }
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// The `*.toml` and `*.json` of a folder, by name; none if there is no such folder.
+fn folder_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot_read(folder, &error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| cannot_read(folder, &error))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| !name.starts_with('.') && Format::of_file_name(name).is_some()) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Source, Failure> {
+    let shown = path.display().to_string();
+    let Some(format) = Format::of_file_name(&shown) else {
+        return Err(Failure::usage(format!("{shown:?} is neither .toml nor .json")));
+    };
+    let bytes = std::fs::read(path).map_err(|error| cannot_read(path, &error))?;
+    Ok(Source::from_bytes(shown, format, &bytes))
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+    let words = netnsctl_sys::errno::Errno::of(error);
+    Failure::usage(format!("cannot read configuration {:?}: {words}", path.display().to_string()))
+}

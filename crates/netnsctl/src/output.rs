@@ -1,0 +1,139 @@
+//! What people and programs see: results on stdout, everything else on stderr, and the status.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use netnsctl_kernel::error::Error;
+
+/// The exit statuses of every command but `run`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed, at least in part.
+    Failed,
+    /// 2: the command line or the configuration is wrong; nothing was touched.
+    Usage,
+    /// 3: `plan --exit-code` found something to do.
+    Changes,
+    /// 125: `run` failed before there was a command.
+    RunFailed,
+    /// 126: `run` found the command but it cannot be executed.
+    NotExecutable,
+    /// 127: `run` did not find the command.
+    NotFound,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Changes => 3,
+            Exit::RunFailed => 125,
+            Exit::NotExecutable => 126,
+            Exit::NotFound => 127,
+        })
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+    exit: Exit,
+}
+
+impl Failure {
+    /// The kernel or the machine refused.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, exit: Exit::Failed }
+    }
+
+    /// What was typed or configured is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, exit: Exit::Usage }
+    }
+
+    /// Everything has been said already.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self { message: String::new(), hint: None, exit }
+    }
+
+    /// With a next step.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With another exit status.
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// Says it on stderr.
+    pub(crate) fn report(self) -> Exit {
+        if !self.message.is_empty() {
+            error(&self.message, self.hint.as_deref());
+        }
+        self.exit
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), exit: Exit::Failed }
+    }
+}
+
+/// Whether stderr takes colour: a terminal, and NO_COLOR is not set (no-color.org).
+pub(crate) fn color_on_stderr() -> bool {
+    io::stderr().is_terminal() && wants_color()
+}
+
+/// Whether stdout takes colour.
+pub(crate) fn color_on_stdout() -> bool {
+    io::stdout().is_terminal() && wants_color()
+}
+
+fn wants_color() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// An error line, and a hint below it.
+pub(crate) fn error(message: &str, hint: Option<&str>) {
+    let (red, end) = if color_on_stderr() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    note(&format!("{red}error{end}: {message}"));
+    if let Some(hint) = hint {
+        note(&format!("  hint: {hint}"));
+    }
+}
+
+/// A line on stderr. If nobody can read it there is nobody to tell.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A result on stdout.
+///
+/// A reader that has seen enough (EPIPE, `netnsctl list | head -1`) is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A result for programs: one JSON document and a newline.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+    text.push('\n');
+    print(&text)
+}

@@ -1,0 +1,8 @@
+//! What `status` knows, gathered and shown: as text for people, as JSON for programs.
+
+mod gather;
+mod text;
+pub(crate) mod wire;
+
+pub(crate) use gather::gather;
+pub(crate) use text::render;

@@ -1,0 +1,205 @@
+//! Gathers what `status` shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use netnsctl_forward::Counters;
+use netnsctl_kernel::processes::{self, Depth, Holder};
+use netnsctl_kernel::{names, netns, observe};
+use netnsctl_model::desired::{self, Desired};
+use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
+use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
+use netnsctl_model::plan::{self, Plan, Request, text};
+
+use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
+use crate::commands::serve::published;
+use crate::output::Failure;
+
+/// How long a forwarder may take to tell its counters; it does so between two packets.
+const COUNTERS_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Looks at everything that is declared or managed, or only at `name`.
+pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Report, Failure> {
+    let names = name.map(|name| BTreeSet::from([name.clone()]));
+    let request = Request { names, ..Request::default() };
+    let observed = observe::observe(desired, &netns::home()?, &request)?;
+    let plan = plan::plan(desired, &observed, &request);
+    let serve = published::running();
+    let gathered = Gathered {
+        processes: processes_inside(&observed),
+        controls: controls(serve.as_ref()),
+        desired,
+        observed: &observed,
+        plan: &plan,
+    };
+    let shown = |name: &&NetnsName| request.covers(name);
+    let mut known: BTreeSet<&NetnsName> = desired.netns.keys().filter(shown).collect();
+    known.extend(observed.records.keys().filter(shown));
+    let unmanaged = match name {
+        Some(_) => Vec::new(),
+        None => names::list()?.iter().filter(|n| !known.contains(n)).map(|n| n.to_string()).collect(),
+    };
+    let home_forwards = match name {
+        Some(_) => Vec::new(),
+        None => gathered.forwards(&NetnsRef::Home),
+    };
+    Ok(Report {
+        serve: serve.map(|state| state.pid),
+        netns: known.into_iter().map(|name| gathered.netns(name)).collect(),
+        home_forwards,
+        unmanaged,
+    })
+}
+
+struct Gathered<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    plan: &'a Plan,
+    processes: BTreeMap<u64, Vec<Holder>>,
+    /// Where forwards tell their counters, by namespace and number.
+    controls: BTreeMap<(String, usize), PathBuf>,
+}
+
+fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
+    let interiors = observed.netns.values().filter_map(Presence::interior);
+    let inodes = interiors.map(|interior| interior.identity.inode).collect();
+    processes::holders(&inodes, Depth::Inside)
+}
+
+fn controls(serve: Option<&published::State>) -> BTreeMap<(String, usize), PathBuf> {
+    let forwards = serve.into_iter().flat_map(|state| &state.forwards);
+    forwards.map(|f| ((f.netns.clone(), f.number), f.control.clone())).collect()
+}
+
+impl Gathered<'_> {
+    fn netns(&self, name: &NetnsName) -> Netns {
+        let presence = self.observed.netns.get(name);
+        let interior = presence.and_then(Presence::interior);
+        let declared = self.desired.netns.get(name);
+        let foreign = self.plan.problems.iter().any(
+            |problem| matches!(problem, plan::Problem::Foreign { name: text } if text.0 == *name),
+        );
+        let state = match presence {
+            Some(Presence::Present(_)) if foreign => "foreign",
+            Some(Presence::Present(_)) => "up",
+            Some(Presence::Stale) => "stale",
+            Some(Presence::Absent) | None => "absent",
+        };
+        let holder_name = declared.map(|netns| &netns.holder.interface);
+        let links = interior.map(|interior| &interior.links);
+        let mut report = Netns {
+            name: name.to_string(),
+            state,
+            declared: declared.is_some(),
+            inode: interior.map(|interior| interior.identity.inode),
+            holder: holder_name.and_then(|name| Some(link(name, links?.get(name)?))),
+            veths: Vec::new(),
+            other_links: Vec::new(),
+            routes: interior.map(routes).unwrap_or_default(),
+            sysctl_differs: sysctl_differs(declared, interior),
+            forwards: self.forwards(&NetnsRef::Named(name.clone())),
+            processes: interior.map(|interior| self.inside(interior)).unwrap_or_default(),
+            drift: self.drift(name),
+            problems: self.problems(name),
+        };
+        for (interface, observed) in links.into_iter().flatten() {
+            let shown = link(interface, observed);
+            if Some(interface) == holder_name || interface.as_str() == "lo" {
+                continue;
+            }
+            match &observed.peer {
+                Some(peer) => report.veths.push(veth(shown, peer)),
+                None => report.other_links.push(shown),
+            }
+        }
+        report
+    }
+
+    fn inside(&self, interior: &Interior) -> Vec<Process> {
+        let holders = self.processes.get(&interior.identity.inode).into_iter().flatten();
+        holders.map(|h| Process { pid: h.pid, command: h.command.clone() }).collect()
+    }
+
+    fn drift(&self, name: &NetnsName) -> Vec<Drift> {
+        // A record that lags behind is no difference anybody could feel.
+        let steps = self.plan.steps.iter().filter(|step| step.of == *name && !step.action.is_record());
+        steps
+            .map(|step| Drift {
+                change: step.action.change().as_str(),
+                description: step.action.describe(name.as_str()),
+            })
+            .collect()
+    }
+
+    fn problems(&self, name: &NetnsName) -> Vec<String> {
+        let problems = self.plan.problems.iter().filter(|problem| problem.netns() == name.as_str());
+        problems.map(ToString::to_string).collect()
+    }
+
+    fn forwards(&self, netns: &NetnsRef) -> Vec<Forward> {
+        let forwards = self.desired.forwards(netns).iter().zip(1..);
+        forwards.map(|(forward, number)| self.forward(netns, number, forward)).collect()
+    }
+
+    fn forward(&self, netns: &NetnsRef, number: usize, forward: &desired::Forward) -> Forward {
+        let control = self.controls.get(&(netns.to_string(), number));
+        let counters = control.and_then(|path| ask(path));
+        Forward {
+            number,
+            protocol: forward.protocol.as_str(),
+            listen: forward.listen.to_string(),
+            netns: forward.netns.to_string(),
+            connect: forward.connect.to_string(),
+            running: counters.is_some(),
+            counters,
+        }
+    }
+}
+
+/// Asks a forwarder for its counters; none if it does not answer.
+fn ask(control: &Path) -> Option<Counters> {
+    let mut stream = UnixStream::connect(control).ok()?;
+    stream.set_read_timeout(Some(COUNTERS_PATIENCE)).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Counters::parse(&text).ok()
+}
+
+fn link(name: &InterfaceName, link: &observed::Link) -> Link {
+    Link {
+        interface: name.to_string(),
+        kind: link.kind.clone(),
+        up: link.up,
+        carrier: link.carrier,
+        mtu: link.mtu,
+        mac: link.mac.map(|mac| mac.to_string()),
+        addresses: link.addresses.iter().map(|observed| observed.address.to_string()).collect(),
+    }
+}
+
+fn veth(link: Link, peer: &Peer) -> Veth {
+    let (peer_netns, peer_interface) = match peer {
+        Peer::Known(netns, interface) => (Some(netns.to_string()), Some(interface.to_string())),
+        Peer::Elsewhere => (None, None),
+    };
+    Veth { link, peer_netns, peer_interface }
+}
+
+fn routes(interior: &Interior) -> Vec<String> {
+    let added = interior.routes.iter().filter(|observed| !observed.kernel_made);
+    added.map(|observed| text::route(&observed.route)).collect()
+}
+
+fn sysctl_differs(declared: Option<&desired::Netns>, interior: Option<&Interior>) -> Vec<Sysctl> {
+    let (Some(declared), Some(interior)) = (declared, interior) else { return Vec::new() };
+    let wanted = plan::declared_sysctls(declared);
+    let differing = wanted.into_iter().filter_map(|(key, wanted)| {
+        let value = interior.sysctl.get(&key).cloned().flatten();
+        let same = value.as_deref().is_some_and(|value| plan::same_value(value, &wanted));
+        (!same).then(|| Sysctl { key: key.to_string(), declared: wanted, value })
+    });
+    differing.collect()
+}

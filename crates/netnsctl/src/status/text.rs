@@ -1,0 +1,225 @@
+//! `status` as a person reads it at night: a heading that says whether all is well, then a line
+//! for each thing, what differs marked.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Table, presets};
+use netnsctl_forward::Counters;
+
+use super::wire::{Forward, Link, Netns, Report, Veth};
+
+/// How many processes are named before the rest is only counted.
+const PROCESSES_SHOWN: usize = 8;
+
+/// The whole report.
+pub(crate) fn render(report: &Report, color: bool) -> String {
+    let paint = Paint { color };
+    let mut text = String::new();
+    for netns in &report.netns {
+        heading(&mut text, netns, paint);
+        let mut rows = Rows::default();
+        netns_rows(&mut rows, netns);
+        text.push_str(&rows.finish());
+        trouble(&mut text, netns, paint);
+        text.push('\n');
+    }
+    if !report.home_forwards.is_empty() {
+        let _ = writeln!(text, "{}", paint.bold("default (home)"));
+        let mut rows = Rows::default();
+        report.home_forwards.iter().for_each(|forward| rows.forward(forward));
+        text.push_str(&rows.finish());
+        text.push('\n');
+    }
+    if !report.unmanaged.is_empty() {
+        let _ = writeln!(text, "not managed here: {}", report.unmanaged.join(", "));
+    }
+    if text.is_empty() {
+        text.push_str("no network namespaces, declared or otherwise\n");
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn heading(text: &mut String, netns: &Netns, paint: Paint) {
+    let differs = netns.drift.len();
+    let state = match (netns.state, netns.declared) {
+        ("up", true) if differs == 0 && netns.problems.is_empty() => {
+            paint.green("up, as declared")
+        }
+        ("up", true) if differs == 0 => paint.red("up, with trouble"),
+        ("up", true) => {
+            let s = if differs == 1 { "" } else { "s" };
+            paint.red(&format!("up, {differs} difference{s} from what is declared"))
+        }
+        ("up", false) => paint.red("up, no longer declared"),
+        ("foreign", _) => paint.red("there, but not made by netnsctl"),
+        ("stale", _) => paint.red("down: a name without a namespace"),
+        (_, true) => paint.red("down"),
+        (_, false) => paint.red("gone, but for a record"),
+    };
+    let _ = writeln!(text, "{}: {state}", paint.bold(&netns.name));
+}
+
+fn netns_rows(rows: &mut Rows, netns: &Netns) {
+    if let Some(holder) = &netns.holder {
+        rows.add("holder", &holder.interface, &link_state(holder), &holder.addresses.join("  "));
+    }
+    for veth in &netns.veths {
+        rows.veth(veth);
+    }
+    for link in &netns.other_links {
+        rows.add("link", &link.interface, &link_state(link), &link.addresses.join("  "));
+    }
+    for route in &netns.routes {
+        rows.add("route", route, "", "");
+    }
+    for sysctl in &netns.sysctl_differs {
+        let value = sysctl.value.as_deref().unwrap_or("(no such key)");
+        rows.add("sysctl", &sysctl.key, value, &format!("declared {}", sysctl.declared));
+    }
+    for forward in &netns.forwards {
+        rows.forward(forward);
+    }
+    let more = netns.processes.len().saturating_sub(PROCESSES_SHOWN);
+    for process in netns.processes.iter().take(PROCESSES_SHOWN) {
+        rows.add("process", &process.pid.to_string(), &process.command, "");
+    }
+    if more > 0 {
+        rows.add("process", &format!("and {more} more"), "", "");
+    }
+}
+
+fn trouble(text: &mut String, netns: &Netns, paint: Paint) {
+    for drift in &netns.drift {
+        let sign = match drift.change {
+            "add" => '+',
+            "remove" => '-',
+            _ => '~',
+        };
+        let line = format!("  drift: \"up\" would {sign} {}", drift.description);
+        let _ = writeln!(text, "{}", paint.yellow(&line));
+    }
+    for problem in &netns.problems {
+        let _ = writeln!(text, "{}", paint.red(&format!("  problem: {problem}")));
+    }
+}
+
+/// Aligned lines of four columns.
+#[derive(Default)]
+struct Rows(Vec<[String; 4]>);
+
+impl Rows {
+    fn add(&mut self, what: &str, name: &str, state: &str, details: &str) {
+        self.0.push([what, name, state, details].map(str::to_owned));
+    }
+
+    fn veth(&mut self, veth: &Veth) {
+        let link = &veth.link;
+        let peer = match (&veth.peer_netns, &veth.peer_interface) {
+            (Some(netns), Some(interface)) => format!("{} ⇄ {netns}:{interface}", link.interface),
+            _ => format!("{} ⇄ (a namespace without a name)", link.interface),
+        };
+        self.add("veth", &peer, &link_state(link), &link.addresses.join("  "));
+    }
+
+    fn forward(&mut self, forward: &Forward) {
+        let Forward { protocol, listen, netns, connect, .. } = forward;
+        let name = format!("{protocol} {listen} → {netns} {connect}");
+        match &forward.counters {
+            Some(counters) => self.add("forward", &name, "running", &traffic(protocol, counters)),
+            None => self.add("forward", &name, "not running", ""),
+        }
+    }
+
+    fn finish(self) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.add_rows(self.0);
+        for (at, column) in table.column_iter_mut().enumerate() {
+            column.set_padding(if at == 0 { (2, 1) } else { (0, 1) });
+        }
+        let lines = table.to_string();
+        lines.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{}\n", line.trim_end())).collect()
+    }
+}
+
+fn link_state(link: &Link) -> String {
+    let kind = link.kind.as_deref().unwrap_or("hardware");
+    let state = match (link.up, link.carrier) {
+        (false, _) => "DOWN",
+        (true, false) if kind != "bridge" => "up, NO CARRIER",
+        (true, _) => "up",
+    };
+    format!("{kind}, {state}, mtu {}", link.mtu)
+}
+
+fn traffic(protocol: &str, counters: &Counters) -> String {
+    let (now, ever, unit, out, back, lost) = if protocol == "tcp" {
+        let tcp = &counters.tcp;
+        let lost = tcp.connect_errors.iter().map(|(errno, n)| format!("{n} × {errno}"));
+        let lost: Vec<_> = lost.collect();
+        (tcp.connections_now, tcp.connections_ever, "open", tcp.bytes_to_target, tcp.bytes_to_client, lost)
+    } else {
+        let udp = &counters.udp;
+        let lost = udp.dropped.iter().map(|(reason, n)| format!("{n} × {reason}"));
+        (udp.sessions_now, udp.sessions_ever, "sessions", udp.bytes_to_target, udp.bytes_to_client, lost.collect())
+    };
+    let mut text =
+        format!("{now} {unit}, {ever} ever, {} there, {} back", bytes(out), bytes(back));
+    if !lost.is_empty() {
+        let _ = write!(text, ", failed: {}", lost.join(", "));
+    }
+    text
+}
+
+/// Bytes in binary units, one digit behind the point.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let (mut tenths, mut unit) = (count.saturating_mul(10) / 1024, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[derive(Clone, Copy)]
+struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+    fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+    fn green(self, text: &str) -> String {
+        self.with("32", text)
+    }
+    fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+    fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_in_units_a_person_reads() {
+        let cases = [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_572_864, "1.5 MiB")];
+        for (count, text) in cases {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!(bytes(u64::MAX), "1638.3 PiB");
+    }
+}

@@ -1,0 +1,99 @@
+//! The shape of `status --json`, documented in docs/json.md. Fields are only ever added.
+
+use serde::Serialize;
+
+/// Everything.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Process id of the `serve` that runs here.
+    pub(crate) serve: Option<u32>,
+    /// Declared or managed namespaces.
+    pub(crate) netns: Vec<Netns>,
+    /// Forwards that listen at home.
+    pub(crate) home_forwards: Vec<Forward>,
+    /// Other namespaces with a name.
+    pub(crate) unmanaged: Vec<String>,
+}
+
+/// One namespace.
+#[derive(Debug, Serialize)]
+pub(crate) struct Netns {
+    pub(crate) name: String,
+    /// `up`, `absent`, `stale` (a name without a namespace) or `foreign` (not made by netnsctl).
+    pub(crate) state: &'static str,
+    pub(crate) declared: bool,
+    pub(crate) inode: Option<u64>,
+    pub(crate) holder: Option<Link>,
+    pub(crate) veths: Vec<Veth>,
+    /// Links that are neither declared nor `lo`.
+    pub(crate) other_links: Vec<Link>,
+    pub(crate) routes: Vec<String>,
+    /// Declared sysctls, forwarding included, whose value differs.
+    pub(crate) sysctl_differs: Vec<Sysctl>,
+    pub(crate) forwards: Vec<Forward>,
+    pub(crate) processes: Vec<Process>,
+    /// What `up` would change.
+    pub(crate) drift: Vec<Drift>,
+    /// What keeps `up` from reaching the declaration.
+    pub(crate) problems: Vec<String>,
+}
+
+/// A network interface.
+#[derive(Debug, Serialize)]
+pub(crate) struct Link {
+    pub(crate) interface: String,
+    pub(crate) kind: Option<String>,
+    pub(crate) up: bool,
+    pub(crate) carrier: bool,
+    pub(crate) mtu: u32,
+    pub(crate) mac: Option<String>,
+    pub(crate) addresses: Vec<String>,
+}
+
+/// A veth end and where it leads.
+#[derive(Debug, Serialize)]
+pub(crate) struct Veth {
+    #[serde(flatten)]
+    pub(crate) link: Link,
+    /// The namespace of the other end; none if it has no name.
+    pub(crate) peer_netns: Option<String>,
+    pub(crate) peer_interface: Option<String>,
+}
+
+/// A sysctl that is not as declared.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sysctl {
+    pub(crate) key: String,
+    pub(crate) declared: String,
+    /// None if there is no such key.
+    pub(crate) value: Option<String>,
+}
+
+/// A forwarded port.
+#[derive(Debug, Serialize)]
+pub(crate) struct Forward {
+    pub(crate) number: usize,
+    pub(crate) protocol: &'static str,
+    pub(crate) listen: String,
+    pub(crate) netns: String,
+    pub(crate) connect: String,
+    /// Whether a forwarder answers for it.
+    pub(crate) running: bool,
+    /// Its counters since its last start; none if it does not run.
+    pub(crate) counters: Option<netnsctl_forward::Counters>,
+}
+
+/// A process inside.
+#[derive(Debug, Serialize)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+}
+
+/// A difference between what is declared and what is there.
+#[derive(Debug, Serialize)]
+pub(crate) struct Drift {
+    /// `add`, `change` or `remove`: what `up` would do.
+    pub(crate) change: &'static str,
+    pub(crate) description: String,
+}
