@@ -131,6 +131,7 @@ impl Reader<'_, '_> {
     /// Tells what is wrong with the syntax, one thing a line.
     fn errors(&mut self, errors: &[Error], entries: &[Entry]) {
         let end = self.text.len();
+        let deep = self.report.is_broken(self.file);
         let unclosed = self.unclosed(errors);
         let mut lines = BTreeSet::new();
         for error in errors {
@@ -139,6 +140,9 @@ impl Reader<'_, '_> {
                 self.text.floor_char_boundary(span.start)..self.text.ceil_char_boundary(span.end);
             if error.message() == "duplicate key" {
                 self.duplicate(&span, entries);
+                continue;
+            }
+            if deep && error.message() == toml_syntax::TOO_DEEP {
                 continue;
             }
             let line = toml_syntax::line(self.text, span.start);
