@@ -60,6 +60,10 @@ fn long_key(text: &str) -> Option<usize> {
                     escaped = inner == '\\' && quote == '"' && !escaped;
                 }
             }
+            '#' => {
+                dots = 0;
+                characters.by_ref().find(|(_, c)| *c == '\n');
+            }
             ' ' | '\t' | '-' | '_' => {}
             c if c.is_ascii_alphanumeric() => {}
             _ => dots = 0,
