@@ -60,6 +60,10 @@ fn long_key(text: &str) -> Option<usize> {
                     escaped = inner == '\\' && quote == '"' && !escaped;
                 }
             }
+            '#' => {
+                dots = 0;
+                characters.by_ref().find(|(_, c)| *c == '\n');
+            }
             ' ' | '\t' | '-' | '_' => {}
             c if c.is_ascii_alphanumeric() => {}
             _ => dots = 0,
@@ -131,6 +135,7 @@ impl Reader<'_, '_> {
     /// Tells what is wrong with the syntax, one thing a line.
     fn errors(&mut self, errors: &[Error], entries: &[Entry]) {
         let end = self.text.len();
+        let deep = self.report.is_broken(self.file);
         let unclosed = self.unclosed(errors);
         let mut lines = BTreeSet::new();
         for error in errors {
@@ -139,6 +144,9 @@ impl Reader<'_, '_> {
                 self.text.floor_char_boundary(span.start)..self.text.ceil_char_boundary(span.end);
             if error.message() == "duplicate key" {
                 self.duplicate(&span, entries);
+                continue;
+            }
+            if deep && error.message() == toml_syntax::TOO_DEEP {
                 continue;
             }
             let line = toml_syntax::line(self.text, span.start);

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::text::quote;
 
+/// What the parser says of the depth at which it gives up; the tree gives up before.
+pub(super) const TOO_DEEP: &str = "cannot recurse further; max recursion depth met";
+
 /// A mistake in the syntax.
 pub(super) struct Mistake {
     pub(super) span: Range<usize>,
@@ -101,7 +104,15 @@ pub(super) fn mistake(text: &str, span: Range<usize>, message: &str) -> Mistake 
             "there is something behind the end of this",
             Some("begin a new line, or take it away"),
         ),
-        "cannot recurse further; max recursion depth met" => said(
+        "missing escaped value" => said(
+            "there is no such escape",
+            Some("a backslash itself is written twice; text in single quotes has no escapes"),
+        ),
+        "unexpected leading zero" => said("no number starts with 0", Some("take the 0 away")),
+        "unquoted keys cannot be empty" => {
+            said("there is no key here", Some("write it as KEY = VALUE"))
+        }
+        TOO_DEEP => said(
             "arrays and tables are nested too deep",
             Some("no part of the configuration is nested that deep"),
         ),

@@ -22,6 +22,7 @@ fn nothing_declared_is_nothing_desired() {
         "",
         "\u{feff}",
         "# comment only\r\n",
+        "# ..................................................\n",
         "[netns]\n",
         "[netns.default]\n",
     ];

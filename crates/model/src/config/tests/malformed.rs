@@ -17,6 +17,24 @@ refused!(
             "// comment\n[netns.office\ninterface = \"x\"\n[netns.b]\ninterface\nadress = []\n[netns.b.dns]\nsearch = [\"a]\noptions = \"a\" \"b\"\n[[netns.b.veth]\nnets = 1\n[netns.c]\ninterface = \"\u{7}\"\n",
         ),
         (
+            "a string is never closed",
+            "[netns.office]\ninterface = \"x\nadress = 1\n"
+        ),
+        (
+            "a character no string has",
+            "[netns.office]\ninterface = \"\u{7}\"\n"
+        ),
+        ("two values", "[netns.office]\ninterface = \"a\" \"b\"\n"),
+        ("one bracket short", "[[netns.office.veth]\nnets = 1\n"),
+        (
+            "escape, number and key that are none",
+            "[netns.office]\ninterface = \"\\q\"\n= 1\n[[netns.office.veth]]\nmtu = 01400\n"
+        ),
+        (
+            "arrays in arrays",
+            &format!("netns = {}{}\n", "[".repeat(100), "]".repeat(100))
+        ),
+        (
             "a list is never closed",
             "[netns.office]\naddress = [\"10.0.0.1\"\ninterface = 'x'\n[netns.b]\nadress = 1\n"
         ),
@@ -76,6 +94,18 @@ refused!(
         ("single quotes", "{ 'netns': {} }"),
         ("bare key", "{ netns: {} }"),
         ("not closed", "{ \"netns\": {"),
+        (
+            "list not closed",
+            "{ \"netns\": { \"a\": { \"address\": [ \"10.0.0.1\" } } }"
+        ),
+        (
+            "string not closed",
+            "{ \"netns\": { \"a\": { \"interface\": \"x } } }\n"
+        ),
+        (
+            "string over two lines",
+            "{ \"netns\": { \"a\": { \"interface\": \"x\ny\" } } }\n"
+        ),
         ("two values", "{} {}"),
         (
             "twice",

@@ -132,6 +132,10 @@ refused!(
     [
         ("kind", "[netns.office]\ninterface_kind = \"dumy\"\n"),
         (
+            "a value that goes on and on",
+            &format!("[netns.office]\ninterface_kind = \"{}\"\n", "x".repeat(500))
+        ),
+        (
             "kind, nothing like it",
             "[netns.office]\ninterface_kind = \"macvlan\"\n"
         ),
@@ -375,6 +379,14 @@ refused!(
         (
             "twice",
             "[[netns.office.route]]\nto = \"default\"\ninterface = \"office\"\n[[netns.office.route]]\nto = \"0.0.0.0/0\"\ninterface = \"office\"\n"
+        ),
+        (
+            "IPv6 twice",
+            "[[netns.office.route]]\nto = \"default\"\nvia = \"fe80::1\"\ninterface = \"office\"\n[[netns.office.route]]\nto = \"::/0\"\ninterface = \"office\"\n[[netns.office.route]]\nto = \"fd00::/8\"\ninterface = \"office\"\n[[netns.office.route]]\nto = \"fd00::/8\"\ninterface = \"lo\"\n"
+        ),
+        (
+            "no link known at all",
+            "[netns.office]\ninterface = \"a b\"\n[[netns.office.route]]\nto = \"default\"\ninterface = \"wg0\"\n"
         ),
         (
             "gateway out of reach",
