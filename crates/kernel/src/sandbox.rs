@@ -118,7 +118,7 @@ fn is_sandbox(pid: u32, user: u32, own: Option<&Path>) -> bool {
     }
     let line = std::fs::read(format!("{folder}/cmdline")).unwrap_or_default();
     let arguments: Vec<_> = line.split(|byte| *byte == 0).collect();
-    let has = |word: &[u8]| arguments.iter().any(|argument| *argument == word);
+    let has = |word: &[u8]| arguments.contains(&word);
     let other = link(&format!("{folder}/ns/user"));
     has(b"serve") && has(b"--sandbox") && other.is_some() && other.as_deref() != own
 }

@@ -317,7 +317,12 @@ pub fn forwarding_keys() -> Vec<SysctlKey> {
 /// Every sysctl that is written for a namespace, forwarding included.
 pub fn declared_sysctls(netns: &Netns) -> Vec<(SysctlKey, String)> {
     let mut declared = namespace::forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);
-    declared.extend(netns.sysctl.iter().map(|(key, value)| (key.clone(), value.clone())));
+    declared.extend(
+        netns
+            .sysctl
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
     declared
 }
 

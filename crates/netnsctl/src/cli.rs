@@ -49,21 +49,25 @@ pub(crate) enum Command {
   netnsctl plan --exit-code office || echo \"office is not as declared\"")]
     Plan(Plan),
     /// Bring everything up and keep it running in the foreground, forwards included
-    #[command(after_help = "SIGHUP reads the configuration again and changes what differs; SIGTERM \
+    #[command(
+        after_help = "SIGHUP reads the configuration again and changes what differs; SIGTERM \
 and Ctrl-C take everything down.
 
 Examples:
   netnsctl serve examples/quickstart.toml
-  netnsctl serve --sandbox lab.toml         as any user; touches nothing on this machine")]
+  netnsctl serve --sandbox lab.toml         as any user; touches nothing on this machine"
+    )]
     Serve(Serve),
     /// Run a command inside a namespace, with its resolv.conf and nsswitch.conf
-    #[command(after_help = "\"default\" leads back home. The exit status is the command's own; \
+    #[command(
+        after_help = "\"default\" leads back home. The exit status is the command's own; \
 125 if netnsctl failed, 126 if the command cannot be executed, 127 if there is none.
 
 Examples:
   netnsctl run office                       a shell
   netnsctl run office -- ping -c 1 10.20.0.1
-  netnsctl run --sandbox left -- ip addr    in a running \"serve --sandbox\"")]
+  netnsctl run --sandbox left -- ip addr    in a running \"serve --sandbox\""
+    )]
     Run(Run),
     /// Show what is declared, what is there and what differs
     #[command(after_help = "Examples:
@@ -78,12 +82,14 @@ Examples:
   netnsctl check office.toml --json")]
     Check(Check),
     /// Carry one port: listen in one namespace, connect in another
-    #[command(after_help = "Started by `serve` or systemd it takes its sockets by the \
+    #[command(
+        after_help = "Started by `serve` or systemd it takes its sockets by the \
 socket-activation protocol (sd_listen_fds(3)) and needs no rights at all.
 
 Example, by hand:
   netnsctl forward --listen tcp:127.0.0.1:8080 --listen-netns office \\
-                   --connect 127.0.0.1:80 --connect-netns default")]
+                   --connect 127.0.0.1:80 --connect-netns default"
+    )]
     Forward(Box<Forward>),
 }
 
@@ -204,7 +210,12 @@ pub(crate) struct Forward {
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) listen: Vec<String>,
     /// The namespace to listen in
-    #[arg(long, value_name = "NETNS", default_value = "default", requires = "listen")]
+    #[arg(
+        long,
+        value_name = "NETNS",
+        default_value = "default",
+        requires = "listen"
+    )]
     pub(crate) listen_netns: String,
     /// What to connect to: ADDRESS:PORT
     #[arg(long, value_name = "ENDPOINT")]

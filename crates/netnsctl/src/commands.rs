@@ -44,13 +44,19 @@ fn enter_sandbox(arguments: &Sandbox) -> Result<(), Failure> {
         (Some(pid), _) => pid,
         (None, [pid]) => *pid,
         (None, []) => {
-            return Err(Failure::failed("you have no \"netnsctl serve --sandbox\" running")
-                .hint("start one in another terminal"));
+            return Err(
+                Failure::failed("you have no \"netnsctl serve --sandbox\" running")
+                    .hint("start one in another terminal"),
+            );
         }
         (None, several) => {
             let pids: Vec<_> = several.iter().map(u32::to_string).collect();
-            return Err(Failure::usage("you have several sandboxes running")
-                .hint(format!("choose one with --sandbox-pid: {}", pids.join(", "))));
+            return Err(
+                Failure::usage("you have several sandboxes running").hint(format!(
+                    "choose one with --sandbox-pid: {}",
+                    pids.join(", ")
+                )),
+            );
         }
     };
     Ok(sandbox::join(pid)?)
@@ -84,6 +90,8 @@ fn netns_name(text: &str) -> Result<NetnsName, Failure> {
         Ok(NetnsRef::Home) => Err(Failure::usage(format!(
             "{text:?} is the namespace this machine booted in; it is not managed"
         ))),
-        Err(error) => Err(Failure::usage(format!("{text:?} is no namespace name: it {error}"))),
+        Err(error) => Err(Failure::usage(format!(
+            "{text:?} is no namespace name: it {error}"
+        ))),
     }
 }

@@ -24,12 +24,19 @@ pub(crate) struct Configuration {
 
 /// Reads what `paths` name; without any, what a running `serve` was given; else the search path.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Configuration, Failure> {
-    let running = if paths.is_empty() { published::config_of_running() } else { None };
+    let running = if paths.is_empty() {
+        published::config_of_running()
+    } else {
+        None
+    };
     let files = match running.as_deref().unwrap_or(paths) {
         [] => search_path()?,
         paths => named(paths)?,
     };
-    let sources = files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+    let sources = files
+        .iter()
+        .map(|file| read(file))
+        .collect::<Result<Vec<_>, _>>()?;
     let loaded = config::load(&sources);
     Ok(Configuration { sources, loaded })
 }
@@ -43,7 +50,10 @@ pub(crate) fn load_or_report(paths: &[PathBuf]) -> Result<Desired, Failure> {
         return Err(none_found());
     }
     configuration.report();
-    configuration.loaded.desired.ok_or_else(|| Failure::silent(Exit::Usage))
+    configuration
+        .loaded
+        .desired
+        .ok_or_else(|| Failure::silent(Exit::Usage))
 }
 
 impl Configuration {
@@ -55,11 +65,18 @@ impl Configuration {
         }
         let text = config::render(&self.sources, diagnostics, output::color_on_stderr());
         output::note(text.trim_end());
-        let count = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
+        let count = |severity| {
+            diagnostics
+                .iter()
+                .filter(|d| d.severity == severity)
+                .count()
+        };
         let errors = count(Severity::Error);
         if errors > 0 {
             let s = if errors == 1 { "" } else { "s" };
-            output::note(&format!("{errors} mistake{s} in the configuration; nothing was touched"));
+            output::note(&format!(
+                "{errors} mistake{s} in the configuration; nothing was touched"
+            ));
         }
     }
 }
@@ -92,7 +109,9 @@ fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             let found = folder_files(path)?;
             if found.is_empty() {
                 let path = path.display();
-                return Err(Failure::usage(format!("{path} has no .toml or .json file in it")));
+                return Err(Failure::usage(format!(
+                    "{path} has no .toml or .json file in it"
+                )));
             }
             files.extend(found);
         } else {
@@ -124,7 +143,9 @@ fn folder_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn read(path: &Path) -> Result<Source, Failure> {
     let shown = path.display().to_string();
     let Some(format) = Format::of_file_name(&shown) else {
-        return Err(Failure::usage(format!("{shown:?} is neither .toml nor .json")));
+        return Err(Failure::usage(format!(
+            "{shown:?} is neither .toml nor .json"
+        )));
     };
     let bytes = std::fs::read(path).map_err(|error| cannot_read(path, &error))?;
     Ok(Source::from_bytes(shown, format, &bytes))
@@ -132,5 +153,8 @@ fn read(path: &Path) -> Result<Source, Failure> {
 
 fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     let words = netnsctl_sys::errno::Errno::of(error);
-    Failure::usage(format!("cannot read configuration {:?}: {words}", path.display().to_string()))
+    Failure::usage(format!(
+        "cannot read configuration {:?}: {words}",
+        path.display().to_string()
+    ))
 }

@@ -19,7 +19,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { output::Exit::Usage.into() } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                output::Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
     match commands::dispatch(cli) {

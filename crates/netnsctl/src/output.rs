@@ -49,17 +49,29 @@ pub(crate) struct Failure {
 impl Failure {
     /// The kernel or the machine refused.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit: Exit::Failed }
+        Self {
+            message: message.into(),
+            hint: None,
+            exit: Exit::Failed,
+        }
     }
 
     /// What was typed or configured is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit: Exit::Usage }
+        Self {
+            message: message.into(),
+            hint: None,
+            exit: Exit::Usage,
+        }
     }
 
     /// Everything has been said already.
     pub(crate) fn silent(exit: Exit) -> Self {
-        Self { message: String::new(), hint: None, exit }
+        Self {
+            message: String::new(),
+            hint: None,
+            exit,
+        }
     }
 
     /// With a next step.
@@ -85,7 +97,11 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { message: error.to_string(), hint: error.hint(), exit: Exit::Failed }
+        Self {
+            message: error.to_string(),
+            hint: error.hint(),
+            exit: Exit::Failed,
+        }
     }
 }
 
@@ -105,7 +121,11 @@ fn wants_color() -> bool {
 
 /// An error line, and a hint below it.
 pub(crate) fn error(message: &str, hint: Option<&str>) {
-    let (red, end) = if color_on_stderr() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let (red, end) = if color_on_stderr() {
+        ("\x1b[1;31m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
     note(&format!("{red}error{end}: {message}"));
     if let Some(hint) = hint {
         note(&format!("  hint: {hint}"));
@@ -122,7 +142,10 @@ pub(crate) fn note(line: &str) {
 /// A reader that has seen enough (EPIPE, `netnsctl list | head -1`) is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::failed(format!("cannot write to stdout: {error}")))
         }

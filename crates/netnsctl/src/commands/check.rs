@@ -20,7 +20,9 @@ pub(super) fn check(mut config: Vec<PathBuf>, arguments: Check) -> Result<Exit, 
     } else {
         configuration.report();
     }
-    let Some(desired) = &configuration.loaded.desired else { return Ok(Exit::Usage) };
+    let Some(desired) = &configuration.loaded.desired else {
+        return Ok(Exit::Usage);
+    };
     if !arguments.json {
         let (files, netns) = (configuration.sources.len(), desired.netns.len());
         let forwards = desired.all_forwards().count();
@@ -69,7 +71,11 @@ struct WireRelated {
 
 fn wire(configuration: &Configuration) -> Wire {
     let sources = &configuration.sources;
-    let path = |file: usize| sources.get(file).map_or_else(String::new, |s: &Source| s.path.clone());
+    let path = |file: usize| {
+        sources
+            .get(file)
+            .map_or_else(String::new, |s: &Source| s.path.clone())
+    };
     let related = |related: &Related| WireRelated {
         file: path(related.file),
         line: related.start.line,
@@ -89,6 +95,11 @@ fn wire(configuration: &Configuration) -> Wire {
     };
     Wire {
         ok: configuration.loaded.desired.is_some(),
-        diagnostics: configuration.loaded.diagnostics.iter().map(diagnostic).collect(),
+        diagnostics: configuration
+            .loaded
+            .diagnostics
+            .iter()
+            .map(diagnostic)
+            .collect(),
     }
 }

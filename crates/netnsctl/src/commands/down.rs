@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use netnsctl_kernel::names;
 use netnsctl_kernel::processes::Hold;
 use netnsctl_kernel::state_dir::{self, StateDir};
 use netnsctl_kernel::teardown::{self, Options, Report};
-use netnsctl_kernel::names;
 use netnsctl_model::name::NetnsName;
 
 use super::serve::published;
@@ -35,7 +35,10 @@ pub(super) fn down(arguments: Down) -> Result<Exit, Failure> {
             output::note(&format!("netns \"{name}\": already gone"));
         }
     }
-    let options = Options { kill: arguments.kill, no_wait: arguments.no_wait };
+    let options = Options {
+        kill: arguments.kill,
+        no_wait: arguments.no_wait,
+    };
     let report = teardown::down(&names, options, &state)?;
     published::remove_stale();
     state.remove_if_empty();
@@ -43,30 +46,54 @@ pub(super) fn down(arguments: Down) -> Result<Exit, Failure> {
         print_removed(&report)?;
     }
     let failed = report_trouble(&report);
-    Ok(if failed || foreign { Exit::Failed } else { Exit::Done })
+    Ok(if failed || foreign {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
 }
 
 fn print_removed(report: &Report) -> Result<(), Failure> {
-    let removed = report.removed.iter().map(|name| format!("- netns {name}\n"));
-    let gone = report.already_gone.iter().map(|name| format!("- netns {name} (its remains)\n"));
+    let removed = report
+        .removed
+        .iter()
+        .map(|name| format!("- netns {name}\n"));
+    let gone = report
+        .already_gone
+        .iter()
+        .map(|name| format!("- netns {name} (its remains)\n"));
     let text: String = removed.chain(gone).collect();
-    output::print(if text.is_empty() { "nothing to do\n" } else { &text })
+    output::print(if text.is_empty() {
+        "nothing to do\n"
+    } else {
+        &text
+    })
 }
 
 /// Says what holds namespaces and what could not be removed; true if something could not.
 pub(super) fn report_trouble(report: &Report) -> bool {
     for (name, holders) in &report.held {
-        output::note(&format!("note: netns \"{name}\" lost its name but lives on, held by"));
+        output::note(&format!(
+            "note: netns \"{name}\" lost its name but lives on, held by"
+        ));
         for holder in holders {
             let how = match holder.hold {
                 Hold::Inside => "runs inside",
                 Hold::Descriptor => "has a descriptor of it",
                 Hold::Mount => "has it mounted",
             };
-            output::note(&format!("  process {} ({}), which {how}", holder.pid, holder.command));
+            output::note(&format!(
+                "  process {} ({}), which {how}",
+                holder.pid, holder.command
+            ));
         }
     }
-    if report.held.values().flatten().any(|holder| holder.hold == Hold::Inside) {
+    if report
+        .held
+        .values()
+        .flatten()
+        .any(|holder| holder.hold == Hold::Inside)
+    {
         output::note("  hint: end them; \"netnsctl down --kill\" would have done so");
     }
     for failure in &report.failures {

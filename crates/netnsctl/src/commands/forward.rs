@@ -28,7 +28,9 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let mut sockets = Sockets::passed()?;
     for listen in &arguments.listen {
-        sockets.listeners.push(listen_at(listen, &arguments.listen_netns)?);
+        sockets
+            .listeners
+            .push(listen_at(listen, &arguments.listen_netns)?);
     }
     if sockets.listeners.is_empty() {
         return Err(Failure::usage("there is nothing to listen on")
@@ -42,8 +44,14 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     raise_file_limit().map_err(|error| Failure::failed(error.to_string()))?;
     confine().map_err(|error| Failure::failed(error.to_string()))?;
     let ready = || drop(sd_notify::notify(&[NotifyState::Ready]));
-    netnsctl_forward::run(sockets.listeners, sockets.control, signals.as_fd(), &options, ready)
-        .map_err(|error| Failure::failed(error.to_string()))?;
+    netnsctl_forward::run(
+        sockets.listeners,
+        sockets.control,
+        signals.as_fd(),
+        &options,
+        ready,
+    )
+    .map_err(|error| Failure::failed(error.to_string()))?;
     Ok(Exit::Done)
 }
 
@@ -56,12 +64,18 @@ impl Sockets {
     /// Those a service manager passed.
     fn passed() -> Result<Self, Failure> {
         let variable = |name: &str| std::env::var(name).ok();
-        let (pid, fds, names) =
-            (variable("LISTEN_PID"), variable("LISTEN_FDS"), variable("LISTEN_FDNAMES"));
+        let (pid, fds, names) = (
+            variable("LISTEN_PID"),
+            variable("LISTEN_FDS"),
+            variable("LISTEN_FDNAMES"),
+        );
         let own = std::process::id();
         let taken = take_listen_fds(own, pid.as_deref(), fds.as_deref(), names.as_deref())
             .map_err(|error| Failure::failed(format!("cannot take the sockets passed: {error}")))?;
-        let mut sockets = Self { listeners: Vec::new(), control: None };
+        let mut sockets = Self {
+            listeners: Vec::new(),
+            control: None,
+        };
         for (name, fd) in taken {
             if name == CONTROL {
                 sockets.control = Some(UnixListener::from(fd));
@@ -100,8 +114,10 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
 
 fn options(arguments: &Forward) -> Result<Options, Failure> {
     let target = endpoint(&arguments.connect)?;
-    let target: ConnectTarget =
-        target.to_string().parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    let target: ConnectTarget = target
+        .to_string()
+        .parse()
+        .map_err(|error| Failure::usage(format!("{error}")))?;
     let mut options = Options::new(target);
     options.connect_timeout = duration("--connect-timeout", &arguments.connect_timeout)?;
     options.half_close_timeout = duration("--half-close-timeout", &arguments.half_close_timeout)?;
@@ -118,7 +134,8 @@ fn endpoint(text: &str) -> Result<Endpoint, Failure> {
 }
 
 fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
-    values::duration(text).map_err(|error| Failure::usage(format!("{option} {text:?}: {error}")))
+    values::duration(text)
+        .map_err(|error| Failure::usage(format!("{option}: {}", error.message)).hint(error.hint))
 }
 
 fn netns_ref(text: &str) -> Result<NetnsRef, Failure> {

@@ -11,7 +11,12 @@ pub(super) fn list(arguments: &List) -> Result<Exit, Failure> {
     if arguments.json {
         output::print_json(&names)?;
     } else {
-        output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+        output::print(
+            &names
+                .iter()
+                .map(|name| format!("{name}\n"))
+                .collect::<String>(),
+        )?;
     }
     Ok(Exit::Done)
 }

@@ -14,14 +14,20 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
     super::enter_sandbox(&arguments.sandbox)?;
     let desired = config_files::load_or_report(config)?;
     let names = super::declared_names(&arguments.names, &desired)?;
-    let request = Request { names, adopt: arguments.adopt, prune: arguments.prune };
+    let request = Request {
+        names,
+        adopt: arguments.adopt,
+        prune: arguments.prune,
+    };
     let observed = observe::observe(&desired, &netns::home()?, &request)?;
     let plan = plan::plan(&desired, &observed, &request);
     if arguments.json {
         output::print_json(&wire(&plan))?;
     } else {
         output::print(&text::render(&plan))?;
-        plan.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+        plan.notes
+            .iter()
+            .for_each(|note| output::note(&format!("note: {note}")));
         for problem in &plan.problems {
             output::error(&problem.to_string(), problem.hint().as_deref());
         }
@@ -59,8 +65,10 @@ fn wire(plan: &Plan) -> Wire {
         change: step.action.change().as_str(),
         description: step.action.describe(step.of.as_str()),
     };
-    let problem =
-        |problem: &plan::Problem| WireProblem { message: problem.to_string(), hint: problem.hint() };
+    let problem = |problem: &plan::Problem| WireProblem {
+        message: problem.to_string(),
+        hint: problem.hint(),
+    };
     Wire {
         steps: plan.steps.iter().map(step).collect(),
         problems: plan.problems.iter().map(problem).collect(),

@@ -27,9 +27,14 @@ pub(super) fn run(arguments: Run) -> Result<Exit, Failure> {
 
 /// Replaces this process. Nothing of it is left to pass on signals or the exit status: the
 /// command gets and gives them itself.
-#[expect(clippy::disallowed_methods, reason = "running a program is what `run` is for")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "running a program is what `run` is for"
+)]
 fn become_command(command: &[OsString]) -> Failure {
-    let error = std::process::Command::new(&command[0]).args(&command[1..]).exec();
+    let error = std::process::Command::new(&command[0])
+        .args(&command[1..])
+        .exec();
     let words = netnsctl_sys::errno::Errno::of(&error);
     let failure = Failure::failed(format!("cannot run {:?}: {words}", command[0]));
     match error.kind() {

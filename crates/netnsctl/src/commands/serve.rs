@@ -43,8 +43,11 @@ pub(super) fn serve(mut config: Vec<PathBuf>, arguments: Serve) -> Result<Exit, 
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let config = config.into_iter().map(absolute).collect();
     if arguments.sandbox {
-        sandbox::enter(Isolation::User)
-            .map_err(|error| Failure::from(error).hint("this kernel may not let users make namespaces; as root, serve without --sandbox"))?;
+        sandbox::enter(Isolation::User).map_err(|error| {
+            Failure::from(error).hint(
+                "this kernel may not let users make namespaces; as root, serve without --sandbox",
+            )
+        })?;
     }
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
@@ -92,7 +95,10 @@ impl Server {
         let folder = Folder::take()?;
         let notify_path = folder.socket("notify");
         let notify = NotifySocket::bind(&notify_path).map_err(|error| {
-            Failure::failed(format!("cannot listen on {}: {error}", notify_path.display()))
+            Failure::failed(format!(
+                "cannot listen on {}: {error}",
+                notify_path.display()
+            ))
         })?;
         Ok(Self {
             config,
@@ -128,7 +134,9 @@ impl Server {
             self.announce();
             self.wait_for_event();
             for pid in self.notify.ready() {
-                self.forwarders.iter_mut().any(|forwarder| forwarder.ready(pid));
+                self.forwarders
+                    .iter_mut()
+                    .any(|forwarder| forwarder.ready(pid));
             }
             if self.handle_signals() == Next::Stop {
                 return;
@@ -185,7 +193,9 @@ impl Server {
             output::note(&format!("forward {name}"));
         }
         if self.is_sandbox {
-            output::note("sandbox: reach it from another terminal with \"netnsctl run --sandbox NAME\"");
+            output::note(
+                "sandbox: reach it from another terminal with \"netnsctl run --sandbox NAME\"",
+            );
         }
         output::note("ready");
     }
@@ -193,11 +203,18 @@ impl Server {
     /// Brings the running forwarders to what is declared; those that fit are not touched.
     fn reconcile_forwarders(&mut self) -> Result<(), Failure> {
         let mut old = std::mem::take(&mut self.forwarders);
-        let wanted: Vec<_> = self.desired.all_forwards().map(|(netns, number, forward)| (netns, number, forward.clone())).collect();
+        let wanted: Vec<_> = self
+            .desired
+            .all_forwards()
+            .map(|(netns, number, forward)| (netns, number, forward.clone()))
+            .collect();
         let mut kept = Vec::new();
         let mut new = Vec::new();
         for (netns, number, forward) in wanted {
-            match old.iter().position(|running| running.listens_for(&netns, &forward)) {
+            match old
+                .iter()
+                .position(|running| running.listens_for(&netns, &forward))
+            {
                 Some(at) => {
                     let mut forwarder = old.swap_remove(at);
                     self.draining.extend(forwarder.change(number, &forward)?);
@@ -216,7 +233,8 @@ impl Server {
         for (netns, number, forward) in new {
             self.sockets_made += 1;
             let control = self.folder.socket(&format!("{}.sock", self.sockets_made));
-            self.forwarders.push(Forwarder::new(netns, number, forward, control)?);
+            self.forwarders
+                .push(Forwarder::new(netns, number, forward, control)?);
         }
         self.announced = false;
         self.publish();
@@ -235,14 +253,20 @@ impl Server {
             forwards: forwards.collect(),
         };
         if let Err(error) = self.folder.publish(&state) {
-            output::error(&format!("cannot tell \"netnsctl status\" about the forwards: {error}"), None);
+            output::error(
+                &format!("cannot tell \"netnsctl status\" about the forwards: {error}"),
+                None,
+            );
         }
     }
 
     /// Reads the configuration again and changes what differs. A mistake changes nothing.
     fn reload(&mut self) {
         let reloading = NotifyState::monotonic_usec_now();
-        let _ = sd_notify::notify(&[NotifyState::Reloading, reloading.unwrap_or(NotifyState::Reloading)]);
+        let _ = sd_notify::notify(&[
+            NotifyState::Reloading,
+            reloading.unwrap_or(NotifyState::Reloading),
+        ]);
         output::note("reading the configuration again");
         match config_files::load_or_report(&self.config) {
             Ok(desired) => {
@@ -250,7 +274,10 @@ impl Server {
                 if let Err(failure) = self.bring_up() {
                     failure.report();
                 }
-                let gone = old.netns.keys().filter(|name| !self.desired.netns.contains_key(*name));
+                let gone = old
+                    .netns
+                    .keys()
+                    .filter(|name| !self.desired.netns.contains_key(*name));
                 self.take_down(&gone.cloned().collect());
             }
             Err(failure) => drop(failure.report()),
@@ -267,7 +294,9 @@ impl Server {
                 (None, None) => continue,
             };
             if !self.draining.remove(&pid) {
-                self.forwarders.iter_mut().any(|forwarder| forwarder.ended(pid, &how));
+                self.forwarders
+                    .iter_mut()
+                    .any(|forwarder| forwarder.ended(pid, &how));
             }
         }
     }
@@ -276,7 +305,8 @@ impl Server {
     fn stop(mut self) -> Exit {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let forwarders = std::mem::take(&mut self.forwarders);
-        self.draining.extend(forwarders.iter().filter_map(Forwarder::end));
+        self.draining
+            .extend(forwarders.iter().filter_map(Forwarder::end));
         self.wait_for_children();
         if self.is_sandbox {
             return Exit::Done;
@@ -299,7 +329,9 @@ impl Server {
             self.reap();
             if patient && Instant::now() > deadline {
                 patient = false;
-                self.draining.iter().for_each(|pid| signal(*pid, Signal::KILL));
+                self.draining
+                    .iter()
+                    .for_each(|pid| signal(*pid, Signal::KILL));
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -318,7 +350,11 @@ impl Server {
                 for name in &report.removed {
                     output::note(&format!("- netns {name}"));
                 }
-                if super::down::report_trouble(&report) { Exit::Failed } else { Exit::Done }
+                if super::down::report_trouble(&report) {
+                    Exit::Failed
+                } else {
+                    Exit::Done
+                }
             }
             Err(error) => Failure::from(error).report(),
         }

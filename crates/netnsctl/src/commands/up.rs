@@ -20,12 +20,18 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
     let desired = config_files::load_or_report(config)?;
     let names = super::declared_names(&arguments.names, &desired)?;
-    let request = Request { names, adopt: arguments.adopt, prune: arguments.prune };
+    let request = Request {
+        names,
+        adopt: arguments.adopt,
+        prune: arguments.prune,
+    };
     let home = netns::home()?;
     let (plan, outcome) = bring_up(&desired, &home, &request)?;
     if !arguments.quiet {
         output::print(&text::render(&plan))?;
-        plan.notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+        plan.notes
+            .iter()
+            .for_each(|note| output::note(&format!("note: {note}")));
     }
     Ok(report(&plan, &outcome))
 }
@@ -48,10 +54,15 @@ fn settled_plan(desired: &Desired, home: &Netns, request: &Request) -> Result<Pl
     loop {
         let observed = observe::observe(desired, home, request)?;
         let plan = plan::plan(desired, &observed, request);
-        let dying = plan
-            .problems
-            .iter()
-            .any(|problem| matches!(problem, Problem::LinkInTheWay { going_away: true, .. }));
+        let dying = plan.problems.iter().any(|problem| {
+            matches!(
+                problem,
+                Problem::LinkInTheWay {
+                    going_away: true,
+                    ..
+                }
+            )
+        });
         if !dying || Instant::now() > deadline {
             return Ok(plan);
         }
@@ -67,5 +78,9 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
     for failure in &outcome.failures {
         output::error(&failure.message, failure.hint.as_deref());
     }
-    if plan.problems.is_empty() && outcome.failures.is_empty() { Exit::Done } else { Exit::Failed }
+    if plan.problems.is_empty() && outcome.failures.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }

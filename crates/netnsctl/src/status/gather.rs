@@ -24,7 +24,10 @@ const COUNTERS_PATIENCE: Duration = Duration::from_millis(500);
 /// Looks at everything that is declared or managed, or only at `name`.
 pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Report, Failure> {
     let names = name.map(|name| BTreeSet::from([name.clone()]));
-    let request = Request { names, ..Request::default() };
+    let request = Request {
+        names,
+        ..Request::default()
+    };
     let observed = observe::observe(desired, &netns::home()?, &request)?;
     let plan = plan::plan(desired, &observed, &request);
     let serve = published::running();
@@ -40,7 +43,11 @@ pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Repo
     known.extend(observed.records.keys().filter(shown));
     let unmanaged = match name {
         Some(_) => Vec::new(),
-        None => names::list()?.iter().filter(|n| !known.contains(n)).map(|n| n.to_string()).collect(),
+        None => names::list()?
+            .iter()
+            .filter(|n| !known.contains(n))
+            .map(|n| n.to_string())
+            .collect(),
     };
     let home_forwards = match name {
         Some(_) => Vec::new(),
@@ -71,7 +78,9 @@ fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
 
 fn controls(serve: Option<&published::State>) -> BTreeMap<(String, usize), PathBuf> {
     let forwards = serve.into_iter().flat_map(|state| &state.forwards);
-    forwards.map(|f| ((f.netns.clone(), f.number), f.control.clone())).collect()
+    forwards
+        .map(|f| ((f.netns.clone(), f.number), f.control.clone()))
+        .collect()
 }
 
 impl Gathered<'_> {
@@ -101,7 +110,9 @@ impl Gathered<'_> {
             routes: interior.map(routes).unwrap_or_default(),
             sysctl_differs: sysctl_differs(declared, interior),
             forwards: self.forwards(&NetnsRef::Named(name.clone())),
-            processes: interior.map(|interior| self.inside(interior)).unwrap_or_default(),
+            processes: interior
+                .map(|interior| self.inside(interior))
+                .unwrap_or_default(),
             drift: self.drift(name),
             problems: self.problems(name),
         };
@@ -119,13 +130,26 @@ impl Gathered<'_> {
     }
 
     fn inside(&self, interior: &Interior) -> Vec<Process> {
-        let holders = self.processes.get(&interior.identity.inode).into_iter().flatten();
-        holders.map(|h| Process { pid: h.pid, command: h.command.clone() }).collect()
+        let holders = self
+            .processes
+            .get(&interior.identity.inode)
+            .into_iter()
+            .flatten();
+        holders
+            .map(|h| Process {
+                pid: h.pid,
+                command: h.command.clone(),
+            })
+            .collect()
     }
 
     fn drift(&self, name: &NetnsName) -> Vec<Drift> {
         // A record that lags behind is no difference anybody could feel.
-        let steps = self.plan.steps.iter().filter(|step| step.of == *name && !step.action.is_record());
+        let steps = self
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.of == *name && !step.action.is_record());
         steps
             .map(|step| Drift {
                 change: step.action.change().as_str(),
@@ -135,13 +159,19 @@ impl Gathered<'_> {
     }
 
     fn problems(&self, name: &NetnsName) -> Vec<String> {
-        let problems = self.plan.problems.iter().filter(|problem| problem.netns() == name.as_str());
+        let problems = self
+            .plan
+            .problems
+            .iter()
+            .filter(|problem| problem.netns() == name.as_str());
         problems.map(ToString::to_string).collect()
     }
 
     fn forwards(&self, netns: &NetnsRef) -> Vec<Forward> {
         let forwards = self.desired.forwards(netns).iter().zip(1..);
-        forwards.map(|(forward, number)| self.forward(netns, number, forward)).collect()
+        forwards
+            .map(|(forward, number)| self.forward(netns, number, forward))
+            .collect()
     }
 
     fn forward(&self, netns: &NetnsRef, number: usize, forward: &desired::Forward) -> Forward {
@@ -176,7 +206,11 @@ fn link(name: &InterfaceName, link: &observed::Link) -> Link {
         carrier: link.carrier,
         mtu: link.mtu,
         mac: link.mac.map(|mac| mac.to_string()),
-        addresses: link.addresses.iter().map(|observed| observed.address.to_string()).collect(),
+        addresses: link
+            .addresses
+            .iter()
+            .map(|observed| observed.address.to_string())
+            .collect(),
     }
 }
 
@@ -185,21 +219,36 @@ fn veth(link: Link, peer: &Peer) -> Veth {
         Peer::Known(netns, interface) => (Some(netns.to_string()), Some(interface.to_string())),
         Peer::Elsewhere => (None, None),
     };
-    Veth { link, peer_netns, peer_interface }
+    Veth {
+        link,
+        peer_netns,
+        peer_interface,
+    }
 }
 
 fn routes(interior: &Interior) -> Vec<String> {
-    let added = interior.routes.iter().filter(|observed| !observed.kernel_made);
+    let added = interior
+        .routes
+        .iter()
+        .filter(|observed| !observed.kernel_made);
     added.map(|observed| text::route(&observed.route)).collect()
 }
 
 fn sysctl_differs(declared: Option<&desired::Netns>, interior: Option<&Interior>) -> Vec<Sysctl> {
-    let (Some(declared), Some(interior)) = (declared, interior) else { return Vec::new() };
+    let (Some(declared), Some(interior)) = (declared, interior) else {
+        return Vec::new();
+    };
     let wanted = plan::declared_sysctls(declared);
     let differing = wanted.into_iter().filter_map(|(key, wanted)| {
         let value = interior.sysctl.get(&key).cloned().flatten();
-        let same = value.as_deref().is_some_and(|value| plan::same_value(value, &wanted));
-        (!same).then(|| Sysctl { key: key.to_string(), declared: wanted, value })
+        let same = value
+            .as_deref()
+            .is_some_and(|value| plan::same_value(value, &wanted));
+        (!same).then(|| Sysctl {
+            key: key.to_string(),
+            declared: wanted,
+            value,
+        })
     });
     differing.collect()
 }

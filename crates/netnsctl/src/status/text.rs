@@ -26,7 +26,10 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     if !report.home_forwards.is_empty() {
         let _ = writeln!(text, "{}", paint.bold("default (home)"));
         let mut rows = Rows::default();
-        report.home_forwards.iter().for_each(|forward| rows.forward(forward));
+        report
+            .home_forwards
+            .iter()
+            .for_each(|forward| rows.forward(forward));
         text.push_str(&rows.finish());
         text.push('\n');
     }
@@ -44,13 +47,13 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
 fn heading(text: &mut String, netns: &Netns, paint: Paint) {
     let differs = netns.drift.len();
     let state = match (netns.state, netns.declared) {
-        ("up", true) if differs == 0 && netns.problems.is_empty() => {
-            paint.green("up, as declared")
-        }
+        ("up", true) if differs == 0 && netns.problems.is_empty() => paint.green("up, as declared"),
         ("up", true) if differs == 0 => paint.red("up, with trouble"),
         ("up", true) => {
             let s = if differs == 1 { "" } else { "s" };
-            paint.red(&format!("up, {differs} difference{s} from what is declared"))
+            paint.red(&format!(
+                "up, {differs} difference{s} from what is declared"
+            ))
         }
         ("up", false) => paint.red("up, no longer declared"),
         ("foreign", _) => paint.red("there, but not made by netnsctl"),
@@ -63,20 +66,35 @@ fn heading(text: &mut String, netns: &Netns, paint: Paint) {
 
 fn netns_rows(rows: &mut Rows, netns: &Netns) {
     if let Some(holder) = &netns.holder {
-        rows.add("holder", &holder.interface, &link_state(holder), &holder.addresses.join("  "));
+        rows.add(
+            "holder",
+            &holder.interface,
+            &link_state(holder),
+            &holder.addresses.join("  "),
+        );
     }
     for veth in &netns.veths {
         rows.veth(veth);
     }
     for link in &netns.other_links {
-        rows.add("link", &link.interface, &link_state(link), &link.addresses.join("  "));
+        rows.add(
+            "link",
+            &link.interface,
+            &link_state(link),
+            &link.addresses.join("  "),
+        );
     }
     for route in &netns.routes {
         rows.add("route", route, "", "");
     }
     for sysctl in &netns.sysctl_differs {
         let value = sysctl.value.as_deref().unwrap_or("(no such key)");
-        rows.add("sysctl", &sysctl.key, value, &format!("declared {}", sysctl.declared));
+        rows.add(
+            "sysctl",
+            &sysctl.key,
+            value,
+            &format!("declared {}", sysctl.declared),
+        );
     }
     for forward in &netns.forwards {
         rows.forward(forward);
@@ -124,7 +142,13 @@ impl Rows {
     }
 
     fn forward(&mut self, forward: &Forward) {
-        let Forward { protocol, listen, netns, connect, .. } = forward;
+        let Forward {
+            protocol,
+            listen,
+            netns,
+            connect,
+            ..
+        } = forward;
         let name = format!("{protocol} {listen} → {netns} {connect}");
         match &forward.counters {
             Some(counters) => self.add("forward", &name, "running", &traffic(protocol, counters)),
@@ -134,13 +158,17 @@ impl Rows {
 
     fn finish(self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         table.add_rows(self.0);
         for (at, column) in table.column_iter_mut().enumerate() {
             column.set_padding(if at == 0 { (2, 1) } else { (0, 1) });
         }
         let lines = table.to_string();
-        lines.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{}\n", line.trim_end())).collect()
+        lines
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| format!("{}\n", line.trim_end()))
+            .collect()
     }
 }
 
@@ -157,16 +185,39 @@ fn link_state(link: &Link) -> String {
 fn traffic(protocol: &str, counters: &Counters) -> String {
     let (now, ever, unit, out, back, lost) = if protocol == "tcp" {
         let tcp = &counters.tcp;
-        let lost = tcp.connect_errors.iter().map(|(errno, n)| format!("{n} × {errno}"));
+        let lost = tcp
+            .connect_errors
+            .iter()
+            .map(|(errno, n)| format!("{n} × {errno}"));
         let lost: Vec<_> = lost.collect();
-        (tcp.connections_now, tcp.connections_ever, "open", tcp.bytes_to_target, tcp.bytes_to_client, lost)
+        (
+            tcp.connections_now,
+            tcp.connections_ever,
+            "open",
+            tcp.bytes_to_target,
+            tcp.bytes_to_client,
+            lost,
+        )
     } else {
         let udp = &counters.udp;
-        let lost = udp.dropped.iter().map(|(reason, n)| format!("{n} × {reason}"));
-        (udp.sessions_now, udp.sessions_ever, "sessions", udp.bytes_to_target, udp.bytes_to_client, lost.collect())
+        let lost = udp
+            .dropped
+            .iter()
+            .map(|(reason, n)| format!("{n} × {reason}"));
+        (
+            udp.sessions_now,
+            udp.sessions_ever,
+            "sessions",
+            udp.bytes_to_target,
+            udp.bytes_to_client,
+            lost.collect(),
+        )
     };
-    let mut text =
-        format!("{now} {unit}, {ever} ever, {} there, {} back", bytes(out), bytes(back));
+    let mut text = format!(
+        "{now} {unit}, {ever} ever, {} there, {} back",
+        bytes(out),
+        bytes(back)
+    );
     if !lost.is_empty() {
         let _ = write!(text, ", failed: {}", lost.join(", "));
     }
@@ -194,7 +245,11 @@ struct Paint {
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
     fn bold(self, text: &str) -> String {
         self.with("1", text)
@@ -216,7 +271,12 @@ mod tests {
 
     #[test]
     fn bytes_are_shown_in_units_a_person_reads() {
-        let cases = [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_572_864, "1.5 MiB")];
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_572_864, "1.5 MiB"),
+        ];
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
         }

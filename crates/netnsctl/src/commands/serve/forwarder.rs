@@ -48,8 +48,14 @@ pub(super) struct Forwarder {
 
 #[derive(Debug)]
 enum Child {
-    Waiting { until: Instant },
-    Running { pid: u32, since: Instant, ready: bool },
+    Waiting {
+        until: Instant,
+    },
+    Running {
+        pid: u32,
+        since: Instant,
+        ready: bool,
+    },
 }
 
 impl Forwarder {
@@ -76,7 +82,9 @@ impl Forwarder {
             connect_netns,
             listener,
             control,
-            child: Child::Waiting { until: Instant::now() },
+            child: Child::Waiting {
+                until: Instant::now(),
+            },
             pause: FIRST_PAUSE,
         })
     }
@@ -91,7 +99,11 @@ impl Forwarder {
 
     /// Takes on a changed declaration; the listener stays. Gives the process that was serving the
     /// old one and was told to end.
-    pub(super) fn change(&mut self, number: usize, forward: &Forward) -> Result<Option<u32>, Failure> {
+    pub(super) fn change(
+        &mut self,
+        number: usize,
+        forward: &Forward,
+    ) -> Result<Option<u32>, Failure> {
         self.number = number;
         let connect_netns = netns::resolve(&forward.netns)?;
         if self.forward == *forward && self.connect_netns == connect_netns {
@@ -100,13 +112,17 @@ impl Forwarder {
         self.forward = forward.clone();
         self.connect_netns = connect_netns;
         let old = self.end();
-        self.child = Child::Waiting { until: Instant::now() };
+        self.child = Child::Waiting {
+            until: Instant::now(),
+        };
         Ok(old)
     }
 
     /// Tells the child to end and gives its process id.
     pub(super) fn end(&self) -> Option<u32> {
-        let Child::Running { pid, .. } = self.child else { return None };
+        let Child::Running { pid, .. } = self.child else {
+            return None;
+        };
         signal(pid, Signal::TERM);
         Some(pid)
     }
@@ -128,11 +144,18 @@ impl Forwarder {
     pub(super) fn start(&mut self, notify: &Path) {
         match self.spawn(notify) {
             Ok(pid) => {
-                self.child = Child::Running { pid, since: Instant::now(), ready: false };
+                self.child = Child::Running {
+                    pid,
+                    since: Instant::now(),
+                    ready: false,
+                };
             }
             Err(error) => {
                 let name = forward_name(&self.netns, &self.forward);
-                output::error(&format!("cannot start the forwarder of {name}: {error}"), None);
+                output::error(
+                    &format!("cannot start the forwarder of {name}: {error}"),
+                    None,
+                );
                 self.retry();
             }
         }
@@ -144,7 +167,10 @@ impl Forwarder {
             program: c"/proc/self/exe",
             arguments: &arguments(&self.forward)?,
             environment: &variable.into_iter().collect::<Vec<_>>(),
-            sockets: &[("listen", self.listener.as_fd()), ("control", self.control.as_fd())],
+            sockets: &[
+                ("listen", self.listener.as_fd()),
+                ("control", self.control.as_fd()),
+            ],
             netns: self.connect_netns.as_fd(),
             parent_death_signal: Signal::KILL.as_raw(),
         })
@@ -163,7 +189,9 @@ impl Forwarder {
 
     /// The child `ended` has ended. False if it is not ours.
     pub(super) fn ended(&mut self, ended: u32, how: &str) -> bool {
-        let Child::Running { pid, since, .. } = self.child else { return false };
+        let Child::Running { pid, since, .. } = self.child else {
+            return false;
+        };
         if pid != ended {
             return false;
         }
@@ -172,13 +200,18 @@ impl Forwarder {
         }
         let name = forward_name(&self.netns, &self.forward);
         let pause = write_duration(self.pause);
-        output::error(&format!("the forwarder of {name} {how}; starting it again in {pause}"), None);
+        output::error(
+            &format!("the forwarder of {name} {how}; starting it again in {pause}"),
+            None,
+        );
         self.retry();
         true
     }
 
     fn retry(&mut self) {
-        self.child = Child::Waiting { until: Instant::now() + self.pause };
+        self.child = Child::Waiting {
+            until: Instant::now() + self.pause,
+        };
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
@@ -235,11 +268,24 @@ fn arguments(forward: &Forward) -> std::io::Result<Vec<CString>> {
         "netnsctl".to_owned(),
         "forward".to_owned(),
         format!("--connect={}", forward.connect),
-        format!("--connect-timeout={}", write_duration(limits.connect_timeout)),
-        format!("--half-close-timeout={}", write_duration(limits.half_close_timeout)),
+        format!(
+            "--connect-timeout={}",
+            write_duration(limits.connect_timeout)
+        ),
+        format!(
+            "--half-close-timeout={}",
+            write_duration(limits.half_close_timeout)
+        ),
         format!("--udp-timeout={}", write_duration(limits.udp_timeout)),
         format!("--max-sessions={}", limits.max_sessions),
     ];
-    words.extend(limits.max_connections.map(|most| format!("--max-connections={most}")));
-    Ok(words.into_iter().map(CString::new).collect::<Result<_, _>>()?)
+    words.extend(
+        limits
+            .max_connections
+            .map(|most| format!("--max-connections={most}")),
+    );
+    Ok(words
+        .into_iter()
+        .map(CString::new)
+        .collect::<Result<_, _>>()?)
 }

@@ -47,7 +47,9 @@ impl NotifySocket {
                 _ => None,
             });
             let text = &message[..received.bytes.min(MESSAGE)];
-            let is_ready = text.split(|byte| *byte == b'\n').any(|line| line == b"READY=1");
+            let is_ready = text
+                .split(|byte| *byte == b'\n')
+                .any(|line| line == b"READY=1");
             let pid = sender.map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
             ready.extend(pid.filter(|_| is_ready));
         }

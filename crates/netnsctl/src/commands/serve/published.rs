@@ -56,8 +56,10 @@ impl Folder {
         let lock = open().map_err(|error| trouble(error.into()))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let pid = read().map_or_else(String::new, |state| format!(" (process {})", state.pid));
-            return Err(Failure::failed(format!("another netnsctl serve{pid} is running here"))
-                .hint("send it SIGHUP to read its configuration again, or use --sandbox"));
+            return Err(
+                Failure::failed(format!("another netnsctl serve{pid} is running here"))
+                    .hint("send it SIGHUP to read its configuration again, or use --sandbox"),
+            );
         }
         clear();
         Ok(Self { _lock: lock })
@@ -110,7 +112,9 @@ pub(crate) fn running() -> Option<State> {
 
 /// The configuration that the running `serve` was given by name.
 pub(crate) fn config_of_running() -> Option<Vec<PathBuf>> {
-    running().map(|state| state.config).filter(|config| !config.is_empty())
+    running()
+        .map(|state| state.config)
+        .filter(|config| !config.is_empty())
 }
 
 /// Clears what a killed `serve` left. A living one is left alone.
