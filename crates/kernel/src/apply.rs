@@ -19,6 +19,7 @@ use std::os::fd::AsFd;
 
 use crate::error::Error;
 use crate::netns::{Netns, Wanderer, wander};
+use crate::processes::Holder;
 use crate::state_dir::StateDir;
 use crate::{etc, names, sysctl, teardown};
 
@@ -27,10 +28,12 @@ use netns::{Context, OpenNetns};
 /// What came of a plan.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Steps that were carried out.
-    pub done: usize,
+    /// Places, in the plan, of the steps that were carried out.
+    pub done: BTreeSet<usize>,
     /// Steps that failed, in order.
     pub failures: Vec<Failure>,
+    /// What keeps namespaces alive that were taken away.
+    pub held: BTreeMap<NetnsName, Vec<Holder>>,
 }
 
 /// A step that failed.
@@ -77,6 +80,7 @@ struct Executor<'a> {
     wanderer: &'a mut Wanderer,
     open: OpenNetns,
     failed: BTreeSet<NetnsName>,
+    folder_is_set_up: bool,
     outcome: Outcome,
 }
 
@@ -94,6 +98,7 @@ impl<'a> Executor<'a> {
             wanderer,
             open: OpenNetns::default(),
             failed: BTreeSet::new(),
+            folder_is_set_up: false,
             outcome: Outcome::default(),
         }
     }
@@ -102,9 +107,11 @@ impl<'a> Executor<'a> {
         let last_use = last_uses(&self.plan.steps);
         for (number, step) in self.plan.steps.iter().enumerate() {
             if !self.failed.contains(&step.of) {
-                match self.carry_out(number, step) {
-                    Ok(()) => self.outcome.done += 1,
-                    Err(error) => self.fail(&step.of, error.to_string(), error.hint()),
+                // What is only queued counts as done until the kernel refuses it.
+                self.outcome.done.insert(number);
+                if let Err(error) = self.carry_out(number, step) {
+                    self.outcome.done.remove(&number);
+                    self.fail(&step.of, error.to_string(), error.hint());
                 }
             }
             for netns in last_use.get(&number).into_iter().flatten() {
@@ -124,6 +131,7 @@ impl<'a> Executor<'a> {
             Action::Adopt { applied } | Action::WriteRecord { applied } => {
                 self.flush_all();
                 if self.failed.contains(of) {
+                    self.outcome.done.remove(&number);
                     return Ok(());
                 }
                 let identity = self.context(&here)?.identity;
@@ -136,14 +144,7 @@ impl<'a> Executor<'a> {
                 )
             }
             Action::RemoveStaleName => names::remove_stale(of),
-            Action::DeleteNetns => {
-                let names = BTreeSet::from([of.clone()]);
-                let report = teardown::down(&names, teardown::Options::default(), self.state)?;
-                for failure in report.failures {
-                    self.fail(of, failure, None);
-                }
-                Ok(())
-            }
+            Action::DeleteNetns => self.delete_undeclared(of),
             Action::MakeDirectory { path } => etc::make_directory(path),
             Action::WriteFile { file, to, .. } => etc::write_file(of, *file, to),
             Action::RemoveFile { file } => etc::remove_file(of, *file),
@@ -205,6 +206,22 @@ impl<'a> Executor<'a> {
         }
     }
 
+    /// Takes away all namespaces that are to go, at the first of them: the kernel frees many in
+    /// little more time than one.
+    fn delete_undeclared(&mut self, first: &NetnsName) -> Result<(), Error> {
+        let steps = self.plan.steps.iter().filter(|step| step.action == Action::DeleteNetns);
+        let names: BTreeSet<_> = steps.map(|step| step.of.clone()).collect();
+        if names.first() != Some(first) {
+            return Ok(());
+        }
+        let report = teardown::down(&names, teardown::Options::default(), self.state)?;
+        for message in report.failures {
+            self.fail(first, message, None);
+        }
+        self.outcome.held = report.held;
+        Ok(())
+    }
+
     /// Makes the namespace and notes which it is before it gets its name, so that a kill in
     /// between leaves no namespace that nobody owns up to.
     fn create_netns(
@@ -212,6 +229,10 @@ impl<'a> Executor<'a> {
         name: &NetnsName,
         applied: netnsctl_model::observed::Applied,
     ) -> Result<(), Error> {
+        if !self.folder_is_set_up {
+            names::set_up_folder()?;
+            self.folder_is_set_up = true;
+        }
         self.open.leave();
         let netns = self.wanderer.create()?;
         let here = NetnsRef::Named(name.clone());
@@ -346,6 +367,7 @@ impl<'a> Executor<'a> {
             Ok(results) => results,
             Err(error) => {
                 for number in steps {
+                    self.outcome.done.remove(&number);
                     let of = self.plan.steps[number].of.clone();
                     self.fail(
                         &of,
@@ -360,6 +382,7 @@ impl<'a> Executor<'a> {
             let step = &self.plan.steps[number];
             let Err(error) = result else { continue };
             if !tolerance(&step.action).covers(error.errno) {
+                self.outcome.done.remove(&number);
                 let hint = hint(&step.action, error.errno);
                 self.fail(&step.of, format!("{}: {error}", attempt(step)), hint);
             }

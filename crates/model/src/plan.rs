@@ -61,6 +61,12 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.problems.is_empty()
     }
+
+    /// Only the steps at the given places, and nothing else.
+    pub fn only(&self, places: &BTreeSet<usize>) -> Self {
+        let steps = self.steps.iter().enumerate().filter(|(place, _)| places.contains(place));
+        Self { steps: steps.map(|(_, step)| step.clone()).collect(), ..Self::default() }
+    }
 }
 
 /// One change, and the namespace in whose cause it is made.

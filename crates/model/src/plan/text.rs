@@ -1,5 +1,6 @@
 //! A plan as a person reads it: a heading for each namespace and a line for each step.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::desired::{Route, VethPair};
@@ -160,44 +161,41 @@ pub fn route(route: &Route) -> String {
     text
 }
 
+/// The tense of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tense {
+    /// What would be done.
+    Future,
+    /// What was done.
+    Past,
+}
+
 /// The whole plan: headings, signed lines, then a line that counts.
-pub fn render(plan: &Plan) -> String {
+pub fn render(plan: &Plan, tense: Tense) -> String {
+    let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for step in &plan.steps {
+        by_name.entry(&step.of).or_default().push(&step.action);
+    }
     let mut text = String::new();
-    let mut names: Vec<_> = plan.steps.iter().map(|step| &step.of).collect();
-    names.sort();
-    names.dedup();
-    for name in names {
+    for (name, actions) in by_name {
         let _ = writeln!(text, "netns {name}");
-        for step in plan.steps.iter().filter(|step| step.of == *name) {
-            let action = &step.action;
-            let _ = writeln!(
-                text,
-                "  {} {}",
-                action.change().sign(),
-                action.describe(name.as_str())
-            );
+        for action in actions {
+            let sign = action.change().sign();
+            let _ = writeln!(text, "  {sign} {}", action.describe(name.as_str()));
         }
     }
-    text.push_str(&summary(plan));
+    text.push_str(&summary(plan, tense));
     text.push('\n');
     text
 }
 
 /// `3 to add, 1 to change, 0 to remove`, or that there is nothing to do.
-pub fn summary(plan: &Plan) -> String {
-    if plan.steps.is_empty() {
-        return "nothing to do".to_owned();
+fn summary(plan: &Plan, tense: Tense) -> String {
+    let count = |change| plan.steps.iter().filter(|step| step.action.change() == change).count();
+    let [added, changed, removed] = [Change::Add, Change::Modify, Change::Remove].map(count);
+    match tense {
+        _ if plan.steps.is_empty() => "nothing to do".to_owned(),
+        Tense::Future => format!("{added} to add, {changed} to change, {removed} to remove"),
+        Tense::Past => format!("{added} added, {changed} changed, {removed} removed"),
     }
-    let count = |change| {
-        plan.steps
-            .iter()
-            .filter(|step| step.action.change() == change)
-            .count()
-    };
-    format!(
-        "{} to add, {} to change, {} to remove",
-        count(Change::Add),
-        count(Change::Modify),
-        count(Change::Remove)
-    )
 }

@@ -1,9 +1,9 @@
 //! `down`: takes away what `up` made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netnsctl_kernel::names;
-use netnsctl_kernel::processes::Hold;
+use netnsctl_kernel::processes::{Hold, Holder};
 use netnsctl_kernel::state_dir::{self, StateDir};
 use netnsctl_kernel::teardown::{self, Options, Report};
 use netnsctl_model::name::NetnsName;
@@ -72,32 +72,27 @@ fn print_removed(report: &Report) -> Result<(), Failure> {
 
 /// Says what holds namespaces and what could not be removed; true if something could not.
 pub(super) fn report_trouble(report: &Report) -> bool {
-    for (name, holders) in &report.held {
-        output::note(&format!(
-            "note: netns \"{name}\" lost its name but lives on, held by"
-        ));
+    report_held(&report.held);
+    for failure in &report.failures {
+        output::error(failure, None);
+    }
+    !report.failures.is_empty()
+}
+
+/// Says which processes keep namespaces alive.
+pub(super) fn report_held(held: &BTreeMap<NetnsName, Vec<Holder>>) {
+    for (name, holders) in held {
+        output::note(&format!("note: netns \"{name}\" lost its name but lives on, held by"));
         for holder in holders {
             let how = match holder.hold {
                 Hold::Inside => "runs inside",
                 Hold::Descriptor => "has a descriptor of it",
                 Hold::Mount => "has it mounted",
             };
-            output::note(&format!(
-                "  process {} ({}), which {how}",
-                holder.pid, holder.command
-            ));
+            output::note(&format!("  process {} ({}), which {how}", holder.pid, holder.command));
         }
     }
-    if report
-        .held
-        .values()
-        .flatten()
-        .any(|holder| holder.hold == Hold::Inside)
-    {
+    if held.values().flatten().any(|holder| holder.hold == Hold::Inside) {
         output::note("  hint: end them; \"netnsctl down --kill\" would have done so");
     }
-    for failure in &report.failures {
-        output::error(failure, None);
-    }
-    !report.failures.is_empty()
 }

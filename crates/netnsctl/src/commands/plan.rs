@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use netnsctl_kernel::{netns, observe};
-use netnsctl_model::plan::{self, Plan, Request, text};
+use netnsctl_model::plan::{self, Plan, Request, text::{self, Tense}};
 use serde::Serialize;
 
 use crate::cli;
@@ -24,7 +24,7 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
     if arguments.json {
         output::print_json(&wire(&plan))?;
     } else {
-        output::print(&text::render(&plan))?;
+        output::print(&text::render(&plan, Tense::Future))?;
         plan.notes
             .iter()
             .for_each(|note| output::note(&format!("note: {note}")));

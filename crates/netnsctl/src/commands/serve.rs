@@ -18,7 +18,7 @@ use netnsctl_kernel::state_dir::StateDir;
 use netnsctl_kernel::teardown;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::NetnsName;
-use netnsctl_model::plan::{Request, text};
+use netnsctl_model::plan::Request;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions, wait};
@@ -120,7 +120,7 @@ impl Server {
     fn bring_up(&mut self) -> Result<Exit, Failure> {
         let request = Request::default();
         let (plan, outcome) = up::bring_up(&self.desired, &self.home, &request)?;
-        output::note(text::render(&plan).trim_end());
+        output::note(up::changes(&plan, &outcome).trim_end());
         let exit = up::report(&plan, &outcome);
         if exit == Exit::Done {
             self.reconcile_forwarders()?;

@@ -8,7 +8,7 @@ use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::observe;
 use netnsctl_kernel::state_dir::StateDir;
 use netnsctl_model::desired::Desired;
-use netnsctl_model::plan::{self, Plan, Problem, Request, text};
+use netnsctl_model::plan::{self, Plan, Problem, Request, text::{self, Tense}};
 
 use crate::cli::Up;
 use crate::config_files;
@@ -28,7 +28,7 @@ pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
     let home = netns::home()?;
     let (plan, outcome) = bring_up(&desired, &home, &request)?;
     if !arguments.quiet {
-        output::print(&text::render(&plan))?;
+        output::print(&changes(&plan, &outcome))?;
         plan.notes
             .iter()
             .for_each(|note| output::note(&format!("note: {note}")));
@@ -70,6 +70,14 @@ fn settled_plan(desired: &Desired, home: &Netns, request: &Request) -> Result<Pl
     }
 }
 
+/// What was done, as text.
+pub(super) fn changes(plan: &Plan, outcome: &Outcome) -> String {
+    match (outcome.done.is_empty(), outcome.failures.is_empty() && plan.problems.is_empty()) {
+        (true, false) => String::new(),
+        _ => text::render(&plan.only(&outcome.done), Tense::Past),
+    }
+}
+
 /// Says what could not be done.
 pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
     for problem in &plan.problems {
@@ -78,6 +86,7 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
     for failure in &outcome.failures {
         output::error(&failure.message, failure.hint.as_deref());
     }
+    super::down::report_held(&outcome.held);
     if plan.problems.is_empty() && outcome.failures.is_empty() {
         Exit::Done
     } else {

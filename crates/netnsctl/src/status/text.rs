@@ -109,7 +109,11 @@ fn netns_rows(rows: &mut Rows, netns: &Netns) {
 }
 
 fn trouble(text: &mut String, netns: &Netns, paint: Paint) {
-    for drift in &netns.drift {
+    if matches!(netns.state, "absent" | "stale") && netns.declared {
+        let _ = writeln!(text, "  \"netnsctl up {}\" makes it", netns.name);
+    }
+    let drift: &[_] = if netns.state == "up" { &netns.drift } else { &[] };
+    for drift in drift {
         let sign = match drift.change {
             "add" => '+',
             "remove" => '-',
