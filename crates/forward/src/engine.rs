@@ -125,7 +125,7 @@ impl<'a> Engine<'a> {
             .into_iter()
             .partition(|it| it.protocol() == Protocol::Tcp);
         let refused = |(listener, errno): (Listener, Errno)| {
-            let protocol = name(listener.protocol());
+            let protocol = listener.protocol();
             RunError::Watch {
                 what: format!("{protocol} {}", listener.address()),
                 errno,
@@ -276,15 +276,8 @@ fn until(deadline: Instant) -> Timespec {
     }
 }
 
-fn name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-    }
-}
-
 fn describe(listener: &Listener, options: &Options) -> String {
-    let protocol = name(listener.protocol());
+    let protocol = listener.protocol();
     let dual_stack = if listener.is_dual_stack() {
         " (IPv6 and IPv4)"
     } else {

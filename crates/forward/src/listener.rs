@@ -1,5 +1,6 @@
 //! Listening sockets: making them, and recognising those that were handed over.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -27,6 +28,15 @@ pub enum Protocol {
     Udp,
 }
 
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
 /// A socket that [`run`](crate::run) can serve.
 #[derive(Debug)]
 pub struct Listener {
@@ -40,7 +50,7 @@ pub struct Listener {
 
 /// Why a socket was not made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {step} for {protocol:?} {address}: {errno}")]
+#[error("cannot {step} for {protocol} {address}: {errno}")]
 pub struct BindError {
     /// What failed: `create a socket`, `set SO_REUSEADDR`, `bind`, ….
     pub step: &'static str,
@@ -265,6 +275,19 @@ mod tests {
                 assert!(Listener::from_fd(listener).is_ok());
             }
         }
+    }
+
+    #[test]
+    fn a_taken_address_is_named_with_the_reason() {
+        let first = bind_listener(Protocol::Tcp, "127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = Listener::from_fd(first)
+            .map(|it| (it.address(), it))
+            .unwrap();
+        let error = bind_listener(Protocol::Tcp, address.0)
+            .unwrap_err()
+            .to_string();
+        let expected = format!("cannot bind for TCP {}: Address already in use", address.0);
+        assert!(error.starts_with(&expected), "{error}");
     }
 
     #[test]

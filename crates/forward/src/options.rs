@@ -131,6 +131,14 @@ impl ConnectTarget {
         }
     }
 
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        match self {
+            Self::Address(address) => address.port(),
+            Self::LinkLocal { port, .. } => *port,
+        }
+    }
+
     /// The address to connect `socket` to now; `ENODEV` if the interface is not there.
     pub(crate) fn resolve(&self, socket: BorrowedFd<'_>) -> Result<SocketAddr, Errno> {
         match self {

@@ -5,6 +5,7 @@
 //! client already accepted is held until a socket for its target can be had; clients beyond that
 //! one wait in the kernel's queue.
 
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -238,6 +239,12 @@ impl Tcp {
     }
 
     fn open(&mut self, key: usize, core: &mut Core<'_>) {
+        if is_self(
+            &self.connections[key].target.fd,
+            core.options.connect.port(),
+        ) {
+            return self.fail_connect(key, Errno::CONNREFUSED, core);
+        }
         self.connecting.remove(&mut self.connections, key);
         core.counters.tcp.connecting_now -= 1;
         self.connections[key].phase = Phase::Open;
@@ -384,6 +391,18 @@ fn connect(target: OwnedFd, core: &Core<'_>) -> Result<(OwnedFd, bool), Errno> {
     }
 }
 
+/// Whether `target` is connected to itself. The kernel may choose the very port that is connected
+/// to as the source; if nothing listens there, TCP's simultaneous open makes the socket its own
+/// peer, and it would keep the real target from binding. Only a matching port costs a second look.
+fn is_self(target: &OwnedFd, port: u16) -> bool {
+    let local = net::getsockname(target).and_then(SocketAddr::try_from);
+    let Some(local) = local.ok().filter(|local| local.port() == port) else {
+        return false;
+    };
+    let peer = net::getpeername(target).ok().flatten();
+    peer.and_then(|peer| SocketAddr::try_from(peer).ok()) == Some(local)
+}
+
 /// Whether an error of accept is one of the client that would have been accepted, as accept(2)
 /// lists them, so that the next one may succeed at once.
 fn is_of_client(error: Errno) -> bool {
@@ -405,4 +424,24 @@ fn is_of_client(error: Errno) -> bool {
 /// Makes the close of `client` a reset.
 fn refuse(client: &OwnedFd) {
     let _ = sockopt::set_socket_linger(client, Some(Duration::ZERO));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_its_own_peer_is_recognised() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert!(!is_self(&stream.into(), port));
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = SocketAddr::try_from(net::getsockname(&socket).unwrap()).unwrap();
+        net::connect(&socket, &address).unwrap();
+        assert!(is_self(&socket, address.port()));
+    }
 }

@@ -6,6 +6,7 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -48,16 +49,23 @@ fn running_out_of_descriptors_passes() {
         let before = shortages(&forwarder.counters());
         let limit = getrlimit(Resource::Nofile);
         let clients: Vec<_> = (0..10).map(|_| socket()).collect();
+        let control = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
         leave(free);
         for client in &clients {
             rustix::net::connect(client, &forwarder.at[0]).unwrap();
         }
-        // Nothing can be asked of the control socket now; the log tells the first time.
+        // Whoever asks now is answered later; the log tells at once, the first time.
         wait_until(|| told() == 1);
         // The connection that stands is served all the while.
         first.write_all(b"b").unwrap();
         first.read_exact(&mut [0; 1]).unwrap();
+        rustix::net::connect(&control, &forwarder.control_address()).unwrap();
         setrlimit(Resource::Nofile, limit).unwrap();
+        let mut answer = String::new();
+        UnixStream::from(control)
+            .read_to_string(&mut answer)
+            .unwrap();
+        assert!(Counters::parse(&answer).is_ok());
         for client in clients {
             let client = patient(client.into());
             assert_eq!(exchange(&client, b"late"), b"late");

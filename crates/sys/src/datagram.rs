@@ -16,6 +16,10 @@ use std::ptr;
 
 use rustix::io::Errno;
 
+mod wire;
+
+use wire::{decode_local, decode_name, encode_local, encode_name};
+
 /// Datagrams per system call. Beyond 32 the cost of the call is spread thinly enough.
 pub const SLOTS: usize = 32;
 
@@ -317,6 +321,3 @@ use lengths::{INT_LENGTH, NAME_LENGTH, SLOTS_LENGTH};
 fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
-
-mod wire;
-use wire::{decode_local, decode_name, encode_local, encode_name};

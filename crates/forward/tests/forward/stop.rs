@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{Log, Options, Protocol};
+use netnsctl_forward::{Log, Options, Protocol, RunError, run};
 
 use crate::harness::{Forwarder, PATIENCE, assert_reset, echo, exchange};
 
@@ -64,4 +65,21 @@ fn a_connection_that_does_not_finish_is_reset_and_the_log_says_so() {
     );
     assert!(lines[1].contains("stopping, 1 connections"), "{lines:?}");
     assert!(lines[2].contains("resetting 1 connections"), "{lines:?}");
+}
+
+#[test]
+fn a_stop_descriptor_that_knows_no_events_is_refused() {
+    let file = std::fs::File::open("/proc/self/exe").unwrap();
+    let options = Options::new("127.0.0.1:9".parse().unwrap());
+    let error = run(Vec::new(), None, file.as_fd(), &options, || panic!("ready")).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            RunError::Watch {
+                errno: rustix::io::Errno::PERM,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }

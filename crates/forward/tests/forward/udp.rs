@@ -129,7 +129,15 @@ fn each_client_and_each_address_written_to_is_its_own_session() {
 fn a_refused_target_is_reached_once_it_appears() {
     // Bound, so that no other test gets the port, but connected elsewhere, so that what the
     // forwarder sends there is refused.
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = std::iter::repeat_with(|| {
+        // Only a port asked for by number outlives the end of a connection.
+        let chosen = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        UdpSocket::bind(chosen)
+    });
+    let socket = socket.flatten().next().unwrap();
     let elsewhere = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(elsewhere.local_addr().unwrap()).unwrap();
     let target = socket.local_addr().unwrap();

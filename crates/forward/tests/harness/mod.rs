@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use netnsctl_forward::{Counters, Listener, Options, Protocol, RunError, bind_listener, run};
+use rustix::net::SocketAddrUnix;
 
 /// How long a condition may take before the test counts as failed. No test passes by waiting.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,6 +60,11 @@ impl Forwarder {
     /// A connection through it.
     pub(crate) fn connect(&self) -> TcpStream {
         patient(TcpStream::connect(self.at[0]).unwrap())
+    }
+
+    /// The address of its control socket.
+    pub(crate) fn control_address(&self) -> SocketAddrUnix {
+        SocketAddrUnix::new(&self.control).unwrap()
     }
 
     /// A connection to its control socket.
