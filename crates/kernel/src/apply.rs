@@ -209,7 +209,11 @@ impl<'a> Executor<'a> {
     /// Takes away all namespaces that are to go, at the first of them: the kernel frees many in
     /// little more time than one.
     fn delete_undeclared(&mut self, first: &NetnsName) -> Result<(), Error> {
-        let steps = self.plan.steps.iter().filter(|step| step.action == Action::DeleteNetns);
+        let steps = self
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.action == Action::DeleteNetns);
         let names: BTreeSet<_> = steps.map(|step| step.of.clone()).collect();
         if names.first() != Some(first) {
             return Ok(());

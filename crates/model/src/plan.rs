@@ -64,8 +64,15 @@ impl Plan {
 
     /// Only the steps at the given places, and nothing else.
     pub fn only(&self, places: &BTreeSet<usize>) -> Self {
-        let steps = self.steps.iter().enumerate().filter(|(place, _)| places.contains(place));
-        Self { steps: steps.map(|(_, step)| step.clone()).collect(), ..Self::default() }
+        let steps = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| places.contains(place));
+        Self {
+            steps: steps.map(|(_, step)| step.clone()).collect(),
+            ..Self::default()
+        }
     }
 }
 

@@ -191,7 +191,12 @@ pub fn render(plan: &Plan, tense: Tense) -> String {
 
 /// `3 to add, 1 to change, 0 to remove`, or that there is nothing to do.
 fn summary(plan: &Plan, tense: Tense) -> String {
-    let count = |change| plan.steps.iter().filter(|step| step.action.change() == change).count();
+    let count = |change| {
+        plan.steps
+            .iter()
+            .filter(|step| step.action.change() == change)
+            .count()
+    };
     let [added, changed, removed] = [Change::Add, Change::Modify, Change::Remove].map(count);
     match tense {
         _ if plan.steps.is_empty() => "nothing to do".to_owned(),

@@ -82,17 +82,26 @@ pub(super) fn report_trouble(report: &Report) -> bool {
 /// Says which processes keep namespaces alive.
 pub(super) fn report_held(held: &BTreeMap<NetnsName, Vec<Holder>>) {
     for (name, holders) in held {
-        output::note(&format!("note: netns \"{name}\" lost its name but lives on, held by"));
+        output::note(&format!(
+            "note: netns \"{name}\" lost its name but lives on, held by"
+        ));
         for holder in holders {
             let how = match holder.hold {
                 Hold::Inside => "runs inside",
                 Hold::Descriptor => "has a descriptor of it",
                 Hold::Mount => "has it mounted",
             };
-            output::note(&format!("  process {} ({}), which {how}", holder.pid, holder.command));
+            output::note(&format!(
+                "  process {} ({}), which {how}",
+                holder.pid, holder.command
+            ));
         }
     }
-    if held.values().flatten().any(|holder| holder.hold == Hold::Inside) {
+    if held
+        .values()
+        .flatten()
+        .any(|holder| holder.hold == Hold::Inside)
+    {
         output::note("  hint: end them; \"netnsctl down --kill\" would have done so");
     }
 }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use netnsctl_kernel::{netns, observe};
-use netnsctl_model::plan::{self, Plan, Request, text::{self, Tense}};
+use netnsctl_model::plan::{
+    self, Plan, Request,
+    text::{self, Tense},
+};
 use serde::Serialize;
 
 use crate::cli;

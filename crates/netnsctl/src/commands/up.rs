@@ -8,7 +8,10 @@ use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::observe;
 use netnsctl_kernel::state_dir::StateDir;
 use netnsctl_model::desired::Desired;
-use netnsctl_model::plan::{self, Plan, Problem, Request, text::{self, Tense}};
+use netnsctl_model::plan::{
+    self, Plan, Problem, Request,
+    text::{self, Tense},
+};
 
 use crate::cli::Up;
 use crate::config_files;
@@ -72,7 +75,10 @@ fn settled_plan(desired: &Desired, home: &Netns, request: &Request) -> Result<Pl
 
 /// What was done, as text.
 pub(super) fn changes(plan: &Plan, outcome: &Outcome) -> String {
-    match (outcome.done.is_empty(), outcome.failures.is_empty() && plan.problems.is_empty()) {
+    match (
+        outcome.done.is_empty(),
+        outcome.failures.is_empty() && plan.problems.is_empty(),
+    ) {
         (true, false) => String::new(),
         _ => text::render(&plan.only(&outcome.done), Tense::Past),
     }

@@ -112,7 +112,11 @@ fn trouble(text: &mut String, netns: &Netns, paint: Paint) {
     if matches!(netns.state, "absent" | "stale") && netns.declared {
         let _ = writeln!(text, "  \"netnsctl up {}\" makes it", netns.name);
     }
-    let drift: &[_] = if netns.state == "up" { &netns.drift } else { &[] };
+    let drift: &[_] = if netns.state == "up" {
+        &netns.drift
+    } else {
+        &[]
+    };
     for drift in drift {
         let sign = match drift.change {
             "add" => '+',
