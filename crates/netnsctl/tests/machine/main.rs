@@ -1,0 +1,95 @@
+//! Tests of the whole program, each on a machine of its own.
+//!
+//! The harness runs every test in a process of its own, which moves into fresh mount and network
+//! namespaces (and, without root, a user namespace) before it has any thread: an empty /run, a
+//! copy of /etc, a home namespace with nothing but `lo`. So tests run in parallel, leave nothing
+//! behind and touch nothing of the machine they run on.
+//!
+//! Where such a machine cannot be had the tests are skipped, which is said on stderr and is a
+//! failure where CI is set.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
+
+mod support;
+mod up;
+
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A test and its name.
+pub(crate) type Test = (&'static str, fn());
+
+/// All tests.
+fn tests() -> Vec<Test> {
+    [up::TESTS].concat()
+}
+
+/// Tells the child which test it is.
+const TEST: &str = "NETNSCTL_TEST";
+
+/// Asks the child only whether a machine can be had.
+const PROBE: &str = "probe";
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(TEST) {
+        return child(&name);
+    }
+    let arguments = Arguments::from_args();
+    let available = run_child(PROBE);
+    if let Err(reason) = &available {
+        eprintln!(
+            "SKIPPED: no test of {} ran, as no machine could be made:",
+            env!("CARGO_PKG_NAME")
+        );
+        eprintln!("{reason}");
+        if std::env::var_os("CI").is_some() {
+            eprintln!("CI is set: that is a failure");
+            return ExitCode::FAILURE;
+        }
+    }
+    let trial = |(name, _): &Test| {
+        let name = *name;
+        let run = move || run_child(name).map_err(Failed::from);
+        Trial::test(name, run).with_ignored_flag(available.is_err())
+    };
+    let trials = tests().iter().map(trial).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Runs one test in a process of its own; what it printed is the failure's text.
+fn run_child(name: &str) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    #[expect(clippy::disallowed_methods, reason = "the harness runs itself")]
+    let output = Command::new(program)
+        .env(TEST, name)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    Err(format!("{}\n{out}{err}", output.status))
+}
+
+fn child(name: &str) -> ExitCode {
+    if let Err(error) = support::enter_machine() {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    if name == PROBE {
+        return ExitCode::SUCCESS;
+    }
+    let tests = tests();
+    let Some((_, test)) = tests.iter().find(|(known, _)| *known == name) else {
+        eprintln!("there is no test {name}");
+        return ExitCode::FAILURE;
+    };
+    // A panic ends the process with a status other than 0, and its message is on stderr.
+    test();
+    ExitCode::SUCCESS
+}
