@@ -15,7 +15,7 @@ use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
 use netnsctl_model::plan::{self, Plan, Request, text};
 
 use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
-use crate::commands::serve::published;
+use crate::commands::serve::published::{self, ForwardKey, forward_key};
 use crate::output::Failure;
 
 /// How long a forwarder may take to tell its counters; it does so between two packets.
@@ -66,8 +66,8 @@ struct Gathered<'a> {
     observed: &'a Observed,
     plan: &'a Plan,
     processes: BTreeMap<u64, Vec<Holder>>,
-    /// Where forwards tell their counters, by namespace and number.
-    controls: BTreeMap<(String, usize), PathBuf>,
+    /// Where forwards tell their counters.
+    controls: BTreeMap<ForwardKey, PathBuf>,
 }
 
 fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
@@ -76,10 +76,10 @@ fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
     processes::holders(&inodes, Depth::Inside)
 }
 
-fn controls(serve: Option<&published::State>) -> BTreeMap<(String, usize), PathBuf> {
+fn controls(serve: Option<&published::State>) -> BTreeMap<ForwardKey, PathBuf> {
     let forwards = serve.into_iter().flat_map(|state| &state.forwards);
     forwards
-        .map(|f| ((f.netns.clone(), f.number), f.control.clone()))
+        .map(|f| (f.key.clone(), f.control.clone()))
         .collect()
 }
 
@@ -175,7 +175,7 @@ impl Gathered<'_> {
     }
 
     fn forward(&self, netns: &NetnsRef, number: usize, forward: &desired::Forward) -> Forward {
-        let control = self.controls.get(&(netns.to_string(), number));
+        let control = self.controls.get(&forward_key(netns, forward));
         let counters = control.and_then(|path| ask(path));
         Forward {
             number,
