@@ -10,7 +10,12 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
+mod reload;
+mod run;
+mod serve;
+mod served;
 mod support;
+mod traffic;
 mod up;
 
 use std::process::{Command, ExitCode, Stdio};
@@ -20,9 +25,15 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// A test and its name.
 pub(crate) type Test = (&'static str, fn());
 
+/// Tests that are called what their functions are called.
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => { &[$((stringify!($test), $test as fn())),*] };
+}
+pub(crate) use tests;
+
 /// All tests.
-fn tests() -> Vec<Test> {
-    [up::TESTS].concat()
+fn all() -> Vec<Test> {
+    [reload::TESTS, run::TESTS, serve::TESTS, up::TESTS].concat()
 }
 
 /// Tells the child which test it is.
@@ -53,7 +64,7 @@ fn main() -> ExitCode {
         let run = move || run_child(name).map_err(Failed::from);
         Trial::test(name, run).with_ignored_flag(available.is_err())
     };
-    let trials = tests().iter().map(trial).collect();
+    let trials = all().iter().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -84,7 +95,7 @@ fn child(name: &str) -> ExitCode {
     if name == PROBE {
         return ExitCode::SUCCESS;
     }
-    let tests = tests();
+    let tests = all();
     let Some((_, test)) = tests.iter().find(|(known, _)| *known == name) else {
         eprintln!("there is no test {name}");
         return ExitCode::FAILURE;
