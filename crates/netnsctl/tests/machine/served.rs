@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -16,6 +17,7 @@ pub(crate) struct Served {
     child: Child,
     notify: UnixDatagram,
     lines: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Served {
@@ -52,7 +54,7 @@ impl Served {
         let stderr = child.stderr.take().expect("a pipe");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 into.lock().expect("no test panics here").push(line);
             }
@@ -61,6 +63,7 @@ impl Served {
             child,
             notify,
             lines,
+            reader,
         }
     }
 
@@ -116,12 +119,16 @@ impl Served {
         send(self.pid(), signal);
     }
 
-    /// Waits until it ends.
+    /// Waits until it and its forwarders have ended and all they said is read.
     #[track_caller]
     pub(crate) fn exit(&mut self) -> ExitStatus {
-        eventually("the end of serve", || {
+        let status = eventually("the end of serve", || {
             self.child.try_wait().expect("it is our child")
-        })
+        });
+        eventually("the end of its stderr", || {
+            self.reader.is_finished().then_some(())
+        });
+        status
     }
 
     /// Tells it to end and wants a good end.
