@@ -10,10 +10,14 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
+mod check;
+mod forward;
 mod reload;
 mod run;
+mod sandbox;
 mod serve;
 mod served;
+mod status;
 mod support;
 mod traffic;
 mod up;
@@ -33,7 +37,7 @@ pub(crate) use tests;
 
 /// All tests.
 fn all() -> Vec<Test> {
-    [reload::TESTS, run::TESTS, serve::TESTS, up::TESTS].concat()
+    [check::TESTS, forward::TESTS, reload::TESTS, run::TESTS, sandbox::TESTS, serve::TESTS, status::TESTS, up::TESTS].concat()
 }
 
 /// Tells the child which test it is.
