@@ -85,7 +85,9 @@ fn change_veth(desired: &mut Desired, change: &Change, at: usize, number: usize)
         Change::DropVeth(_) => drop(desired.veths.remove(at)),
         Change::Mac(_) => desired.veths[at].near.mac = MacAddress([2, 1, 1, 1, 1, 9]),
         Change::Mtu(_, mtu) => desired.veths[at].mtu = *mtu,
-        Change::RenameVeth(_) => desired.veths[at].far.interface = unused(&format!("moved{number}")),
+        Change::RenameVeth(_) => {
+            desired.veths[at].far.interface = unused(&format!("moved{number}"))
+        }
         _ => unreachable!("not about a veth"),
     }
 }
@@ -97,12 +99,17 @@ fn unused(name: &str) -> InterfaceName {
 fn change_netns(desired: &mut Desired, change: &Change, name: &NetnsName) {
     let taken = |name: &InterfaceName, netns: &NetnsName, desired: &Desired| {
         let here = NetnsRef::Named(netns.clone());
-        let mut ends = desired.veths.iter().flat_map(|pair| [&pair.near, &pair.far]);
+        let mut ends = desired
+            .veths
+            .iter()
+            .flat_map(|pair| [&pair.near, &pair.far]);
         ends.any(|end| end.netns == here && end.interface == *name)
     };
     let rename = unused("renamed");
     let can_rename = !taken(&rename, name, desired);
-    let Some(netns) = desired.netns.get_mut(name) else { return };
+    let Some(netns) = desired.netns.get_mut(name) else {
+        return;
+    };
     match change {
         Change::AddAddress(_, last) => {
             let address = InterfaceAddress(format!("198.51.100.{last}/24").parse().unwrap());
@@ -110,7 +117,12 @@ fn change_netns(desired: &mut Desired, change: &Change, name: &NetnsName) {
                 netns.holder.address.push(address);
             }
         }
-        Change::Dns(_) => netns.dns = Dns { search: vec!["changed".into()], ..Dns::default() },
+        Change::Dns(_) => {
+            netns.dns = Dns {
+                search: vec!["changed".into()],
+                ..Dns::default()
+            }
+        }
         Change::DropAddress(_, which) if !netns.holder.address.is_empty() => {
             let at = which.index(netns.holder.address.len());
             netns.holder.address.remove(at);

@@ -35,18 +35,32 @@ impl Machine {
         }
         observed.holder_kinds = BTreeSet::from([HolderKind::Ifb, HolderKind::Bridge]);
         observed.etc.host_nsswitch = Some("hosts: files resolve [!UNAVAIL=return] dns\n".into());
-        Self { observed, values: BTreeMap::new(), namespaces_made: 0 }
+        Self {
+            observed,
+            values: BTreeMap::new(),
+            namespaces_made: 0,
+        }
     }
 
     /// What the kernel layer would tell about everything that `desired` or a record speaks of.
     pub(crate) fn observe(&self, desired: &Desired) -> Observed {
         let mut observed = self.observed.clone();
-        let recorded = observed.records.values().flat_map(|record| record.applied.sysctl.keys());
+        let recorded = observed
+            .records
+            .values()
+            .flat_map(|record| record.applied.sysctl.keys());
         let declared = desired.netns.values().flat_map(|netns| netns.sysctl.keys());
         let forwarding = forwarding_keys();
-        let keys: BTreeSet<_> = recorded.chain(declared).chain(&forwarding).cloned().collect();
+        let keys: BTreeSet<_> = recorded
+            .chain(declared)
+            .chain(&forwarding)
+            .cloned()
+            .collect();
         for name in desired.netns.keys() {
-            observed.netns.entry(name.clone()).or_insert(Presence::Absent);
+            observed
+                .netns
+                .entry(name.clone())
+                .or_insert(Presence::Absent);
         }
         for (name, presence) in &mut observed.netns {
             if let Presence::Present(interior) = presence {
@@ -60,14 +74,19 @@ impl Machine {
     }
 
     fn value(&self, name: &NetnsName, interior: &Interior, key: &SysctlKey) -> Option<String> {
-        let exists = key.interface().is_none_or(|link| interior.links.contains_key(&link));
+        let exists = key
+            .interface()
+            .is_none_or(|link| interior.links.contains_key(&link));
         let value = self.values.get(&(name.clone(), key.clone())).cloned();
         exists.then(|| value.unwrap_or_else(|| PRISTINE.to_owned()))
     }
 
     /// Plans and carries out the first `most` steps.
     pub(crate) fn up(&mut self, desired: &Desired, most: usize) -> plan::Plan {
-        let request = Request { prune: true, ..Request::default() };
+        let request = Request {
+            prune: true,
+            ..Request::default()
+        };
         let plan = plan::plan(desired, &self.observe(desired), &request);
         for step in plan.steps.iter().take(most) {
             self.carry_out(step);
@@ -88,7 +107,10 @@ impl Machine {
     /// Somebody adds an address by hand.
     pub(crate) fn add_by_hand(&mut self, link: &LinkPlace, address: InterfaceAddress) {
         let addresses = &mut self.link(link).addresses;
-        addresses.push(ObservedAddress { address, kernel_made: false });
+        addresses.push(ObservedAddress {
+            address,
+            kernel_made: false,
+        });
     }
 
     pub(crate) fn link(&mut self, link: &LinkPlace) -> &mut Link {
@@ -116,7 +138,10 @@ impl Machine {
                 self.record(of, identity, applied);
             }
             Action::RemoveStaleName => {
-                assert_eq!(self.observed.netns.insert(of.clone(), Presence::Absent), Some(Presence::Stale));
+                assert_eq!(
+                    self.observed.netns.insert(of.clone(), Presence::Absent),
+                    Some(Presence::Stale)
+                );
             }
             Action::DeleteNetns => self.delete_netns(of),
             Action::MakeDirectory { path } => self.make_directory(path),
@@ -127,7 +152,12 @@ impl Machine {
             }
             Action::WriteSysctl { key, to, .. } => self.write_sysctl(of, key, to),
             Action::CreateHolder { interface, kind } => {
-                let link = Link { kind: Some(kind.as_str().into()), up: true, mtu: 1500, ..Link::default() };
+                let link = Link {
+                    kind: Some(kind.as_str().into()),
+                    up: true,
+                    mtu: 1500,
+                    ..Link::default()
+                };
                 self.create_link(&here, interface, link);
             }
             Action::CreateVeth { pair } => self.create_veth(pair),
@@ -135,30 +165,59 @@ impl Machine {
             Action::SetUp { link } => self.link(link).up = true,
             Action::SetMtu { link, to, .. } => self.link(link).mtu = *to,
             Action::SetMac { link, to, .. } => self.link(link).mac = Some(*to),
-            Action::AddAddress { link, address, again } => self.add_address(link, *address, *again),
+            Action::AddAddress {
+                link,
+                address,
+                again,
+            } => self.add_address(link, *address, *again),
             Action::RemoveAddress { link, address } => self.remove_address(link, *address),
             Action::AddRoute { route, again } => self.add_route(&here, route, *again),
             Action::RemoveRoute { route } => {
                 // It may have gone with an address, which `up` takes for done (ESRCH).
-                self.interior(&here).routes.retain(|observed| observed.route != *route);
+                self.interior(&here)
+                    .routes
+                    .retain(|observed| observed.route != *route);
             }
         }
     }
 
     fn record(&mut self, name: &NetnsName, identity: Identity, applied: &Applied) {
-        let record = Record { identity, applied: applied.clone() };
+        let record = Record {
+            identity,
+            applied: applied.clone(),
+        };
         self.observed.records.insert(name.clone(), record);
     }
 
     fn create_netns(&mut self, name: &NetnsName, applied: &Applied) {
         self.namespaces_made += 1;
-        let identity = Identity { device: 4, inode: 100, cookie: Some(self.namespaces_made) };
-        let lo = (InterfaceName::parse("lo").unwrap(), Link { mtu: 65_536, ..Link::default() });
+        let identity = Identity {
+            device: 4,
+            inode: 100,
+            cookie: Some(self.namespaces_made),
+        };
+        let lo = (
+            InterfaceName::parse("lo").unwrap(),
+            Link {
+                mtu: 65_536,
+                ..Link::default()
+            },
+        );
         let links = BTreeMap::from([lo]);
         self.record(name, identity, applied);
-        let interior = Interior { identity, links, ..Interior::default() };
-        let before = self.observed.netns.insert(name.clone(), Presence::Present(interior));
-        assert!(matches!(before, None | Some(Presence::Absent)), "{before:?}");
+        let interior = Interior {
+            identity,
+            links,
+            ..Interior::default()
+        };
+        let before = self
+            .observed
+            .netns
+            .insert(name.clone(), Presence::Present(interior));
+        assert!(
+            matches!(before, None | Some(Presence::Absent)),
+            "{before:?}"
+        );
         self.values.retain(|(of, _), _| of != name);
     }
 
@@ -167,16 +226,36 @@ impl Machine {
             let here = NetnsRef::Named(name.clone());
             let links: Vec<_> = interior.links.keys().cloned().collect();
             for interface in links {
-                self.delete_link(&LinkPlace { netns: here.clone(), interface });
+                self.delete_link(&LinkPlace {
+                    netns: here.clone(),
+                    interface,
+                });
             }
         }
         self.observed.netns.insert(name.clone(), Presence::Absent);
-        let record = self.observed.records.remove(name).expect("only what is recorded is deleted");
-        self.observed.etc.files.retain(|(of, _), state| of != name || *state == FileState::Foreign);
+        let record = self
+            .observed
+            .records
+            .remove(name)
+            .expect("only what is recorded is deleted");
+        self.observed
+            .etc
+            .files
+            .retain(|(of, _), state| of != name || *state == FileState::Foreign);
         for path in record.applied.directories.iter().rev() {
             let inside = format!("{path}/");
-            let has_folder = self.observed.etc.directories.iter().any(|p| p.starts_with(&inside));
-            let has_file = self.observed.etc.files.keys().any(|(of, _)| directory(of) == *path);
+            let has_folder = self
+                .observed
+                .etc
+                .directories
+                .iter()
+                .any(|p| p.starts_with(&inside));
+            let has_file = self
+                .observed
+                .etc
+                .files
+                .keys()
+                .any(|(of, _)| directory(of) == *path);
             if !has_folder && !has_file {
                 self.observed.etc.directories.remove(path);
             }
@@ -186,26 +265,41 @@ impl Machine {
     fn make_directory(&mut self, path: &str) {
         let (parent, _) = path.rsplit_once('/').expect("an absolute path");
         let directories = &mut self.observed.etc.directories;
-        assert!(parent == "/etc" || directories.contains(parent), "{path} before its parent");
+        assert!(
+            parent == "/etc" || directories.contains(parent),
+            "{path} before its parent"
+        );
         assert!(directories.insert(path.to_owned()), "{path} is there");
     }
 
     fn write_file(&mut self, name: &NetnsName, file: EtcFile, to: &str) {
-        assert!(self.observed.etc.directories.contains(&directory(name)), "no folder for {name}");
+        assert!(
+            self.observed.etc.directories.contains(&directory(name)),
+            "no folder for {name}"
+        );
         let state = FileState::Ours(to.to_owned());
         let before = self.observed.etc.files.insert((name.clone(), file), state);
-        assert_ne!(before, Some(FileState::Foreign), "a user's file was overwritten");
+        assert_ne!(
+            before,
+            Some(FileState::Foreign),
+            "a user's file was overwritten"
+        );
     }
 
     fn write_sysctl(&mut self, name: &NetnsName, key: &SysctlKey, to: &str) {
         let interior = self.interior(&NetnsRef::Named(name.clone()));
-        let exists = key.interface().is_none_or(|link| interior.links.contains_key(&link));
+        let exists = key
+            .interface()
+            .is_none_or(|link| interior.links.contains_key(&link));
         assert!(exists, "{key} in {name}");
-        if forwarding_keys().contains(key) && !self.values.contains_key(&(name.clone(), key.clone())) {
+        if forwarding_keys().contains(key)
+            && !self.values.contains_key(&(name.clone(), key.clone()))
+        {
             let links = self.interior(&NetnsRef::Named(name.clone())).links.len();
             assert_eq!(links, 1, "forwarding is written before any link exists");
         }
-        self.values.insert((name.clone(), key.clone()), to.to_owned());
+        self.values
+            .insert((name.clone(), key.clone()), to.to_owned());
     }
 
     fn create_link(&mut self, netns: &NetnsRef, interface: &InterfaceName, link: Link) {
@@ -256,7 +350,10 @@ impl Machine {
             return;
         }
         assert!(!link.has(&address), "{address} is on {place}");
-        link.addresses.push(ObservedAddress { address, kernel_made: false });
+        link.addresses.push(ObservedAddress {
+            address,
+            kernel_made: false,
+        });
     }
 
     /// As without `promote_secondaries`: the rest of the subnet goes too, and with any IPv4
@@ -273,29 +370,47 @@ impl Machine {
         if is_v4 {
             let leaves = |route: &Route| {
                 let via = route.via.is_some_and(|via| {
-                    before.addresses.iter().any(|observed| observed.address.0.contains(&via))
+                    before
+                        .addresses
+                        .iter()
+                        .any(|observed| observed.address.0.contains(&via))
                 });
                 via || route.interface.as_ref() == Some(&place.interface)
             };
-            self.interior(&place.netns).routes.retain(|observed| !leaves(&observed.route));
+            self.interior(&place.netns)
+                .routes
+                .retain(|observed| !leaves(&observed.route));
         }
     }
 
     fn add_route(&mut self, netns: &NetnsRef, route: &Route, again: bool) {
         let interior = self.interior(netns);
-        let same = |observed: &ObservedRoute| observed.route.to == route.to && observed.route.via == route.via;
+        let same = |observed: &ObservedRoute| {
+            observed.route.to == route.to && observed.route.via == route.via
+        };
         if interior.routes.iter().any(same) {
             assert!(again, "{route:?} is there");
             return;
         }
         let reached = |via| {
             interior.links.iter().find(|(_, link)| {
-                link.addresses.iter().any(|observed| observed.address.0.contains(&via))
+                link.addresses
+                    .iter()
+                    .any(|observed| observed.address.0.contains(&via))
             })
         };
-        let found = route.via.and_then(reached).map(|(interface, _)| interface.clone());
-        let route = Route { interface: route.interface.clone().or(found), ..route.clone() };
-        interior.routes.push(ObservedRoute { route, kernel_made: false });
+        let found = route
+            .via
+            .and_then(reached)
+            .map(|(interface, _)| interface.clone());
+        let route = Route {
+            interface: route.interface.clone().or(found),
+            ..route.clone()
+        };
+        interior.routes.push(ObservedRoute {
+            route,
+            kernel_made: false,
+        });
     }
 }
 

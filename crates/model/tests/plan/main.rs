@@ -1,5 +1,7 @@
 //! Properties of plans, on machines that exist only as state.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod changes;
 mod machine;
 
@@ -22,7 +24,12 @@ fn converge(machine: &mut Machine, desired: &Desired) {
     let said = |plan: &Plan| render(plan, Tense::Future);
     assert_eq!(plan.problems, [], "{}", said(&plan));
     let again = machine.up(desired, 0);
-    assert!(again.is_empty(), "after\n{}there is left\n{}", said(&plan), said(&again));
+    assert!(
+        again.is_empty(),
+        "after\n{}there is left\n{}",
+        said(&plan),
+        said(&again)
+    );
 }
 
 proptest! {
