@@ -17,6 +17,7 @@ use netnsctl_model::plan::{Request, forwarding_keys};
 use netnsctl_netlink as netlink;
 use netnsctl_netlink::Socket;
 use netnsctl_sys::namespace::netns_cookie;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::error::{Context, Error, NetlinkContext};
 use crate::netns::{Netns, Wanderer, wander_each};
@@ -26,6 +27,7 @@ use crate::{etc, names, probe, state_dir, sysctl};
 ///
 /// Needs CAP_SYS_ADMIN to enter namespaces. Errors name the namespace that could not be read.
 pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Observed, Error> {
+    raise_descriptor_limit();
     let records = state_dir::records()?;
     let survey = Survey::new(desired, &records, request);
     let found = survey.visit_all(home)?;
@@ -43,6 +45,14 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     observed.holder_kinds = pristine.holder_kinds;
     observed.pristine_sysctl = pristine.sysctl;
     Ok(observed)
+}
+
+/// Lets this process have as many descriptors as it may: each namespace takes one. What cannot
+/// be had will show where it is missing.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// What is to be looked at.
@@ -94,12 +104,9 @@ fn home_keys() -> BTreeSet<SysctlKey> {
 impl Survey {
     fn new(desired: &Desired, records: &BTreeMap<NetnsName, Record>, request: &Request) -> Self {
         let covered = |netns: &NetnsRef| netns.name().is_some_and(|name| request.covers(name));
-        let mut names: BTreeSet<NetnsName> = desired
-            .netns
-            .keys()
-            .filter(|name| request.covers(name))
-            .cloned()
-            .collect();
+        let mut names: BTreeSet<NetnsName> = desired.netns.keys().cloned().collect();
+        names.extend(records.keys().cloned());
+        names.retain(|name| request.covers(name));
         let mut partners: BTreeMap<NetnsRef, BTreeSet<NetnsRef>> = BTreeMap::new();
         let declared = desired
             .veths
