@@ -1,7 +1,7 @@
 //! Giving up what the data path does not need.
 
 use rustix::io::Errno;
-use rustix::process::{self, DumpableBehavior, Resource, Rlimit};
+use rustix::process::{self, DumpableBehavior, Gid, Resource, Rlimit, Uid};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
 /// Why privileges were not given up, or the limit of files not raised.
@@ -14,12 +14,20 @@ pub struct ConfineError {
     pub errno: Errno,
 }
 
-/// Gives up all privileges for good: no capability in any set, none to be had by exec, not
-/// dumpable; and raises the soft limit of open files to the hard one.
+/// The user and group of nobody in particular (the kernel's overflow ids, user_namespaces(7)).
+/// Root without a capability would still own root's files.
+const NOBODY: u32 = 65_534;
+
+/// Gives up all privileges for good: not root any more, no capability in any set, none to be had
+/// by exec, not dumpable; and raises the soft limit of open files to the hard one.
 ///
 /// Everything but the limit and dumpability is a property of the *calling thread* and is inherited
 /// by threads it makes later, so call it before any other exists. Call it after everything that
 /// needs privileges: binding, entering namespaces, opening the control socket.
+///
+/// Root becomes [`NOBODY`], unless a user namespace has no such user: there, root owns nothing
+/// outside. A signal asked for at the parent's death is kept, which a change of user otherwise
+/// takes back.
 ///
 /// Emptying the bounding set needs CAP_SETPCAP; without it the set stays, which grants nothing
 /// any more once no_new_privs is set. Nothing else needs a capability. See capabilities(7),
@@ -32,6 +40,7 @@ pub fn confine() -> Result<(), ConfineError> {
     thread::set_no_new_privs(true).map_err(at("set no_new_privs"))?;
     thread::clear_ambient_capability_set().map_err(at("clear the ambient capabilities"))?;
     empty_bounding_set().map_err(at("empty the capability bounding set"))?;
+    become_nobody().map_err(at("become an unprivileged user"))?;
     let none = CapabilitySet::empty();
     let sets = CapabilitySets {
         effective: none,
@@ -40,6 +49,22 @@ pub fn confine() -> Result<(), ConfineError> {
     };
     thread::set_capabilities(None, sets).map_err(at("give up all capabilities"))?;
     process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("become undumpable"))
+}
+
+fn become_nobody() -> Result<(), Errno> {
+    if !process::geteuid().is_root() {
+        return Ok(());
+    }
+    let signal = process::parent_process_death_signal()?;
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    match thread::set_thread_res_gid(group, group, group) {
+        // No such group here, or no right to change it: root of a user namespace, or of nothing.
+        Err(Errno::INVAL | Errno::PERM) => return Ok(()),
+        result => result?,
+    }
+    thread::set_thread_groups(&[])?;
+    thread::set_thread_res_uid(user, user, user)?;
+    process::set_parent_process_death_signal(signal)
 }
 
 fn empty_bounding_set() -> Result<(), Errno> {

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::errno;
-
 /// How often each reason occurred; errno names such as `ECONNREFUSED`, or words.
 pub type Reasons = BTreeMap<Cow<'static, str>, u64>;
 
@@ -96,7 +94,10 @@ impl Counters {
 
 /// Counts one more of `errno`. Allocates only the first time each one occurs.
 pub(crate) fn count(reasons: &mut Reasons, errno: Errno) {
-    count_word(reasons, errno::name(errno));
+    count_word(
+        reasons,
+        netnsctl_sys::errno::Errno(errno.raw_os_error()).name(),
+    );
 }
 
 /// Counts one more of a reason that is no errno.

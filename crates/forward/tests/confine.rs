@@ -21,7 +21,19 @@ fn nothing_is_left_after_confine() {
     setrlimit(Resource::Nofile, limit).unwrap();
     // CAP_SETPCAP, bit 8, is what emptying the bounding set takes.
     let able = u64::from_str_radix(&status("CapEff"), 16).unwrap() & 1 << 8 != 0;
+    let was_root = status("Uid").split_whitespace().all(|id| id == "0");
     confine().unwrap();
+    if was_root && able {
+        assert_eq!(
+            status("Uid").split_whitespace().collect::<Vec<_>>(),
+            ["65534"; 4]
+        );
+        assert_eq!(
+            status("Gid").split_whitespace().collect::<Vec<_>>(),
+            ["65534"; 4]
+        );
+        assert_eq!(status("Groups"), "");
+    }
     assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
     assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     assert_eq!(status("NoNewPrivs"), "1");

@@ -55,6 +55,9 @@ impl Error {
             Self::System { source, .. } if is_denied(source) => {
                 Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
             }
+            Self::System { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Some("is this a container? It must let /proc/sys and /etc be written".to_owned())
+            }
             Self::Netlink { source, .. } if source.kernel_errno() == Some(1) => {
                 Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
             }

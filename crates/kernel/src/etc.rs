@@ -20,32 +20,59 @@ pub(crate) fn observe<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Result<
         host_nsswitch: host_nsswitch()?,
         ..Etc::default()
     };
-    if open_existing(ETC_NETNS)?.is_none() {
-        return Ok(etc);
+    match open_existing(ETC_NETNS)? {
+        Existing::Folder(_) => {}
+        Existing::Absent => return Ok(etc),
+        Existing::Link => {
+            names.for_each(|name| etc_of_user(&mut etc, name));
+            return Ok(etc);
+        }
     }
     etc.directories.insert(ETC_NETNS.to_owned());
     for name in names {
         let path = directory(name);
-        let Some(folder) = open_existing(&path)? else {
-            continue;
+        let folder = match open_existing(&path)? {
+            Existing::Folder(folder) => folder,
+            Existing::Absent => continue,
+            Existing::Link => {
+                etc_of_user(&mut etc, name);
+                continue;
+            }
         };
         etc.directories.insert(path.clone());
         for file in EtcFile::ALL {
-            if let Some(state) =
-                file_state(&folder, file).context("read", format!("{path}/{}", file.file_name()))?
-            {
-                etc.files.insert((name.clone(), file), state);
-            }
+            let state = file_state(&folder, file);
+            let state = state.context("read", format!("{path}/{}", file.file_name()))?;
+            etc.files
+                .extend(state.map(|state| ((name.clone(), file), state)));
         }
     }
     Ok(etc)
 }
 
-/// A folder that may be missing. A symbolic link in its place counts as the user's own set-up.
-fn open_existing(path: &str) -> Result<Option<OwnedFd>, Error> {
+/// The files of `name` are reached through a symbolic link: somebody manages them elsewhere.
+fn etc_of_user(etc: &mut Etc, name: &NetnsName) {
+    etc.directories
+        .extend([ETC_NETNS.to_owned(), directory(name)]);
+    etc.files
+        .extend(EtcFile::ALL.map(|file| ((name.clone(), file), FileState::Foreign)));
+}
+
+/// What stands where a folder of ours would.
+enum Existing {
+    Absent,
+    Folder(OwnedFd),
+    /// A symbolic link, here or on the way.
+    Link,
+}
+
+fn open_existing(path: &str) -> Result<Existing, Error> {
     match open_folder_nofollow(path) {
-        Ok(folder) => Ok(Some(folder)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Ok(folder) => Ok(Existing::Folder(folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Existing::Absent),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            Ok(Existing::Link)
+        }
         Err(error) => Err(error).context("open", path),
     }
 }
@@ -97,7 +124,7 @@ pub(crate) fn write_file(name: &NetnsName, file: EtcFile, content: &str) -> Resu
 /// Removes one of our files; a user's own stays.
 pub(crate) fn remove_file(name: &NetnsName, file: EtcFile) -> Result<(), Error> {
     let path = format!("{}/{}", directory(name), file.file_name());
-    let Some(folder) = open_existing(&directory(name))? else {
+    let Existing::Folder(folder) = open_existing(&directory(name))? else {
         return Ok(());
     };
     let _ = unlinkat(&folder, temporary_name(file.file_name()), AtFlags::empty());

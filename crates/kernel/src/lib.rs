@@ -19,3 +19,5 @@ pub mod sandbox;
 pub mod state_dir;
 mod sysctl;
 pub mod teardown;
+
+pub use record::fuzz_record;

@@ -35,24 +35,25 @@ pub fn path(name: &NetnsName) -> String {
 
 /// All names that have a namespace, sorted. A folder that is not there has none.
 pub fn list() -> Result<Vec<NetnsName>, Error> {
-    let Some(folder) = open_folder()? else {
-        return Ok(Vec::new());
+    let mut names = entries()?;
+    // A file without a namespace is what a killed `ip netns add` leaves.
+    names.retain(|name| open(name).is_ok());
+    Ok(names)
+}
+
+/// All names, sorted, whether or not a namespace is behind them.
+pub fn entries() -> Result<Vec<NetnsName>, Error> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match openat(CWD, RUN_NETNS, flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        Err(error) => return Err(error).context("open", RUN_NETNS),
     };
-    let entries = Dir::read_from(&folder).context("list", RUN_NETNS)?;
     let mut names = Vec::new();
-    for entry in entries {
+    for entry in Dir::read_from(&folder).context("list", RUN_NETNS)? {
         let entry = entry.context("list", RUN_NETNS)?;
-        let name = entry
-            .file_name()
-            .to_str()
-            .ok()
-            .and_then(|name| NetnsName::parse(name).ok());
-        // A file without a namespace is what a killed `ip netns add` leaves.
-        if let Some(name) = name
-            && open_in(&folder, &name).is_ok()
-        {
-            names.push(name);
-        }
+        let name = entry.file_name().to_str().ok();
+        names.extend(name.and_then(|name| NetnsName::parse(name).ok()));
     }
     names.sort();
     Ok(names)
@@ -63,30 +64,10 @@ pub fn list() -> Result<Vec<NetnsName>, Error> {
 /// Errors: [`Error::NoSuchNetns`] if nothing is there, [`Error::Stale`] if a file is there on
 /// which no namespace is mounted.
 pub fn open(name: &NetnsName) -> Result<Netns, Error> {
-    match open_folder()? {
-        Some(folder) => open_in(&folder, name),
-        None => Err(Error::NoSuchNetns(name.to_string())),
-    }
-}
-
-fn open_folder() -> Result<Option<OwnedFd>, Error> {
-    match openat(
-        CWD,
-        RUN_NETNS,
-        OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    ) {
-        Ok(folder) => Ok(Some(folder)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error).context("open", RUN_NETNS),
-    }
-}
-
-fn open_in(folder: &OwnedFd, name: &NetnsName) -> Result<Netns, Error> {
     // O_NONBLOCK: should somebody have put a FIFO there. A symbolic link to /proc/PID/ns/net is
     // legitimate (ip-netns(8) follows it too).
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = match openat(folder, name.as_str(), flags, Mode::empty()) {
+    let fd = match openat(CWD, path(name), flags, Mode::empty()) {
         Ok(fd) => fd,
         Err(Errno::NOENT) => return Err(Error::NoSuchNetns(name.to_string())),
         // What `ip netns add` leaves without a mount has mode 000, which root can open; others

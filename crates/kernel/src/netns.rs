@@ -7,6 +7,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_sys::namespace;
@@ -85,7 +86,7 @@ pub fn place() -> Result<Place, Error> {
     if boot.as_ref().is_ok_and(|boot| *boot == here) {
         return Ok(Place::Home(here));
     }
-    for name in names::list()? {
+    for name in names::entries()? {
         if names::open(&name).is_ok_and(|netns| netns == here) {
             return Ok(Place::Inside(name));
         }
@@ -122,12 +123,37 @@ pub struct Wanderer {
 /// Runs `work` on a thread of its own that may move between namespaces and ends afterwards.
 /// The calling thread waits and never moves.
 pub fn wander<T: Send>(work: impl FnOnce(&mut Wanderer) -> T + Send) -> T {
-    let wanderer = || {
+    std::thread::scope(|scope| finish(start(scope, work)))
+}
+
+/// As [`wander`], with a thread for each of `parts`, all at once; the results are in their order.
+pub fn wander_each<P: Send, T: Send>(
+    parts: Vec<P>,
+    work: impl Fn(&mut Wanderer, P) -> T + Sync,
+) -> Vec<T> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let parts = parts.into_iter();
+        let threads: Vec<_> = parts
+            .map(|part| start(scope, move |wanderer| work(wanderer, part)))
+            .collect();
+        threads.into_iter().map(finish).collect()
+    })
+}
+
+fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce(&mut Wanderer) -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    scope.spawn(|| {
         work(&mut Wanderer {
             _on_this_thread: PhantomData,
         })
-    };
-    match std::thread::scope(|scope| scope.spawn(wanderer).join()) {
+    })
+}
+
+fn finish<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
     }

@@ -1,7 +1,7 @@
 //! Reads what a plan needs to know from the kernel, /run and /etc.
 //!
-//! Nothing is changed. One thread visits the namespaces one after the other; what it finds is
-//! then joined: a veth names its other end by an index and a namespace id, and only with both
+//! Nothing is changed. A thread, or several where there are many, visits the namespaces one after
+//! the other; what they find is then joined: a veth names its other end by an index and a namespace id, and only with both
 //! namespaces at hand do these become names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,18 +17,20 @@ use netnsctl_model::plan::{Request, forwarding_keys};
 use netnsctl_netlink as netlink;
 use netnsctl_netlink::Socket;
 use netnsctl_sys::namespace::netns_cookie;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::error::{Context, Error, NetlinkContext};
-use crate::netns::{Netns, Wanderer, wander};
+use crate::netns::{Netns, Wanderer, wander_each};
 use crate::{etc, names, probe, state_dir, sysctl};
 
 /// Reads everything that planning `request` needs. `home` is the home namespace.
 ///
 /// Needs CAP_SYS_ADMIN to enter namespaces. Errors name the namespace that could not be read.
 pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Observed, Error> {
+    raise_descriptor_limit();
     let records = state_dir::records()?;
     let survey = Survey::new(desired, &records, request);
-    let found = wander(|wanderer| survey.visit_all(wanderer, home))?;
+    let found = survey.visit_all(home)?;
     let etc = etc::observe(survey.names.iter())?;
     let mut observed = Observed {
         records,
@@ -43,6 +45,14 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     observed.holder_kinds = pristine.holder_kinds;
     observed.pristine_sysctl = pristine.sysctl;
     Ok(observed)
+}
+
+/// Lets this process have as many descriptors as it may: each namespace takes one. What cannot
+/// be had will show where it is missing.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// What is to be looked at.
@@ -72,6 +82,14 @@ enum Found {
     Present(Raw),
 }
 
+/// How many threads visit `count` namespaces: one, unless there are so many that more than a
+/// thread's start is won.
+fn visitors(count: usize) -> usize {
+    const WORTH_A_THREAD: usize = 64;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (count / WORTH_A_THREAD).clamp(1, cores.min(4))
+}
+
 /// The keys of home that tell whether IPv6 can be used there.
 fn home_keys() -> BTreeSet<SysctlKey> {
     let keys = [
@@ -86,12 +104,9 @@ fn home_keys() -> BTreeSet<SysctlKey> {
 impl Survey {
     fn new(desired: &Desired, records: &BTreeMap<NetnsName, Record>, request: &Request) -> Self {
         let covered = |netns: &NetnsRef| netns.name().is_some_and(|name| request.covers(name));
-        let mut names: BTreeSet<NetnsName> = desired
-            .netns
-            .keys()
-            .filter(|name| request.covers(name))
-            .cloned()
-            .collect();
+        let mut names: BTreeSet<NetnsName> = desired.netns.keys().cloned().collect();
+        names.extend(records.keys().cloned());
+        names.retain(|name| request.covers(name));
         let mut partners: BTreeMap<NetnsRef, BTreeSet<NetnsRef>> = BTreeMap::new();
         let declared = desired
             .veths
@@ -134,11 +149,7 @@ impl Survey {
         }
     }
 
-    fn visit_all(
-        &self,
-        wanderer: &mut Wanderer,
-        home: &Netns,
-    ) -> Result<BTreeMap<NetnsRef, Found>, Error> {
+    fn visit_all(&self, home: &Netns) -> Result<BTreeMap<NetnsRef, Found>, Error> {
         let mut open = BTreeMap::new();
         let mut found = BTreeMap::new();
         for name in &self.names {
@@ -150,12 +161,21 @@ impl Survey {
                 Err(error) => return Err(error),
             }
         }
-        for (netns, handle) in &open {
-            let raw = self.visit(wanderer, netns, handle, &open, home)?;
-            found.insert(netns.clone(), Found::Present(raw));
+        let mut visits: Vec<_> = open.iter().collect();
+        visits.push((&NetnsRef::Home, home));
+        let parts = visits
+            .chunks(visits.len().div_ceil(visitors(visits.len())))
+            .collect();
+        let visited = wander_each(parts, |wanderer, part: &[(&NetnsRef, &Netns)]| {
+            let visit = |(netns, handle): &(&NetnsRef, &Netns)| {
+                let raw = self.visit(wanderer, netns, handle, &open, home)?;
+                Ok(((*netns).clone(), Found::Present(raw)))
+            };
+            part.iter().map(visit).collect::<Result<Vec<_>, Error>>()
+        });
+        for part in visited {
+            found.extend(part?);
         }
-        let raw = self.visit(wanderer, &NetnsRef::Home, home, &open, home)?;
-        found.insert(NetnsRef::Home, Found::Present(raw));
         Ok(found)
     }
 

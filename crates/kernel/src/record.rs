@@ -160,3 +160,55 @@ fn netns(text: &str) -> Result<NetnsRef, String> {
 fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is no address"))
 }
+
+/// Entry for fuzzing: any text as a record.
+#[doc(hidden)]
+pub fn fuzz_record(text: &str) {
+    if let Ok(record) = from_json(text) {
+        assert_eq!(from_json(&to_json(&record)), Ok(record));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WRITTEN: &str = r#"{"form":1,"device":4,"inode":4026532525,"cookie":7,
+        "holders":["left"],
+        "veths":[[{"netns":"left","interface":"host"},{"netns":"default","interface":"left"}]],
+        "addresses":[{"netns":"default","interface":"left","address":"192.168.77.2/30"}],
+        "routes":[{"to":"0.0.0.0/0","via":"192.168.77.2"},{"to":"::/0","interface":"host"}],
+        "sysctl":{"net.ipv4.conf.all.forwarding":"0"},
+        "directories":["/etc/netns"],"later":"a field of a later version"}"#;
+
+    #[test]
+    fn a_record_reads_as_it_was_written() {
+        let record = from_json(WRITTEN).unwrap();
+        assert_eq!(record.identity.cookie, Some(7));
+        assert_eq!(
+            (record.applied.veths.len(), record.applied.routes.len()),
+            (1, 2)
+        );
+        assert_eq!(from_json(&to_json(&record)), Ok(record));
+    }
+
+    #[test]
+    fn what_is_no_record_says_why() {
+        let bad = [
+            ("", "EOF"),
+            (&WRITTEN.replace("\"form\":1", "\"form\":2"), "form 2"),
+            (
+                &WRITTEN.replace("192.168.77.2/30", "nowhere"),
+                "\"nowhere\" is no address",
+            ),
+            (
+                &WRITTEN.replace("[\"left\"]", "[\"a/b\"]"),
+                "interface \"a/b\"",
+            ),
+        ];
+        for (text, why) in bad {
+            let error = from_json(text).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

@@ -4,9 +4,12 @@
 //! net/sysctl_net.c), so these run on a [`crate::netns::Wanderer`]'s thread.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use netnsctl_model::name::SysctlKey;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
+use crate::state_dir::read_text;
 
 /// The file of a key.
 fn path(key: &SysctlKey) -> String {
@@ -14,28 +17,21 @@ fn path(key: &SysctlKey) -> String {
     format!("/proc/sys/{}", parts.join("/"))
 }
 
-fn open(key: &SysctlKey, access: OFlags) -> io::Result<std::fs::File> {
+fn open(key: &SysctlKey, access: OFlags) -> io::Result<OwnedFd> {
+    let flags = access | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS;
-    let fd = openat2(
-        CWD,
-        path(key),
-        access | OFlags::CLOEXEC,
-        Mode::empty(),
-        resolve,
-    )?;
-    Ok(fd.into())
+    Ok(openat2(CWD, path(key), flags, Mode::empty(), resolve)?)
 }
 
 /// The value, without the line's end; `None` if there is no such key here.
 pub(crate) fn read(key: &SysctlKey) -> io::Result<Option<String>> {
-    let mut file = match open(key, OFlags::RDONLY) {
+    let file = match open(key, OFlags::RDONLY) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut value = String::new();
-    match io::Read::read_to_string(&mut file, &mut value) {
-        Ok(_) => Ok(Some(value.trim_end().to_owned())),
+    match read_text(&file) {
+        Ok(value) => Ok(Some(value.trim_end().to_owned())),
         // Some keys can be written only.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
         Err(error) => Err(error),
@@ -44,13 +40,14 @@ pub(crate) fn read(key: &SysctlKey) -> io::Result<Option<String>> {
 
 /// Writes the value in one write(2), as the kernel wants it (proc_sys(5)).
 pub(crate) fn write(key: &SysctlKey, value: &str) -> io::Result<()> {
-    let mut file = open(key, OFlags::WRONLY)?;
-    io::Write::write_all(&mut file, value.as_bytes())
+    let file = open(key, OFlags::WRONLY)?;
+    if rustix::io::write(&file, value.as_bytes())? == value.len() {
+        return Ok(());
+    }
+    Err(io::ErrorKind::WriteZero.into())
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    let absent = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    absent.contains(&error.kind())
 }

@@ -63,7 +63,8 @@ pub fn netns_name() -> impl Strategy<Value = NetnsName> {
 
 /// The name of a link that is the `number`th of its namespace.
 fn link_name(suffix: &str, number: usize) -> InterfaceName {
-    let text = format!("l{number}{suffix}");
+    // A suffix may begin with a digit: without the dash 1 and "7" would be 17.
+    let text = format!("l{number}-{suffix}");
     InterfaceName::parse(&text).unwrap_or_else(|error| panic!("{text} {error}"))
 }
 

@@ -19,4 +19,4 @@ pub use batch::{Batch, NewLink, NewVeth, VethEnd};
 pub use error::{Error, KernelError};
 pub use extack::fuzz_error_payload;
 pub use message::{Address, Link, Route};
-pub use socket::{Socket, change_requests};
+pub use socket::{Socket, change_requests, fuzz_answers};

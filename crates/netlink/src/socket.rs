@@ -325,6 +325,21 @@ fn split_answer<'a>(rest: &mut &'a [u8]) -> Option<Answer<'a>> {
     Some(answer)
 }
 
+/// Entry for fuzzing: any bytes as what was received.
+#[doc(hidden)]
+pub fn fuzz_answers(bytes: &[u8]) {
+    for answer in answers(bytes).flatten() {
+        if let Ok(message) = RouteNetlinkMessage::parse_with_param(answer.payload, answer.kind) {
+            match message {
+                RouteNetlinkMessage::NewLink(link) => drop(Link::of(link)),
+                RouteNetlinkMessage::NewAddress(address) => drop(Address::of(address)),
+                RouteNetlinkMessage::NewRoute(route) => drop(Route::of(route)),
+                _ => {}
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

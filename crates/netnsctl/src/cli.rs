@@ -192,8 +192,36 @@ pub(crate) struct Check {
     pub(crate) json: bool,
 }
 
+impl Run {
+    /// Reads `netnsctl run NAME [--] COMMAND…` without building the parser of all commands, which
+    /// takes longer than entering a namespace does. Whatever has an option in it, or could have,
+    /// is left to that parser.
+    pub(crate) fn of_plain(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+        if arguments.nth(1)? != "run" {
+            return None;
+        }
+        let name = arguments
+            .next()
+            .filter(|name| !is_option(name))?
+            .into_string()
+            .ok()?;
+        let mut command: Vec<_> = arguments.collect();
+        match command.first() {
+            Some(first) if first == "--" => drop(command.remove(0)),
+            Some(first) if is_option(first) => return None,
+            _ => {}
+        }
+        (!command.is_empty()).then(|| Self {
+            name,
+            command,
+            sandbox: Sandbox::default(),
+        })
+    }
+}
+
 /// Where a command acts.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Sandbox {
     /// Inside your running `netnsctl serve --sandbox`
     #[arg(long)]
@@ -241,4 +269,57 @@ pub(crate) struct Forward {
     /// How long connections may go on after SIGTERM
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(crate) drain: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_defined() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn plain_runs_are_read_as_the_whole_parser_reads_them() {
+        let lines = [
+            "run office -- ping -c 1 ::1",
+            "run office ping -c 1",
+            "run office sh -- -x",
+            "run office -- -odd",
+            "run default true",
+            "run office -- -- x",
+            "run office",
+            "run --sandbox office true",
+            "run office --sandbox true",
+            "run -- office true",
+            "--config x run office true",
+            "up office",
+            "",
+        ];
+        let mut read_plainly = 0;
+        for line in lines {
+            let words = || {
+                ["netnsctl"]
+                    .into_iter()
+                    .chain(line.split_whitespace())
+                    .map(OsString::from)
+            };
+            let Some(plain) = Run::of_plain(words()) else {
+                continue;
+            };
+            read_plainly += 1;
+            let Command::Run(whole) = Cli::parse_from(words()).command else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                (plain.name, plain.command),
+                (whole.name, whole.command),
+                "{line}"
+            );
+        }
+        assert_eq!(read_plainly, 6);
+    }
 }

@@ -10,6 +10,8 @@ pub(crate) mod serve;
 mod status;
 mod up;
 
+pub(crate) use run::run;
+
 use std::collections::BTreeSet;
 
 use netnsctl_kernel::sandbox;
@@ -27,7 +29,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Down(arguments) => down::down(arguments),
         Command::Plan(arguments) => plan::plan(&config, arguments),
         Command::Serve(arguments) => serve::serve(config, arguments),
-        Command::Run(arguments) => run::run(arguments),
+        Command::Run(arguments) => run(arguments),
         Command::Status(arguments) => status::status(&config, &arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Check(arguments) => check::check(config, arguments),

@@ -15,6 +15,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if let Some(run) = cli::Run::of_plain(std::env::args_os()) {
+        return finish(commands::run(run));
+    }
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -26,8 +29,9 @@ fn main() -> ExitCode {
             };
         }
     };
-    match commands::dispatch(cli) {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report().into(),
-    }
+    finish(commands::dispatch(cli))
+}
+
+fn finish(result: Result<output::Exit, output::Failure>) -> ExitCode {
+    result.unwrap_or_else(output::Failure::report).into()
 }

@@ -1,5 +1,6 @@
 //! The kernel's words for an errno: `Permission denied (EACCES)`.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::fmt;
 use std::io;
@@ -33,10 +34,10 @@ impl Errno {
     }
 
     /// The symbol, such as `EACCES`; `errno 530` for one without a name here.
-    pub fn name(self) -> String {
+    pub fn name(self) -> Cow<'static, str> {
         match NAMES.iter().find(|(number, _)| *number == self.0) {
-            Some((_, name)) => (*name).to_owned(),
-            None => format!("errno {}", self.0),
+            Some((_, name)) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("errno {}", self.0)),
         }
     }
 

@@ -10,7 +10,7 @@ use netnsctl_model::name::NetnsRef;
 use crate::cli::Run;
 use crate::output::{Exit, Failure};
 
-pub(super) fn run(arguments: Run) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: Run) -> Result<Exit, Failure> {
     let netns = NetnsRef::parse(&arguments.name);
     let netns = netns.map_err(|error| {
         let message = format!("{:?} is no namespace name: it {error}", arguments.name);

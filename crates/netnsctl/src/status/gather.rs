@@ -45,11 +45,7 @@ pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Repo
     known.extend(observed.records.keys().filter(shown));
     let unmanaged = match name {
         Some(_) => Vec::new(),
-        None => names::list()?
-            .iter()
-            .filter(|n| !known.contains(n))
-            .map(|n| n.to_string())
-            .collect(),
+        None => unmanaged(&known)?,
     };
     let home_forwards = match name {
         Some(_) => Vec::new(),
@@ -61,6 +57,13 @@ pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Repo
         home_forwards,
         unmanaged,
     })
+}
+
+/// Names in use that are not among `known`.
+fn unmanaged(known: &BTreeSet<&NetnsName>) -> Result<Vec<String>, Failure> {
+    let mut names = names::entries()?;
+    names.retain(|name| !known.contains(name) && names::open(name).is_ok());
+    Ok(names.iter().map(ToString::to_string).collect())
 }
 
 struct Gathered<'a> {

@@ -1,0 +1,420 @@
+//! A machine made of nothing but the state that plans are made from.
+//!
+//! It carries steps out as the kernel would, and panics where the kernel would refuse: an address
+//! for a link that is not there, a name used twice, a file without its folder. Where the kernel
+//! may do more than asked (addresses and routes that go with another address), it does the most.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netnsctl_model::address::{InterfaceAddress, MacAddress};
+use netnsctl_model::desired::{Desired, HolderKind, Route, VethPair};
+use netnsctl_model::etc_files::directory;
+use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+use netnsctl_model::observed::{
+    Applied, EtcFile, FileState, Identity, Interior, Link, Observed, ObservedAddress,
+    ObservedRoute, Peer, Presence, Record,
+};
+use netnsctl_model::plan::{self, Action, LinkPlace, Request, Step, forwarding_keys};
+
+/// The value that every key has in a new namespace.
+const PRISTINE: &str = "7";
+
+pub(crate) struct Machine {
+    observed: Observed,
+    values: BTreeMap<(NetnsName, SysctlKey), String>,
+    namespaces_made: u64,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let mut observed = Observed::default();
+        for which in ["all", "default"] {
+            let key = format!("net.ipv6.conf.{which}.disable_ipv6");
+            let key = SysctlKey::parse(&key).unwrap();
+            observed.home.sysctl.insert(key, Some("0".to_owned()));
+        }
+        observed.holder_kinds = BTreeSet::from([HolderKind::Ifb, HolderKind::Bridge]);
+        observed.etc.host_nsswitch = Some("hosts: files resolve [!UNAVAIL=return] dns\n".into());
+        Self {
+            observed,
+            values: BTreeMap::new(),
+            namespaces_made: 0,
+        }
+    }
+
+    /// What the kernel layer would tell about everything that `desired` or a record speaks of.
+    pub(crate) fn observe(&self, desired: &Desired) -> Observed {
+        let mut observed = self.observed.clone();
+        let recorded = observed
+            .records
+            .values()
+            .flat_map(|record| record.applied.sysctl.keys());
+        let declared = desired.netns.values().flat_map(|netns| netns.sysctl.keys());
+        let forwarding = forwarding_keys();
+        let keys: BTreeSet<_> = recorded
+            .chain(declared)
+            .chain(&forwarding)
+            .cloned()
+            .collect();
+        for name in desired.netns.keys() {
+            observed
+                .netns
+                .entry(name.clone())
+                .or_insert(Presence::Absent);
+        }
+        for (name, presence) in &mut observed.netns {
+            if let Presence::Present(interior) = presence {
+                let value = |key: &SysctlKey| (key.clone(), self.value(name, interior, key));
+                interior.sysctl = keys.iter().map(value).collect();
+            }
+        }
+        let general = keys.into_iter().filter(|key| key.interface().is_none());
+        observed.pristine_sysctl = general.map(|key| (key, PRISTINE.to_owned())).collect();
+        observed
+    }
+
+    fn value(&self, name: &NetnsName, interior: &Interior, key: &SysctlKey) -> Option<String> {
+        let exists = key
+            .interface()
+            .is_none_or(|link| interior.links.contains_key(&link));
+        let value = self.values.get(&(name.clone(), key.clone())).cloned();
+        exists.then(|| value.unwrap_or_else(|| PRISTINE.to_owned()))
+    }
+
+    /// Plans and carries out the first `most` steps.
+    pub(crate) fn up(&mut self, desired: &Desired, most: usize) -> plan::Plan {
+        let request = Request {
+            prune: true,
+            ..Request::default()
+        };
+        let plan = plan::plan(desired, &self.observe(desired), &request);
+        for step in plan.steps.iter().take(most) {
+            self.carry_out(step);
+        }
+        plan
+    }
+
+    /// The namespaces and links of home there are, for comparison.
+    pub(crate) fn is_empty(&self) -> bool {
+        let gone = |presence: &Presence| *presence == Presence::Absent;
+        self.observed.netns.values().all(gone)
+            && self.observed.records.is_empty()
+            && self.observed.home.links.is_empty()
+            && self.observed.etc.files.is_empty()
+            && self.observed.etc.directories.is_empty()
+    }
+
+    /// Somebody adds an address by hand.
+    pub(crate) fn add_by_hand(&mut self, link: &LinkPlace, address: InterfaceAddress) {
+        let addresses = &mut self.link(link).addresses;
+        addresses.push(ObservedAddress {
+            address,
+            kernel_made: false,
+        });
+    }
+
+    pub(crate) fn link(&mut self, link: &LinkPlace) -> &mut Link {
+        let found = self.interior(&link.netns).links.get_mut(&link.interface);
+        found.unwrap_or_else(|| panic!("there is no link {link}"))
+    }
+
+    pub(crate) fn interior(&mut self, netns: &NetnsRef) -> &mut Interior {
+        match netns {
+            NetnsRef::Home => &mut self.observed.home,
+            NetnsRef::Named(name) => match self.observed.netns.get_mut(name) {
+                Some(Presence::Present(interior)) => interior,
+                other => panic!("netns {name} is {other:?}"),
+            },
+        }
+    }
+
+    fn carry_out(&mut self, step: &Step) {
+        let of = &step.of;
+        let here = NetnsRef::Named(of.clone());
+        match &step.action {
+            Action::CreateNetns { applied } => self.create_netns(of, applied),
+            Action::Adopt { applied } | Action::WriteRecord { applied } => {
+                let identity = self.interior(&here).identity;
+                self.record(of, identity, applied);
+            }
+            Action::RemoveStaleName => {
+                assert_eq!(
+                    self.observed.netns.insert(of.clone(), Presence::Absent),
+                    Some(Presence::Stale)
+                );
+            }
+            Action::DeleteNetns => self.delete_netns(of),
+            Action::MakeDirectory { path } => self.make_directory(path),
+            Action::WriteFile { file, to, .. } => self.write_file(of, *file, to),
+            Action::RemoveFile { file } => {
+                let removed = self.observed.etc.files.remove(&(of.clone(), *file));
+                assert!(matches!(removed, Some(FileState::Ours(_))), "{removed:?}");
+            }
+            Action::WriteSysctl { key, to, .. } => self.write_sysctl(of, key, to),
+            Action::CreateHolder { interface, kind } => {
+                let link = Link {
+                    kind: Some(kind.as_str().into()),
+                    up: true,
+                    mtu: 1500,
+                    ..Link::default()
+                };
+                self.create_link(&here, interface, link);
+            }
+            Action::CreateVeth { pair } => self.create_veth(pair),
+            Action::DeleteLink { link } => self.delete_link(link),
+            Action::SetUp { link } => self.link(link).up = true,
+            Action::SetMtu { link, to, .. } => self.link(link).mtu = *to,
+            Action::SetMac { link, to, .. } => self.link(link).mac = Some(*to),
+            Action::AddAddress {
+                link,
+                address,
+                again,
+            } => self.add_address(link, *address, *again),
+            Action::RemoveAddress { link, address } => self.remove_address(link, *address),
+            Action::AddRoute { route, again } => self.add_route(&here, route, *again),
+            Action::RemoveRoute { route } => {
+                // It may have gone with an address, which `up` takes for done (ESRCH).
+                self.interior(&here)
+                    .routes
+                    .retain(|observed| observed.route != *route);
+            }
+        }
+    }
+
+    fn record(&mut self, name: &NetnsName, identity: Identity, applied: &Applied) {
+        let record = Record {
+            identity,
+            applied: applied.clone(),
+        };
+        self.observed.records.insert(name.clone(), record);
+    }
+
+    fn create_netns(&mut self, name: &NetnsName, applied: &Applied) {
+        self.namespaces_made += 1;
+        let identity = Identity {
+            device: 4,
+            inode: 100,
+            cookie: Some(self.namespaces_made),
+        };
+        let lo = (
+            InterfaceName::parse("lo").unwrap(),
+            Link {
+                mtu: 65_536,
+                ..Link::default()
+            },
+        );
+        let links = BTreeMap::from([lo]);
+        self.record(name, identity, applied);
+        let interior = Interior {
+            identity,
+            links,
+            ..Interior::default()
+        };
+        let before = self
+            .observed
+            .netns
+            .insert(name.clone(), Presence::Present(interior));
+        assert!(
+            matches!(before, None | Some(Presence::Absent)),
+            "{before:?}"
+        );
+        self.values.retain(|(of, _), _| of != name);
+    }
+
+    fn delete_netns(&mut self, name: &NetnsName) {
+        if let Some(Presence::Present(interior)) = self.observed.netns.get(name) {
+            let here = NetnsRef::Named(name.clone());
+            let links: Vec<_> = interior.links.keys().cloned().collect();
+            for interface in links {
+                self.delete_link(&LinkPlace {
+                    netns: here.clone(),
+                    interface,
+                });
+            }
+        }
+        self.observed.netns.insert(name.clone(), Presence::Absent);
+        let record = self
+            .observed
+            .records
+            .remove(name)
+            .expect("only what is recorded is deleted");
+        self.observed
+            .etc
+            .files
+            .retain(|(of, _), state| of != name || *state == FileState::Foreign);
+        for path in record.applied.directories.iter().rev() {
+            let inside = format!("{path}/");
+            let has_folder = self
+                .observed
+                .etc
+                .directories
+                .iter()
+                .any(|p| p.starts_with(&inside));
+            let has_file = self
+                .observed
+                .etc
+                .files
+                .keys()
+                .any(|(of, _)| directory(of) == *path);
+            if !has_folder && !has_file {
+                self.observed.etc.directories.remove(path);
+            }
+        }
+    }
+
+    fn make_directory(&mut self, path: &str) {
+        let (parent, _) = path.rsplit_once('/').expect("an absolute path");
+        let directories = &mut self.observed.etc.directories;
+        assert!(
+            parent == "/etc" || directories.contains(parent),
+            "{path} before its parent"
+        );
+        assert!(directories.insert(path.to_owned()), "{path} is there");
+    }
+
+    fn write_file(&mut self, name: &NetnsName, file: EtcFile, to: &str) {
+        assert!(
+            self.observed.etc.directories.contains(&directory(name)),
+            "no folder for {name}"
+        );
+        let state = FileState::Ours(to.to_owned());
+        let before = self.observed.etc.files.insert((name.clone(), file), state);
+        assert_ne!(
+            before,
+            Some(FileState::Foreign),
+            "a user's file was overwritten"
+        );
+    }
+
+    fn write_sysctl(&mut self, name: &NetnsName, key: &SysctlKey, to: &str) {
+        let interior = self.interior(&NetnsRef::Named(name.clone()));
+        let exists = key
+            .interface()
+            .is_none_or(|link| interior.links.contains_key(&link));
+        assert!(exists, "{key} in {name}");
+        if forwarding_keys().contains(key)
+            && !self.values.contains_key(&(name.clone(), key.clone()))
+        {
+            let links = self.interior(&NetnsRef::Named(name.clone())).links.len();
+            assert_eq!(links, 1, "forwarding is written before any link exists");
+        }
+        self.values
+            .insert((name.clone(), key.clone()), to.to_owned());
+    }
+
+    fn create_link(&mut self, netns: &NetnsRef, interface: &InterfaceName, link: Link) {
+        let before = self.interior(netns).links.insert(interface.clone(), link);
+        assert_eq!(before, None, "{netns}:{interface} is there");
+        self.forget_values(netns, interface);
+    }
+
+    fn forget_values(&mut self, netns: &NetnsRef, interface: &InterfaceName) {
+        let gone = |of: &NetnsName, key: &SysctlKey| {
+            netns.name() == Some(of) && key.interface().as_ref() == Some(interface)
+        };
+        self.values.retain(|(of, key), _| !gone(of, key));
+    }
+
+    fn create_veth(&mut self, pair: &VethPair) {
+        let (near, far) = (&pair.near, &pair.far);
+        for (end, other) in [(near, far), (far, near)] {
+            let link = Link {
+                kind: Some("veth".into()),
+                up: true,
+                mtu: pair.mtu,
+                mac: Some(end.mac),
+                peer: Some(Peer::Known(other.netns.clone(), other.interface.clone())),
+                ..Link::default()
+            };
+            self.create_link(&end.netns, &end.interface, link);
+        }
+    }
+
+    fn delete_link(&mut self, place: &LinkPlace) {
+        let interior = self.interior(&place.netns);
+        let link = interior.links.remove(&place.interface);
+        let link = link.unwrap_or_else(|| panic!("there is no link {place}"));
+        let goes = |route: &Route| route.interface.as_ref() == Some(&place.interface);
+        interior.routes.retain(|observed| !goes(&observed.route));
+        self.forget_values(&place.netns, &place.interface);
+        if let Some(Peer::Known(netns, interface)) = link.peer {
+            let other = LinkPlace { netns, interface };
+            self.link(&other).peer = None;
+            self.delete_link(&other);
+        }
+    }
+
+    fn add_address(&mut self, place: &LinkPlace, address: InterfaceAddress, again: bool) {
+        let link = self.link(place);
+        if again && link.has(&address) {
+            return;
+        }
+        assert!(!link.has(&address), "{address} is on {place}");
+        link.addresses.push(ObservedAddress {
+            address,
+            kernel_made: false,
+        });
+    }
+
+    /// As without `promote_secondaries`: the rest of the subnet goes too, and with any IPv4
+    /// address the routes that leave by the link.
+    fn remove_address(&mut self, place: &LinkPlace, address: InterfaceAddress) {
+        // It may have gone with another of its subnet (EADDRNOTAVAIL).
+        let link = self.link(place);
+        let before = link.clone();
+        let is_v4 = address.ip().is_ipv4();
+        link.addresses.retain(|observed| {
+            let same_subnet = observed.address.0.trunc() == address.0.trunc();
+            observed.address != address && !(is_v4 && same_subnet)
+        });
+        if is_v4 {
+            let leaves = |route: &Route| {
+                let via = route.via.is_some_and(|via| {
+                    before
+                        .addresses
+                        .iter()
+                        .any(|observed| observed.address.0.contains(&via))
+                });
+                via || route.interface.as_ref() == Some(&place.interface)
+            };
+            self.interior(&place.netns)
+                .routes
+                .retain(|observed| !leaves(&observed.route));
+        }
+    }
+
+    fn add_route(&mut self, netns: &NetnsRef, route: &Route, again: bool) {
+        let interior = self.interior(netns);
+        let same = |observed: &ObservedRoute| {
+            observed.route.to == route.to && observed.route.via == route.via
+        };
+        if interior.routes.iter().any(same) {
+            assert!(again, "{route:?} is there");
+            return;
+        }
+        let reached = |via| {
+            interior.links.iter().find(|(_, link)| {
+                link.addresses
+                    .iter()
+                    .any(|observed| observed.address.0.contains(&via))
+            })
+        };
+        let found = route
+            .via
+            .and_then(reached)
+            .map(|(interface, _)| interface.clone());
+        let route = Route {
+            interface: route.interface.clone().or(found),
+            ..route.clone()
+        };
+        interior.routes.push(ObservedRoute {
+            route,
+            kernel_made: false,
+        });
+    }
+}
+
+/// A link-layer address nobody declares.
+pub(crate) fn odd_mac() -> MacAddress {
+    MacAddress([0x02, 0xff, 0, 0, 0, 0x77])
+}

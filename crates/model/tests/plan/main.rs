@@ -1,0 +1,113 @@
+//! Properties of plans, on machines that exist only as state.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod changes;
+mod machine;
+
+use netnsctl_model::address::InterfaceAddress;
+use netnsctl_model::desired::Desired;
+use netnsctl_model::name::NetnsRef;
+use netnsctl_model::plan::text::{Tense, render};
+use netnsctl_model::plan::{LinkPlace, Plan};
+use netnsctl_model::testing::desired;
+use proptest::prelude::*;
+
+use changes::changed;
+use machine::{Machine, odd_mac};
+
+const ALL: usize = usize::MAX;
+
+/// Brings `machine` to `desired` and wants nothing left to do.
+fn converge(machine: &mut Machine, desired: &Desired) {
+    let plan = machine.up(desired, ALL);
+    let said = |plan: &Plan| render(plan, Tense::Future);
+    assert_eq!(plan.problems, [], "{}", said(&plan));
+    let again = machine.up(desired, 0);
+    assert!(
+        again.is_empty(),
+        "after\n{}there is left\n{}",
+        said(&plan),
+        said(&again)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_plan_carried_out_leaves_nothing_to_plan(desired in desired()) {
+        converge(&mut Machine::new(), &desired);
+    }
+
+    #[test]
+    fn a_changed_declaration_is_reached_in_place(
+        (old, new) in desired().prop_flat_map(|old| (Just(old.clone()), changed(old))),
+    ) {
+        let mut machine = Machine::new();
+        converge(&mut machine, &old);
+        let kept: Vec<_> = new.netns.keys().map(|name| {
+            let netns = NetnsRef::Named(name.clone());
+            (netns.clone(), machine.interior(&netns).identity)
+        }).collect();
+        converge(&mut machine, &new);
+        for (netns, identity) in kept {
+            prop_assert_eq!(machine.interior(&netns).identity, identity, "{} was made anew", netns);
+        }
+    }
+
+    #[test]
+    fn a_change_and_its_reverse_plan_back_to_the_start(
+        (old, new) in desired().prop_flat_map(|old| (Just(old.clone()), changed(old))),
+    ) {
+        let mut machine = Machine::new();
+        converge(&mut machine, &old);
+        converge(&mut machine, &new);
+        converge(&mut machine, &old);
+        converge(&mut machine, &Desired::default());
+        prop_assert!(machine.is_empty());
+    }
+
+    #[test]
+    fn a_kill_at_any_step_is_mended_by_the_next_plan(
+        (old, new) in desired().prop_flat_map(|old| (Just(old.clone()), changed(old))),
+        first in 0..60usize,
+        second in 0..60usize,
+    ) {
+        let mut machine = Machine::new();
+        machine.up(&old, first);
+        machine.up(&new, second);
+        converge(&mut machine, &new);
+        converge(&mut machine, &Desired::default());
+        prop_assert!(machine.is_empty());
+    }
+
+    #[test]
+    fn what_others_added_stays_and_what_they_changed_is_mended(
+        desired in desired(),
+        spoil in any::<prop::sample::Index>(),
+    ) {
+        let mut machine = Machine::new();
+        converge(&mut machine, &desired);
+        let Some(name) = (!desired.netns.is_empty()).then(|| {
+            desired.netns.keys().nth(spoil.index(desired.netns.len())).unwrap()
+        }) else { return Ok(()) };
+        let holder = LinkPlace {
+            netns: NetnsRef::Named(name.clone()),
+            interface: desired.netns[name].holder.interface.clone(),
+        };
+        let extra = InterfaceAddress("203.0.113.77/32".parse().unwrap());
+        machine.add_by_hand(&holder, extra);
+        machine.link(&holder).up = false;
+        for pair in &desired.veths {
+            let end = LinkPlace {
+                netns: pair.far.netns.clone(),
+                interface: pair.far.interface.clone(),
+            };
+            machine.link(&end).mac = Some(odd_mac());
+            machine.link(&end).mtu = 68;
+        }
+        converge(&mut machine, &desired);
+        prop_assert!(machine.link(&holder).up && machine.link(&holder).has(&extra));
+    }
+}

@@ -1,0 +1,131 @@
+//! The house rules that a program can check.
+
+use std::path::{Path, PathBuf};
+
+/// Lines of a file beyond which it wants a reason.
+const FILE_LINES: usize = 500;
+
+/// Lines of a function beyond which it wants a reason.
+const FUNCTION_LINES: usize = 60;
+
+/// What is longer and why.
+const LONGER: &[(&str, &str)] = &[("carry_out", "one arm for each action, each a call")];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust file below `folder`, with its text.
+fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.clone(), std::fs::read_to_string(path).unwrap()));
+        }
+    }
+}
+
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    sources(&root().join("crates"), &mut found);
+    assert!(found.len() > 50, "only {} files found", found.len());
+    found
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for (path, text) in all_sources() {
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+/// The functions of a file that rustfmt formatted: name and number of lines.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let Some((before, rest)) = line.split_once("fn ") else {
+            continue;
+        };
+        let is_definition = before.trim().split(' ').all(|word| {
+            matches!(word, "" | "const" | "unsafe" | "extern") || word.starts_with("pub")
+        });
+        let indent = line.len() - line.trim_start().len();
+        let end = format!("{}}}", " ".repeat(indent));
+        let length = lines[start..].iter().position(|line| *line == end);
+        let is_one_line = line.trim_end().ends_with(['}', ';']);
+        if let (true, false, Some(length)) = (is_definition, is_one_line, length) {
+            let name = rest.split(['(', '<']).next().unwrap_or_default();
+            found.push((name.to_owned(), length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_function_is_too_long_to_read_without_a_reason() {
+    let mut excused = Vec::new();
+    for (path, text) in all_sources() {
+        for (name, lines) in functions(&text)
+            .into_iter()
+            .filter(|(_, l)| *l > FUNCTION_LINES)
+        {
+            let reason = LONGER.iter().find(|(longer, _)| *longer == name);
+            assert!(
+                reason.is_some(),
+                "{} in {} has {lines} lines",
+                name,
+                path.display()
+            );
+            excused.push(name);
+        }
+    }
+    for (name, _) in LONGER {
+        assert!(
+            excused.iter().any(|excused| excused == name),
+            "{name} is not long any more"
+        );
+    }
+}
+
+#[test]
+fn function_lengths_are_counted() {
+    let text =
+        "pub(crate) fn a() {\n    x\n}\nfn b() {}\n    const fn c(\n    ) {\n        y\n    }\n";
+    assert_eq!(functions(text), [("a".to_owned(), 3), ("c".to_owned(), 4)]);
+}
+
+#[test]
+fn only_sys_has_unsafe_code() {
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let head = ["src/lib.rs", "src/main.rs"].map(|file| folder.join(file));
+        let head = head
+            .iter()
+            .find_map(|file| std::fs::read_to_string(file).ok())
+            .unwrap();
+        let forbids = head.contains("#![forbid(unsafe_code)]");
+        assert_eq!(forbids, !folder.ends_with("sys"), "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_architecture_page_names_every_crate_and_no_other() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let folders = std::fs::read_dir(root().join("crates")).unwrap();
+    let mut crates: Vec<_> = folders
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    crates.sort();
+    let mut named: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `crates/")?.split('`').next())
+        .filter(|name| !name.contains('/'))
+        .map(str::to_owned)
+        .collect();
+    named.sort();
+    assert_eq!(named, crates);
+}

@@ -1,0 +1,19 @@
+//! Any text as an endpoint, an address, a duration: what is read prints back to itself.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use netnsctl_model::address::{Endpoint, MacAddress};
+use netnsctl_model::config::values;
+
+fuzz_target!(|text: &str| {
+    if let Ok(endpoint) = Endpoint::parse(text) {
+        assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint));
+    }
+    if let Some(mac) = MacAddress::parse(text) {
+        assert_eq!(MacAddress::parse(&mac.to_string()), Some(mac));
+    }
+    if let Ok(duration) = values::duration(text) {
+        assert_eq!(values::duration(&values::write_duration(duration)), Ok(duration));
+    }
+    let _ = (values::interface_address(text), values::prefix(text), values::nameserver(text));
+});
