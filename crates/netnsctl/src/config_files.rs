@@ -108,9 +108,9 @@ fn named(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         if path.is_dir() {
             let found = folder_files(path)?;
             if found.is_empty() {
-                let path = path.display();
+                let path = path.display().to_string();
                 return Err(Failure::usage(format!(
-                    "{path} has no .toml or .json file in it"
+                    "{path:?} has no .toml or .json file in it"
                 )));
             }
             files.extend(found);
