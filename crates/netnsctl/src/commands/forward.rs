@@ -15,9 +15,11 @@ use netnsctl_model::desired::Protocol;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::activation::take_listen_fds;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
+use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
 use super::serve::forwarder::{cannot_bind, protocol, socket_address};
+use super::serve::notify::Manager;
 use crate::cli::Forward;
 use crate::output::{self, Exit, Failure};
 
@@ -27,6 +29,7 @@ const CONTROL: &str = "control";
 pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
     let _ = rustix::thread::set_name(c"netnsctl");
+    let parent = getppid();
     let options = options(arguments)?;
     let mut sockets = Sockets::passed()?;
     for listen in &arguments.listen {
@@ -44,8 +47,14 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     let signals = SignalFd::new(&[SIGTERM, SIGINT])
         .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
     raise_file_limit().map_err(|error| Failure::failed(error.to_string()))?;
+    // Nobody in particular may not connect to it.
+    let manager = Manager::of_environment();
     confine().map_err(|error| Failure::failed(error.to_string()))?;
-    let ready = || drop(sd_notify::notify(&[NotifyState::Ready]));
+    // A change of user takes back, for a moment, the signal that a parent's death sends.
+    if parent_process_death_signal().is_ok_and(|s| s.is_some()) && getppid() != parent {
+        return Err(Failure::failed("who started this forwarder is gone"));
+    }
+    let ready = || manager.tell(&[NotifyState::Ready]);
     netnsctl_forward::run(
         sockets.listeners,
         sockets.control,

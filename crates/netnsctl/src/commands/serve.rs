@@ -4,7 +4,7 @@
 //! start one again. It makes threads only for the moments in which it works in a namespace.
 
 pub(crate) mod forwarder;
-mod notify;
+pub(crate) mod notify;
 pub(crate) mod published;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,21 +20,21 @@ const MESSAGE: usize = 512;
 
 /// The service manager, if there is one that wants to know.
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(crate) struct Manager {
     socket: Option<UnixDatagram>,
 }
 
 impl Manager {
     /// The one that `NOTIFY_SOCKET` tells of. Connected at once, as a sandbox hides /run and ends
     /// the reach of abstract sockets.
-    pub(super) fn of_environment() -> Self {
+    pub(crate) fn of_environment() -> Self {
         Self {
             socket: std::env::var_os("NOTIFY_SOCKET").and_then(|path| connect(&path).ok()),
         }
     }
 
     /// Tells it. A manager that does not listen is no trouble of ours.
-    pub(super) fn tell(&self, states: &[NotifyState<'_>]) {
+    pub(crate) fn tell(&self, states: &[NotifyState<'_>]) {
         let lines: String = states.iter().map(|state| format!("{state}\n")).collect();
         if let Some(socket) = &self.socket {
             let _ = socket.send(lines.as_bytes());
