@@ -25,12 +25,34 @@ fn two_namespaces() {
     expect(0, &["up", "--quiet"]);
 }
 
+/// A running forwarder. Killed when dropped.
+struct Forwarder(Child);
+
+impl Forwarder {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn exit(&mut self) -> Option<i32> {
+        let ended = || self.0.try_wait().expect("it is our child");
+        eventually("the forwarder's end", ended).code()
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts `command` and waits until it is ready.
-fn ready(mut command: Command) -> Child {
+fn ready(mut command: Command) -> Forwarder {
     let path = "/run/test-forward";
     let socket = UnixDatagram::bind(path).expect("/run is ours");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    let child = command.env("NOTIFY_SOCKET", path).spawn().expect("it starts");
+    let child = command.env("NOTIFY_SOCKET", path).spawn();
+    let child = Forwarder(child.expect("it starts"));
     let mut buffer = [0; 100];
     let count = socket.recv(&mut buffer).expect("it is ready");
     assert_eq!(&buffer[..count], b"READY=1\n");
@@ -42,9 +64,19 @@ fn by_hand_it_carries_tcp_and_udp_between_namespaces() {
     serve_tcp("right", "[::1]:2001", "tcp ");
     serve_udp("right", "[::1]:2001", "udp ");
     let words = [
-        "forward", "--listen", "tcp:127.0.0.1:1001", "--listen", "tcp:[::1]:1002", "--listen",
-        "udp:127.0.0.1:1003", "--listen-netns", "left", "--connect", "[::1]:2001",
-        "--connect-netns", "right",
+        "forward",
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--listen",
+        "tcp:[::1]:1002",
+        "--listen",
+        "udp:127.0.0.1:1003",
+        "--listen-netns",
+        "left",
+        "--connect",
+        "[::1]:2001",
+        "--connect-netns",
+        "right",
     ];
     let mut forward = ready(netnsctl(&words));
     for address in ["127.0.0.1:1001", "[::1]:1002"] {
@@ -55,35 +87,62 @@ fn by_hand_it_carries_tcp_and_udp_between_namespaces() {
     assert_eq!(status(forward.id(), "CapEff").unwrap(), "0000000000000000");
     assert_eq!(status(forward.id(), "NoNewPrivs").unwrap(), "1");
     send(forward.id(), Signal::INT);
-    assert_eq!(forward.wait().unwrap().code(), Some(0));
+    assert_eq!(forward.exit(), Some(0));
 }
 
 fn what_is_typed_wrong_is_said_with_a_hint() {
     two_namespaces();
-    let good = ["--listen", "tcp:127.0.0.1:1001", "--connect", "127.0.0.1:80"];
+    let good = [
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--connect",
+        "127.0.0.1:80",
+    ];
     let cases: &[(&[&str], &str)] = &[
         (&["--connect", "127.0.0.1:80"], "nothing to listen on"),
-        (&["--listen", "127.0.0.1:80", "--connect", "127.0.0.1:80"], "PROTOCOL:ADDRESS:PORT"),
-        (&["--listen", "sctp:127.0.0.1:80", "--connect", "127.0.0.1:80"], "sctp"),
-        (&["--listen", "tcp:localhost:80", "--connect", "127.0.0.1:80"], "localhost"),
-        (&["--listen", "tcp:127.0.0.1:80", "--connect", "127.0.0.1"], "127.0.0.1"),
+        (
+            &["--listen", "127.0.0.1:80", "--connect", "127.0.0.1:80"],
+            "PROTOCOL:ADDRESS:PORT",
+        ),
+        (
+            &["--listen", "sctp:127.0.0.1:80", "--connect", "127.0.0.1:80"],
+            "sctp",
+        ),
+        (
+            &["--listen", "tcp:localhost:80", "--connect", "127.0.0.1:80"],
+            "localhost",
+        ),
+        (
+            &["--listen", "tcp:127.0.0.1:80", "--connect", "127.0.0.1"],
+            "127.0.0.1",
+        ),
         (&["--listen-netns", "a/b"], "a/b"),
         (&["--connect-netns", ".."], ".."),
         (&["--connect-timeout", "fast"], "fast"),
-        (&["--udp-timeout", "-3s"], "3s"),
+        (&["--udp-timeout", "3 moons"], "3 moons"),
     ];
     for (words, part) in cases {
-        let more: &[&str] = if words.contains(&"--connect") { &[] } else { &good };
+        let more: &[&str] = if words.contains(&"--connect") {
+            &[]
+        } else {
+            &good
+        };
         let error = expect(2, &[&["forward"], more, words].concat()).stderr;
         assert!(error.contains(part), "{words:?}: {error}");
         let has_hint = error.contains("hint: ") || error.contains("--help");
         assert!(has_hint, "{words:?}: {error}");
     }
-    let error = expect(1, &[&["forward"], &good[..], &["--listen-netns", "nowhere"]].concat());
+    let error = expect(
+        1,
+        &[&["forward"], &good[..], &["--listen-netns", "nowhere"]].concat(),
+    );
     assert!(error.stderr.contains("\"nowhere\""), "{}", error.stderr);
     let _taken = listen("default", "127.0.0.1:1001");
     let error = expect(1, &[&["forward"], &good[..]].concat()).stderr;
-    assert!(error.contains("127.0.0.1:1001: Address already in use (EADDRINUSE)"), "{error}");
+    assert!(
+        error.contains("127.0.0.1:1001: Address already in use (EADDRINUSE)"),
+        "{error}"
+    );
 }
 
 fn a_service_manager_may_pass_the_socket() {
@@ -99,10 +158,9 @@ fn a_service_manager_may_pass_the_socket() {
     );
     let mut shell = command("sh");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_netnsctl")]);
-    let mut forward = ready(shell);
+    let forward = ready(shell);
     expect_answer(&mut connect("left", "127.0.0.1:1001"), "tcp ", "hello");
-    forward.kill().unwrap();
-    forward.wait().unwrap();
+    drop(forward);
     // The manager has the socket still: who connects now waits for the next one.
     assert!(try_connect("left", "127.0.0.1:1001").is_ok());
 
@@ -116,17 +174,28 @@ fn sigterm_lets_connections_end() {
     two_namespaces();
     serve_tcp("right", "127.0.0.1:2001", "tcp ");
     let words = [
-        "forward", "--listen", "tcp:127.0.0.1:1001", "--listen-netns", "left", "--connect",
-        "127.0.0.1:2001", "--connect-netns", "right", "--drain", "1h",
+        "forward",
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--listen-netns",
+        "left",
+        "--connect",
+        "127.0.0.1:2001",
+        "--connect-netns",
+        "right",
+        "--drain",
+        "1h",
     ];
     let mut forward = ready(netnsctl(&words));
     let mut client = connect("left", "127.0.0.1:1001");
     expect_answer(&mut client, "tcp ", "before");
     send(forward.id(), Signal::TERM);
-    eventually("a closed port", || try_connect("left", "127.0.0.1:1001").err());
+    eventually("a closed port", || {
+        try_connect("left", "127.0.0.1:1001").err()
+    });
     expect_answer(&mut client, "tcp ", "after");
     assert!(is_alive(forward.id()));
     client.shutdown(std::net::Shutdown::Write).unwrap();
     expect_end(&mut client);
-    assert_eq!(forward.wait().unwrap().code(), Some(0));
+    assert_eq!(forward.exit(), Some(0));
 }

@@ -37,7 +37,17 @@ pub(crate) use tests;
 
 /// All tests.
 fn all() -> Vec<Test> {
-    [check::TESTS, forward::TESTS, reload::TESTS, run::TESTS, sandbox::TESTS, serve::TESTS, status::TESTS, up::TESTS].concat()
+    [
+        check::TESTS,
+        forward::TESTS,
+        reload::TESTS,
+        run::TESTS,
+        sandbox::TESTS,
+        serve::TESTS,
+        status::TESTS,
+        up::TESTS,
+    ]
+    .concat()
 }
 
 /// Tells the child which test it is.

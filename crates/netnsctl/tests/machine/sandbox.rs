@@ -92,17 +92,28 @@ fn a_sandbox_touches_nothing_and_can_be_reached_from_outside() {
     assert_eq!(traces(), before);
     assert_eq!(mounts(), mounted);
 
-    assert_eq!(plain.expect(0, &["list", "--sandbox"]).stdout, "left\nright\n");
+    assert_eq!(
+        plain.expect(0, &["list", "--sandbox"]).stdout,
+        "left\nright\n"
+    );
     let pid = served.pid().to_string();
     let status = plain.expect(0, &["status", "--sandbox", "--sandbox-pid", &pid]);
-    assert!(status.stdout.contains("left: up, as declared"), "{}", status.stdout);
+    assert!(
+        status.stdout.contains("left: up, as declared"),
+        "{}",
+        status.stdout
+    );
     assert!(status.stdout.contains("running"), "{}", status.stdout);
     let shell = "cat /proc/net/fib_trie; pwd; exit 7";
     let run = ["run", "--sandbox", "left", "--", "sh", "-c", shell];
     let ran = plain.expect(7, &run);
     assert!(ran.stdout.contains("10.20.0.1"), "{}", ran.stdout);
     let folder = plain.folder.path().display().to_string();
-    assert!(ran.stdout.ends_with(&format!("{folder}\n")), "{}", ran.stdout);
+    assert!(
+        ran.stdout.ends_with(&format!("{folder}\n")),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(traces(), before);
 
     let forwarders = children(served.pid());
@@ -114,7 +125,10 @@ fn a_sandbox_touches_nothing_and_can_be_reached_from_outside() {
     assert_eq!(traces(), before);
     assert_eq!(mounts(), mounted);
     let error = plain.expect(1, &["list", "--sandbox"]).stderr;
-    assert!(error.contains("no \"netnsctl serve --sandbox\" running"), "{error}");
+    assert!(
+        error.contains("no \"netnsctl serve --sandbox\" running"),
+        "{error}"
+    );
 }
 
 fn a_sandbox_reloads_and_keeps_its_own_resolv_conf() {

@@ -216,7 +216,15 @@ fn a_forwarder_can_do_nothing_but_forward() {
         let group = stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap();
         assert_eq!(group, pid.to_string());
         // One that is not dumpable lets nobody of its own user look, who has no capability.
-        assert!(!may_be_looked_at(pid));
+        let user = status(pid, "Uid").unwrap();
+        let user = user.split_whitespace().next().unwrap();
+        assert!(!may_be_looked_at(user, pid));
+        let mut other = poor(user, "sleep").arg("1000").spawn().unwrap();
+        eventually("what may be looked at", || {
+            may_be_looked_at(user, other.id()).then_some(())
+        });
+        other.kill().unwrap();
+        other.wait().unwrap();
         let environment = std::fs::read(format!("/proc/{pid}/environ"));
         let environment = String::from_utf8(environment.unwrap()).unwrap();
         let names = environment.split_terminator('\0');
@@ -230,23 +238,23 @@ fn a_forwarder_can_do_nothing_but_forward() {
         ];
         assert_eq!(names, ours);
     }
-    let mut other = poor("sleep").arg("1000").spawn().unwrap();
-    eventually("what may be looked at", || {
-        may_be_looked_at(other.id()).then_some(())
-    });
-    other.kill().unwrap();
-    other.wait().unwrap();
 }
 
-/// A command of this user without any capability.
-fn poor(program: &str) -> std::process::Command {
+/// A command of a forwarder's user, without any capability.
+fn poor(user: &str, program: &str) -> std::process::Command {
     let mut poor = command("setpriv");
+    if user != "0" {
+        poor.args([&format!("--reuid={user}"), &format!("--regid={user}")]);
+        poor.arg("--clear-groups");
+    }
     poor.args(["--bounding-set=-all", "--inh-caps=-all", program]);
     poor
 }
 
-fn may_be_looked_at(pid: u32) -> bool {
-    let output = poor("readlink").arg(format!("/proc/{pid}/exe")).output();
+fn may_be_looked_at(user: &str, pid: u32) -> bool {
+    let output = poor(user, "readlink")
+        .arg(format!("/proc/{pid}/exe"))
+        .output();
     output.expect("util-linux is there").status.success()
 }
 

@@ -65,19 +65,31 @@ type Drift = (&'static str, fn(), &'static str);
 const DRIFTS: &[Drift] = &[
     (
         "address missing",
-        || change("office", |batch, index| {
-            batch.delete_address(index("office"), "10.20.0.1".parse().unwrap(), 24);
-        }),
+        || {
+            change("office", |batch, index| {
+                batch.delete_address(index("office"), "10.20.0.1".parse().unwrap(), 24);
+            })
+        },
         "+ address 10.20.0.1/24 on office",
     ),
     (
         "sysctl changed",
-        || drop(inside("office", "echo 9 > /proc/sys/net/ipv4/ip_unprivileged_port_start")),
+        || {
+            drop(inside(
+                "office",
+                "echo 9 > /proc/sys/net/ipv4/ip_unprivileged_port_start",
+            ))
+        },
         "~ sysctl net.ipv4.ip_unprivileged_port_start 9 → 7",
     ),
     (
         "forwarding changed",
-        || drop(inside("office", "echo 1 > /proc/sys/net/ipv4/conf/default/forwarding")),
+        || {
+            drop(inside(
+                "office",
+                "echo 1 > /proc/sys/net/ipv4/conf/default/forwarding",
+            ))
+        },
         "~ sysctl net.ipv4.conf.default.forwarding 1 → 0",
     ),
     (
@@ -87,7 +99,11 @@ const DRIFTS: &[Drift] = &[
     ),
     (
         "mac changed",
-        || change("office", |batch, _| batch.set_link_mac("host", [2, 0, 0, 0, 0, 9])),
+        || {
+            change("office", |batch, _| {
+                batch.set_link_mac("host", [2, 0, 0, 0, 0, 9])
+            })
+        },
         "~ link host address 02:00:00:00:00:09 → 02:00:00:00:00:01",
     ),
     (
@@ -128,7 +144,10 @@ fn every_kind_of_drift_is_shown_until_up_mends_it() {
     for (what, make, said) in DRIFTS {
         make();
         let text = expect(0, &["status"]).stdout;
-        assert!(text.contains(&format!("drift: \"up\" would {said}")), "{what}: {text}");
+        assert!(
+            text.contains(&format!("drift: \"up\" would {said}")),
+            "{what}: {text}"
+        );
         assert!(text.contains("from what is declared"), "{what}: {text}");
         expect(0, &["up", "--quiet"]);
         clean(what);
@@ -136,7 +155,10 @@ fn every_kind_of_drift_is_shown_until_up_mends_it() {
     let gone = command("umount").arg("/run/netns/office").status();
     assert!(gone.expect("util-linux is there").success());
     let text = expect(0, &["status"]).stdout;
-    assert!(text.contains("office: down: a name without a namespace"), "{text}");
+    assert!(
+        text.contains("office: down: a name without a namespace"),
+        "{text}"
+    );
     assert!(text.contains("\"netnsctl up office\" makes it"), "{text}");
     fs::remove_file("/run/netns/office").unwrap();
     let text = expect(0, &["status"]).stdout;
@@ -237,7 +259,10 @@ fn what_nobody_declared_is_marked() {
     assert!(text.contains("10.20.0.1/24  10.9.9.9/32 (extra)"), "{text}");
     assert!(text.contains("br0 (extra)"), "{text}");
     let netns = &json(&[])["netns"][0];
-    assert_eq!(netns["holder"]["extra_addresses"], serde_json::json!(["10.9.9.9/32"]));
+    assert_eq!(
+        netns["holder"]["extra_addresses"],
+        serde_json::json!(["10.9.9.9/32"])
+    );
     assert_eq!(netns["holder"]["declared"], true);
     assert_eq!(netns["other_links"][0]["interface"], "br0");
     assert_eq!(netns["other_links"][0]["declared"], false);
@@ -254,8 +279,14 @@ fn counters_count_what_crossed() {
     expect_answer(&mut client, "1234567890", "hello");
     expect_datagram("left", "127.0.0.1:0", "127.0.0.1:5300", "1234567890");
     let text = expect(0, &["status"]).stdout;
-    assert!(text.contains("1 open, 1 ever, 5 B there, 15 B back"), "{text}");
-    assert!(text.contains("1 session, 1 ever, 4 B there, 14 B back"), "{text}");
+    assert!(
+        text.contains("1 open, 1 ever, 5 B there, 15 B back"),
+        "{text}"
+    );
+    assert!(
+        text.contains("1 session, 1 ever, 4 B there, 14 B back"),
+        "{text}"
+    );
     drop(client);
     eventually("no open connection", || {
         let text = expect(0, &["status"]).stdout;
@@ -266,7 +297,9 @@ fn counters_count_what_crossed() {
 fn processes_inside_are_named() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
-    let mut sleeper = netnsctl(&["run", "office", "--", "sleep", "1000"]).spawn().unwrap();
+    let mut sleeper = netnsctl(&["run", "office", "--", "sleep", "1000"])
+        .spawn()
+        .unwrap();
     let line = eventually("the process", || {
         let text = expect(0, &["status"]).stdout;
         let line = text.lines().find(|line| line.ends_with("sleep"))?;
@@ -274,7 +307,10 @@ fn processes_inside_are_named() {
     });
     assert!(line.contains(&sleeper.id().to_string()), "{line}");
     let processes = json(&[])["netns"][0]["processes"].clone();
-    assert_eq!(processes, serde_json::json!([{"pid": sleeper.id(), "command": "sleep"}]));
+    assert_eq!(
+        processes,
+        serde_json::json!([{"pid": sleeper.id(), "command": "sleep"}])
+    );
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
 }
@@ -299,9 +335,15 @@ fn undeclared_and_foreign_namespaces_are_told_apart() {
     let text = expect(0, &["status"]).stdout;
     assert!(text.contains("one: up, as declared"), "{text}");
     assert!(text.contains("two: up, no longer declared"), "{text}");
-    assert!(text.contains("mine: there, but not made by netnsctl"), "{text}");
+    assert!(
+        text.contains("mine: there, but not made by netnsctl"),
+        "{text}"
+    );
     let state = |name: &str| json(&[name])["netns"][0]["state"].clone();
-    assert_eq!((state("two"), state("mine")), ("up".into(), "foreign".into()));
+    assert_eq!(
+        (state("two"), state("mine")),
+        ("up".into(), "foreign".into())
+    );
     assert_eq!(expect(0, &["list"]).stdout, "mine\none\ntwo\n");
     let list = expect(0, &["list", "--json"]).stdout;
     let list: Value = serde_json::from_str(&list).unwrap();
@@ -315,7 +357,11 @@ fn a_broken_configuration_hides_nothing() {
     let ran = expect(2, &["status"]);
     assert!(ran.stderr.contains("adress"), "{}", ran.stderr);
     assert!(ran.stdout.contains("office: up"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("host ⇄ default:office"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("host ⇄ default:office"),
+        "{}",
+        ran.stdout
+    );
     // What is there is still shown by name, declared or not.
     assert!(ran.stdout.contains("10.20.0.1/24"), "{}", ran.stdout);
 }
