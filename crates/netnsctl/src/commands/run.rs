@@ -1,7 +1,8 @@
 //! `run`: becomes a command inside a namespace.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 
 use netnsctl_kernel::run::enter;
@@ -36,10 +37,26 @@ fn become_command(command: &[OsString]) -> Failure {
     let error = std::process::Command::new(&command[0])
         .args(&command[1..])
         .exec();
+    // A folder of PATH that may not be looked into hides that the others lack it too.
+    let hidden = error.kind() == io::ErrorKind::PermissionDenied && !is_found(&command[0]);
+    let error = if hidden {
+        io::Error::from(rustix::io::Errno::NOENT)
+    } else {
+        error
+    };
     let words = netnsctl_sys::errno::Errno::of(&error);
     let failure = Failure::failed(format!("cannot run {:?}: {words}", command[0]));
     match error.kind() {
         io::ErrorKind::NotFound => failure.exit(Exit::NotFound),
         _ => failure.exit(Exit::NotExecutable),
     }
+}
+
+/// Whether there is such a file, in a folder of PATH if the name has no slash.
+fn is_found(program: &OsStr) -> bool {
+    if program.as_bytes().contains(&b'/') {
+        return true;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
