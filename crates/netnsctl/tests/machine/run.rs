@@ -70,6 +70,11 @@ fn netnsctls_own_failures_have_their_own_statuses() {
         assert!(error.contains("error: "), "{error}");
     }
     expect(127, &["run", "office", "--", "no-such-command"]);
+    // Also if one of the folders is none, or, without root, may not be looked into.
+    fs::write("/etc/nobodys", "").unwrap();
+    let path = "/etc/nobodys:/root:/usr/bin:/bin";
+    let mut blind = netnsctl(&["run", "office", "--", "no-such-command"]);
+    assert_eq!(blind.env("PATH", path).status().unwrap().code(), Some(127));
     expect(127, &["run", "office", "--", "/no/such/command"]);
     let error = expect(126, &["run", "office", "--", "/etc"]).stderr;
     assert!(error.contains("/etc"), "{error}");
