@@ -23,7 +23,7 @@ use crate::processes::Holder;
 use crate::state_dir::StateDir;
 use crate::{etc, names, sysctl, teardown};
 
-use netns::{Context, OpenNetns};
+use netns::{Context, FarEnd, OpenNetns};
 
 /// What came of a plan.
 #[derive(Debug, Default)]
@@ -288,9 +288,12 @@ impl<'a> Executor<'a> {
             .peer_index(near.interface.as_str())?;
         let far_context = self.context(&far.netns)?;
         far_context.learn_index(far.interface.as_str(), far_index);
-        self.queue(number, &far.netns, |batch| {
-            batch.set_link_up(far_name.as_str())
-        })
+        far_context.set_up_last.push(FarEnd {
+            step: number,
+            interface: far_name,
+            near: near.netns.clone(),
+        });
+        Ok(())
     }
 
     /// Adds a request to what is to be sent to `netns`.
@@ -362,8 +365,24 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Sends what waits for `netns` and notes which steps the kernel refused.
+    /// Sends what waits for `netns`, then sets the far ends of new veths up there. With that both
+    /// ends get a carrier, and the kernel gives a link-local address to an end that has none, which
+    /// cannot be used before a second of duplicate-address detection: ours must be there first.
     fn flush(&mut self, netns: &NetnsRef) {
+        for end in self.open.take_far_ends(netns) {
+            self.send(&end.near);
+            if self.failed.contains(&self.plan.steps[end.step].of) {
+                continue;
+            }
+            let name = end.interface.as_str();
+            // The namespace is open: something waited for it.
+            let _ = self.queue(end.step, netns, |batch| batch.set_link_up(name));
+        }
+        self.send(netns);
+    }
+
+    /// Sends what waits for `netns` and notes which steps the kernel refused.
+    fn send(&mut self, netns: &NetnsRef) {
         let Some((results, steps)) = self.open.commit(netns) else {
             return;
         };
