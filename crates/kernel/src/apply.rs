@@ -111,7 +111,10 @@ impl<'a> Executor<'a> {
                 self.outcome.done.insert(number);
                 if let Err(error) = self.carry_out(number, step) {
                     self.outcome.done.remove(&number);
-                    self.fail(&step.of, error.to_string(), error.hint());
+                    // It may only follow from a refusal that was waiting to be heard.
+                    if !self.failed.contains(&step.of) {
+                        self.fail(&step.of, error.to_string(), error.hint());
+                    }
                 }
             }
             for netns in last_use.get(&number).into_iter().flatten() {
