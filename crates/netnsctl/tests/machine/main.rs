@@ -10,8 +10,12 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
+mod change;
+mod drift;
+mod net;
 mod support;
 mod up;
+mod veth;
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -22,7 +26,7 @@ pub(crate) type Test = (&'static str, fn());
 
 /// All tests.
 fn tests() -> Vec<Test> {
-    [up::TESTS].concat()
+    [change::TESTS, drift::TESTS, up::TESTS, veth::TESTS].concat()
 }
 
 /// Tells the child which test it is.
