@@ -122,8 +122,9 @@ pub fn down(
         // What a kill between the two steps of making or removing a name leaves.
         match names::remove_stale(name) {
             Ok(()) => report.already_gone.push((*name).clone()),
-            // A namespace of that name that somebody else made.
-            Err(_) => report.already_gone.push((*name).clone()),
+            // A namespace of that name that somebody else made, which has been said.
+            Err(_) if names::open(name).is_ok() => {}
+            Err(error) => report.failures.push(error.to_string()),
         }
     }
     let far = far_ends(&ours, &ends, &present, &report.held);
