@@ -12,7 +12,10 @@
 
 mod change;
 mod drift;
+mod exits;
+mod holders;
 mod net;
+mod ownership;
 mod support;
 mod up;
 mod veth;
@@ -26,7 +29,16 @@ pub(crate) type Test = (&'static str, fn());
 
 /// All tests.
 fn tests() -> Vec<Test> {
-    [change::TESTS, drift::TESTS, up::TESTS, veth::TESTS].concat()
+    [
+        change::TESTS,
+        drift::TESTS,
+        exits::TESTS,
+        holders::TESTS,
+        ownership::TESTS,
+        up::TESTS,
+        veth::TESTS,
+    ]
+    .concat()
 }
 
 /// Tells the child which test it is.

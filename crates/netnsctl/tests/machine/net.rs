@@ -8,7 +8,9 @@ use std::path::Path;
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_model::name::NetnsName;
 use netnsctl_netlink::{Address, Batch, Link, NewLink, Socket};
-use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use rustix::mount::{
+    MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_change, unmount,
+};
 
 use crate::support::PATIENCE;
 
@@ -244,6 +246,14 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 pub(crate) fn make_foreign(text: &str) {
     let path = format!("/run/netns/{text}");
     std::fs::create_dir_all("/run/netns").expect("/run is ours");
+    let share = || {
+        let flags = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
+        mount_change("/run/netns", flags)
+    };
+    if share().is_err() {
+        mount_bind_recursive("/run/netns", "/run/netns").expect("it can be bound");
+        share().expect("a mount can be shared");
+    }
     std::fs::File::create_new(&path).expect("the name is free");
     let made = std::thread::spawn(move || {
         netnsctl_sys::namespace::unshare_network()?;
