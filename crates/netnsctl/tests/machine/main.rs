@@ -11,11 +11,14 @@
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
 mod change;
+mod crash;
 mod drift;
 mod exits;
 mod holders;
+mod interop;
 mod net;
 mod ownership;
+mod scale;
 mod support;
 mod up;
 mod veth;
@@ -31,10 +34,13 @@ pub(crate) type Test = (&'static str, fn());
 fn tests() -> Vec<Test> {
     [
         change::TESTS,
+        crash::TESTS,
         drift::TESTS,
         exits::TESTS,
         holders::TESTS,
+        interop::TESTS,
         ownership::TESTS,
+        scale::TESTS,
         up::TESTS,
         veth::TESTS,
     ]
