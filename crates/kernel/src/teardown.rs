@@ -111,12 +111,15 @@ pub fn down(
     if options.kill {
         end_processes(&present, &mut report);
     }
-    find_holders(&present, &mut report);
+    let mounted = find_holders(&present, &mut report);
     for name in present.keys() {
         match names::unpublish(name) {
             Ok(()) => report.removed.push((*name).clone()),
             Err(error) => report.failures.push(error.to_string()),
         }
+    }
+    if mounted {
+        find_mounts_elsewhere(&present, &mut report);
     }
     for name in ours.keys().filter(|name| !present.contains_key(*name)) {
         // What a kill between the two steps of making or removing a name leaves.
@@ -201,21 +204,36 @@ fn look(
     }))
 }
 
-fn find_holders(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
-    let inodes: BTreeSet<u64> = present.values().map(|present| present.inode).collect();
-    let mut holders = processes::holders(&inodes, Depth::Everything);
-    for (name, Present { inode, .. }) in present {
-        // A shared mount goes everywhere with the name; only a private copy of it stays, and
-        // which it is shows when the name is gone.
-        let found = holders.remove(inode).unwrap_or_default();
-        let found: Vec<_> = found
-            .into_iter()
-            .filter(|h| h.hold != Hold::Mount)
-            .collect();
-        if !found.is_empty() {
-            report.held.insert((*name).clone(), found);
+/// Notes who holds what goes. True if mount namespaces other than ours have mounts of it: those
+/// at the name go with it, those elsewhere stay, and which they are shows when the name is gone.
+fn find_holders(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) -> bool {
+    let (mounts, others) = holders_of(present)
+        .into_iter()
+        .partition::<Vec<_>, _>(|(_, holder)| holder.hold == Hold::Mount);
+    for (name, holder) in others {
+        report.held.entry(name).or_default().push(holder);
+    }
+    !mounts.is_empty()
+}
+
+/// Notes in whose mount namespace there still are mounts of what has no name any more.
+fn find_mounts_elsewhere(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
+    for (name, holder) in holders_of(present) {
+        if holder.hold == Hold::Mount {
+            report.held.entry(name).or_default().push(holder);
         }
     }
+}
+
+fn holders_of(present: &BTreeMap<&NetnsName, Present>) -> Vec<(NetnsName, Holder)> {
+    let inodes: BTreeSet<u64> = present.values().map(|present| present.inode).collect();
+    let mut holders = processes::holders(&inodes, Depth::Everything);
+    let mut found = Vec::new();
+    for (name, Present { inode, .. }) in present {
+        let of_this = holders.remove(inode).unwrap_or_default();
+        found.extend(of_this.into_iter().map(|holder| ((*name).clone(), holder)));
+    }
+    found
 }
 
 /// Ends the processes inside `present`: asks, waits, then does not ask.
