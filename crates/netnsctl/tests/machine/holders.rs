@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use crate::Test;
 use crate::net::{Connection, has_link, inode, name_exists, netns};
-use crate::support::{configure, eventually, expect, netnsctl, traces};
+use crate::support::{command, configure, eventually, expect, netnsctl, traces};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -17,6 +17,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "down_names_a_process_that_only_has_a_descriptor",
         descriptor,
+    ),
+    (
+        "down_names_a_process_in_whose_mounts_a_namespace_stays",
+        private_mount,
     ),
     (
         "down_takes_the_veths_of_a_namespace_that_a_socket_keeps",
@@ -151,6 +155,26 @@ fn descriptor() {
     );
     assert_eq!(traces(), before);
     drop(held);
+}
+
+fn private_mount() {
+    let before = traces();
+    configure(OFFICE);
+    expect(0, &["up"]);
+    std::fs::write("/run/elsewhere", "").expect("/run is ours");
+    let mount = "mount --bind /run/netns/office /run/elsewhere && exec sleep 1000";
+    let child = command("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", mount])
+        .spawn()
+        .expect("util-linux is everywhere");
+    let guest = Guest(child);
+    eventually("the command to run", || {
+        (guest.comm() == "sleep").then_some(())
+    });
+    let ran = expect(0, &["down"]);
+    let line = guest.line("has it mounted");
+    assert_eq!(ran.stderr, format!("{LIVES_ON}{line}"));
+    assert_eq!(traces(), before);
 }
 
 fn socket() {

@@ -95,7 +95,18 @@ fn three_hundred() {
         300
     );
     settled();
-    expect(0, &["status"]);
+    let status: serde_json::Value =
+        serde_json::from_str(&expect(0, &["status", "--json"]).stdout).expect("it is JSON");
+    let all = status["netns"].as_array().expect("a list");
+    assert_eq!(all.len(), 300);
+    for netns in all {
+        let [drift, problems] = ["drift", "problems"].map(|key| netns[key].as_array());
+        assert_eq!(
+            (drift.map(Vec::len), problems.map(Vec::len)),
+            (Some(0), Some(0)),
+            "{netns}"
+        );
+    }
     assert_eq!(expect(0, &["list"]).stdout.lines().count(), 300);
     for name in ["n0", "n150", "n299"] {
         assert!(link(name, "host").carrier && link("default", name).carrier);
