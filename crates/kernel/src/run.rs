@@ -6,6 +6,7 @@
 //! cache, which answers out of the host's namespace whatever resolv.conf says. Unlike
 //! ip-netns(8) it leaves /sys alone, so that cgroup, bpf and tracing mounts stay.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use netnsctl_model::etc_files::directory;
@@ -102,16 +103,15 @@ fn bind_files(name: &NetnsName) -> Result<(), Error> {
             Err(error) => return Err(error).context("bind", format!("{own} over {over}")),
         }
     }
-    for folder in NSCD_FOLDERS {
+    // One is usually a link to the other.
+    let folders: BTreeSet<_> = NSCD_FOLDERS
+        .iter()
+        .filter_map(|folder| std::fs::canonicalize(folder).ok())
+        .collect();
+    for folder in folders {
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
-        match mount("tmpfs", folder, "tmpfs", flags, Some(c"mode=755")) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error).context("cover", folder),
-        }
-        // One is usually a link to the other.
-        if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none()) {
-            break;
-        }
+        mount("tmpfs", &folder, "tmpfs", flags, Some(c"mode=755"))
+            .context("cover", folder.display().to_string())?;
     }
     Ok(())
 }

@@ -4,7 +4,11 @@
 //!
 //! `serve --sandbox` gives it to people without root, in a user namespace; the tests live in it.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use netnsctl_netlink::{Batch, Socket};
@@ -18,8 +22,12 @@ use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use crate::error::{Context, Error, NetlinkContext};
 
-/// Where the host's /etc can be seen inside.
+/// Where the host's /etc can be seen inside. A sandbox in a sandbox has one for each around it,
+/// told apart by a number.
 const HOST_ETC: &str = "/run/host-etc";
+
+/// Bytes of a file of /etc that is copied; they are a few lines long.
+const COPIED_MOST: u64 = 1 << 20;
 
 /// Whose rights there are inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +58,9 @@ pub fn enter(isolation: Isolation) -> Result<(), Error> {
     }
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).context("make private", "/")?;
-    cover("/run")?;
-    replace_etc()?;
+    let vanishing = etc_files_in_run();
+    let host_etc = replace_run()?;
+    replace_etc(&host_etc, &vanishing)?;
     // The new credentials made /proc/self root's; `--sandbox` of the same user must be let in.
     set_dumpable_behavior(DumpableBehavior::Dumpable)
         .context("open to its user", "this process")?;
@@ -73,24 +82,71 @@ fn cover(path: &str) -> Result<(), Error> {
     mount("tmpfs", path, "tmpfs", flags, Some(c"mode=755")).context("mount a tmpfs on", path)
 }
 
+/// Those files of /etc that are links into /run, which is about to be covered; resolv.conf usually
+/// is one.
+fn etc_files_in_run() -> BTreeMap<OsString, Vec<u8>> {
+    let entries = std::fs::read_dir("/etc").into_iter().flatten().flatten();
+    let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+    let files = links.filter_map(|entry| {
+        let target = std::fs::canonicalize(entry.path()).ok()?;
+        let vanishes = target.starts_with("/run") && !is_host_etc(&target);
+        let meta = target.metadata().ok()?;
+        let copied = vanishes && meta.is_file() && meta.len() <= COPIED_MOST;
+        copied.then(|| Some((entry.file_name(), std::fs::read(target).ok()?)))?
+    });
+    files.collect()
+}
+
+fn is_host_etc(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.starts_with(HOST_ETC))
+}
+
+/// An empty /run but for the host's /etc, and those of sandboxes around this one, to which links
+/// of their /etc lead. Gives the path of the innermost.
+fn replace_run() -> Result<String, Error> {
+    let path = |number: usize| match number {
+        0 => HOST_ETC.to_owned(),
+        number => format!("{HOST_ETC}-{number}"),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = |path: &String| openat(CWD, path, flags, Mode::empty()).ok();
+    let around: Vec<OwnedFd> = (0..).map_while(|number| open(&path(number))).collect();
+    cover("/run")?;
+    for (number, fd) in around.iter().enumerate() {
+        let (from, to) = (format!("/proc/self/fd/{}", fd.as_raw_fd()), path(number));
+        bind_folder(&from, &to)?;
+    }
+    let own = path(around.len());
+    bind_folder("/etc", &own)?;
+    Ok(own)
+}
+
+fn bind_folder(from: &str, to: &str) -> Result<(), Error> {
+    mkdirat(CWD, to, Mode::from_raw_mode(0o755)).context("create", to)?;
+    mount_bind_recursive(from, to).context("bind", from)
+}
+
 /// An /etc that can be written to and shows what the host's does: links to each of its entries.
-fn replace_etc() -> Result<(), Error> {
-    mkdirat(CWD, HOST_ETC, Mode::from_raw_mode(0o755)).context("create", HOST_ETC)?;
-    mount_bind_recursive("/etc", HOST_ETC).context("bind", "/etc")?;
+fn replace_etc(host_etc: &str, vanishing: &BTreeMap<OsString, Vec<u8>>) -> Result<(), Error> {
     cover("/etc")?;
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let host = openat(CWD, HOST_ETC, flags, Mode::empty()).context("open", HOST_ETC)?;
+    let host = openat(CWD, host_etc, flags, Mode::empty()).context("open", host_etc)?;
     let etc = openat(CWD, "/etc", flags, Mode::empty()).context("open", "/etc")?;
-    for entry in Dir::read_from(&host).context("list", HOST_ETC)? {
-        let entry = entry.context("list", HOST_ETC)?;
+    for entry in Dir::read_from(&host).context("list", host_etc)? {
+        let entry = entry.context("list", host_etc)?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b".." | b"netns") {
+            continue;
+        }
+        let file = OsStr::from_bytes(name.to_bytes());
+        if let Some(content) = vanishing.get(file) {
+            std::fs::write(Path::new("/etc").join(file), content).context("fill", "/etc")?;
             continue;
         }
         // A link that is relative to /etc must stay in /etc.
         let target = match readlinkat(&host, name, Vec::new()) {
             Ok(target) => target.into_bytes(),
-            Err(_) => [HOST_ETC.as_bytes(), b"/", name.to_bytes()].concat(),
+            Err(_) => [host_etc.as_bytes(), b"/", name.to_bytes()].concat(),
         };
         symlinkat(target, &etc, name).context("fill", "/etc")?;
     }

@@ -134,7 +134,8 @@ pub(crate) fn error(message: &str, hint: Option<&str>) {
 
 /// A line on stderr. If nobody can read it there is nobody to tell.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    // In one piece: forwarders write to the same place.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// A result on stdout.

@@ -17,7 +17,7 @@ use netnsctl_sys::activation::take_listen_fds;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use sd_notify::NotifyState;
 
-use super::serve::forwarder::{protocol, socket_address};
+use super::serve::forwarder::{cannot_bind, protocol, socket_address};
 use crate::cli::Forward;
 use crate::output::{self, Exit, Failure};
 
@@ -25,6 +25,8 @@ use crate::output::{self, Exit, Failure};
 const CONTROL: &str = "control";
 
 pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
+    // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
+    let _ = rustix::thread::set_name(c"netnsctl");
     let options = options(arguments)?;
     let mut sockets = Sockets::passed()?;
     for listen in &arguments.listen {
@@ -107,7 +109,7 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
     let handle = netns::resolve(&netns_ref(netns)?)?;
     let bound = netns::within(&handle, netns, || {
         let address = socket_address(&endpoint)?;
-        bind_listener(protocol(kind), address).map_err(|error| error.to_string())
+        bind_listener(protocol(kind), address).map_err(|error| cannot_bind(&error))
     })?;
     listener(bound.map_err(|error| Failure::failed(format!("netns {netns:?}: {error}")))?)
 }
@@ -130,7 +132,10 @@ fn options(arguments: &Forward) -> Result<Options, Failure> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, Failure> {
-    Endpoint::parse(text).map_err(|error| Failure::usage(format!("{text:?} {error}")))
+    Endpoint::parse(text).map_err(|error| {
+        Failure::usage(format!("{text:?} {error}"))
+            .hint("an endpoint is ADDRESS:PORT, for example 127.0.0.1:80 or [fd20::1]:80")
+    })
 }
 
 fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
@@ -139,6 +144,8 @@ fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
 }
 
 fn netns_ref(text: &str) -> Result<NetnsRef, Failure> {
-    NetnsRef::parse(text)
-        .map_err(|error| Failure::usage(format!("{text:?} is no namespace name: it {error}")))
+    NetnsRef::parse(text).map_err(|error| {
+        Failure::usage(format!("{text:?} is no namespace name: it {error}"))
+            .hint("\"netnsctl list\" shows those there are; home is \"default\"")
+    })
 }

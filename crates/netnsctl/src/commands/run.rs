@@ -20,7 +20,8 @@ pub(crate) fn run(arguments: Run) -> Result<Exit, Failure> {
     moved.map_err(|failure| failure.exit(Exit::RunFailed))?;
     let mut command = arguments.command;
     if command.is_empty() {
-        command.push(std::env::var_os("SHELL").unwrap_or_else(|| OsString::from("/bin/sh")));
+        let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+        command.push(shell.unwrap_or_else(|| OsString::from("/bin/sh")));
     }
     Err(become_command(&command))
 }

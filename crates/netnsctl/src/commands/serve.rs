@@ -7,17 +7,17 @@ pub(crate) mod forwarder;
 mod notify;
 pub(crate) mod published;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::sandbox::{self, Isolation};
-use netnsctl_kernel::state_dir::StateDir;
+use netnsctl_kernel::state_dir::{self, StateDir};
 use netnsctl_kernel::teardown;
 use netnsctl_model::desired::Desired;
-use netnsctl_model::name::NetnsName;
+use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::Request;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -25,8 +25,8 @@ use rustix::process::{Signal, WaitOptions, wait};
 use sd_notify::NotifyState;
 
 use self::forwarder::{Forwarder, signal};
-use self::notify::NotifySocket;
-use self::published::{Folder, PublishedForward, State, forward_name};
+use self::notify::{Manager, NotifySocket};
+use self::published::{Folder, PublishedForward, State, forward_key, forward_name};
 use super::up;
 use crate::cli::Serve;
 use crate::config_files;
@@ -42,6 +42,7 @@ pub(super) fn serve(mut config: Vec<PathBuf>, arguments: Serve) -> Result<Exit, 
     let desired = config_files::load_or_report(&config)?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     let config = config.into_iter().map(absolute).collect();
+    let manager = Manager::of_environment();
     if arguments.sandbox {
         sandbox::enter(Isolation::User).map_err(|error| {
             Failure::from(error).hint(
@@ -51,14 +52,16 @@ pub(super) fn serve(mut config: Vec<PathBuf>, arguments: Serve) -> Result<Exit, 
     }
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
-    let mut server = Server::start(config, desired, signals, arguments.sandbox)?;
+    let mut server = Server::start(config, desired, signals, manager, arguments.sandbox)?;
     let exit = server.bring_up().unwrap_or_else(Failure::report);
     if exit != Exit::Done {
-        server.stop();
+        // What was there before is no business of a start that failed.
+        let found = std::mem::take(&mut server.found);
+        server.stop(|name| !found.contains(name));
         return Ok(exit);
     }
     server.run();
-    Ok(server.stop())
+    Ok(server.stop(|_| true))
 }
 
 struct Server {
@@ -67,12 +70,15 @@ struct Server {
     is_sandbox: bool,
     home: Netns,
     signals: SignalFd,
+    manager: Manager,
     folder: Folder,
     notify: NotifySocket,
     notify_path: PathBuf,
     forwarders: Vec<Forwarder>,
-    /// Forwarders that were told to end and are finishing their connections.
-    draining: BTreeSet<u32>,
+    /// Forwarders that were told to end and are finishing their connections, and where those lead.
+    draining: BTreeMap<u32, NetnsRef>,
+    /// Namespaces that were managed before this process came.
+    found: BTreeSet<NetnsName>,
     sockets_made: usize,
     announced: bool,
 }
@@ -89,9 +95,11 @@ impl Server {
         config: Vec<PathBuf>,
         desired: Desired,
         signals: SignalFd,
+        manager: Manager,
         is_sandbox: bool,
     ) -> Result<Self, Failure> {
         let home = netns::home()?;
+        let found = state_dir::records()?.into_keys().collect();
         let folder = Folder::take()?;
         let notify_path = folder.socket("notify");
         let notify = NotifySocket::bind(&notify_path).map_err(|error| {
@@ -100,32 +108,43 @@ impl Server {
                 notify_path.display()
             ))
         })?;
-        Ok(Self {
+        let server = Self {
             config,
             desired,
             is_sandbox,
             home,
             signals,
+            manager,
             folder,
             notify,
             notify_path,
             forwarders: Vec::new(),
-            draining: BTreeSet::new(),
+            draining: BTreeMap::new(),
+            found,
             sockets_made: 0,
             announced: false,
-        })
+        };
+        server.publish();
+        Ok(server)
     }
 
     /// Namespaces first, then the forwards between them.
     fn bring_up(&mut self) -> Result<Exit, Failure> {
+        let exit = self.bring_up_namespaces()?;
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+        Ok(self.reconcile_forwarders())
+    }
+
+    fn bring_up_namespaces(&self) -> Result<Exit, Failure> {
         let request = Request::default();
         let (plan, outcome) = up::bring_up(&self.desired, &self.home, &request)?;
-        output::note(up::changes(&plan, &outcome).trim_end());
-        let exit = up::report(&plan, &outcome);
-        if exit == Exit::Done {
-            self.reconcile_forwarders()?;
+        let changes = up::changes(&plan, &outcome);
+        if !changes.is_empty() {
+            output::note(changes.trim_end());
         }
-        Ok(exit)
+        Ok(up::report(&plan, &outcome))
     }
 
     fn run(&mut self) {
@@ -187,7 +206,7 @@ impl Server {
             return;
         }
         self.announced = true;
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        self.manager.tell(&[NotifyState::Ready]);
         for forwarder in &self.forwarders {
             let name = forward_name(&forwarder.netns, &forwarder.forward);
             output::note(&format!("forward {name}"));
@@ -200,51 +219,61 @@ impl Server {
         output::note("ready");
     }
 
-    /// Brings the running forwarders to what is declared; those that fit are not touched.
-    fn reconcile_forwarders(&mut self) -> Result<(), Failure> {
+    /// Brings the running forwarders to what is declared; those that fit are not touched. One that
+    /// cannot be had is said and does not stop the others.
+    fn reconcile_forwarders(&mut self) -> Exit {
+        let mut exit = Exit::Done;
         let mut old = std::mem::take(&mut self.forwarders);
         let wanted: Vec<_> = self
             .desired
             .all_forwards()
             .map(|(netns, number, forward)| (netns, number, forward.clone()))
             .collect();
-        let mut kept = Vec::new();
         let mut new = Vec::new();
         for (netns, number, forward) in wanted {
-            match old
-                .iter()
-                .position(|running| running.listens_for(&netns, &forward))
-            {
-                Some(at) => {
-                    let mut forwarder = old.swap_remove(at);
-                    self.draining.extend(forwarder.change(number, &forward)?);
-                    kept.push(forwarder);
-                }
-                None => new.push((netns, number, forward)),
+            let fits = |running: &Forwarder| running.listens_for(&netns, &forward);
+            let Some(at) = old.iter().position(fits) else {
+                new.push((netns, number, forward));
+                continue;
+            };
+            let mut forwarder = old.swap_remove(at);
+            match forwarder.change(number, &forward) {
+                Ok(ended) => self.draining.extend(ended),
+                Err(failure) => exit = failure.report(),
             }
+            self.forwarders.push(forwarder);
         }
         // Before anything new is bound: it may want an address of these.
-        for gone in old {
-            let name = forward_name(&gone.netns, &gone.forward);
-            output::note(&format!("stopped forwarding {name}"));
-            self.draining.extend(gone.end());
-        }
-        self.forwarders = kept;
+        let patience = if old.is_empty() {
+            Duration::ZERO
+        } else {
+            STOP_PATIENCE
+        };
+        self.end(old);
         for (netns, number, forward) in new {
             self.sockets_made += 1;
             let control = self.folder.socket(&format!("{}.sock", self.sockets_made));
-            self.forwarders
-                .push(Forwarder::new(netns, number, forward, control)?);
+            match Forwarder::new(netns, number, forward, control, patience) {
+                Ok(forwarder) => self.forwarders.push(forwarder),
+                Err(failure) => exit = failure.report(),
+            }
         }
         self.announced = false;
         self.publish();
-        Ok(())
+        exit
+    }
+
+    fn end(&mut self, forwarders: Vec<Forwarder>) {
+        for mut forwarder in forwarders {
+            let name = forward_name(&forwarder.netns, &forwarder.forward);
+            output::note(&format!("stopped forwarding {name}"));
+            self.draining.extend(forwarder.end());
+        }
     }
 
     fn publish(&self) {
         let forwards = self.forwarders.iter().map(|forwarder| PublishedForward {
-            netns: forwarder.netns.to_string(),
-            number: forwarder.number,
+            key: forward_key(&forwarder.netns, &forwarder.forward),
             control: forwarder.control_path.clone(),
         });
         let state = State {
@@ -260,29 +289,59 @@ impl Server {
         }
     }
 
-    /// Reads the configuration again and changes what differs. A mistake changes nothing.
+    /// Reads the configuration again and changes what differs. A mistake changes nothing. Who is
+    /// told of the reload is told of its end when every listener accepts again.
     fn reload(&mut self) {
         let reloading = NotifyState::monotonic_usec_now();
-        let _ = sd_notify::notify(&[
+        self.manager.tell(&[
             NotifyState::Reloading,
             reloading.unwrap_or(NotifyState::Reloading),
         ]);
         output::note("reading the configuration again");
         match config_files::load_or_report(&self.config) {
-            Ok(desired) => {
-                let old = std::mem::replace(&mut self.desired, desired);
-                if let Err(failure) = self.bring_up() {
-                    failure.report();
+            Ok(desired) => self.change_to(desired),
+            Err(failure) => {
+                failure.report();
+                output::note("everything goes on as before");
+                if self.announced {
+                    self.manager.tell(&[NotifyState::Ready]);
                 }
-                let gone = old
-                    .netns
-                    .keys()
-                    .filter(|name| !self.desired.netns.contains_key(*name));
-                self.take_down(&gone.cloned().collect());
             }
-            Err(failure) => drop(failure.report()),
         }
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
+    }
+
+    fn change_to(&mut self, desired: Desired) {
+        let old = std::mem::replace(&mut self.desired, desired);
+        let kept = &self.desired.netns;
+        let gone: BTreeSet<_> = old.netns.into_keys().collect();
+        let gone = gone.into_iter().filter(|name| !kept.contains_key(name));
+        let gone: BTreeSet<_> = gone.collect();
+        // First, as what is new may take the place of what goes.
+        self.leave(&gone);
+        self.take_down(&gone);
+        if let Err(failure) = self.bring_up_namespaces() {
+            failure.report();
+        }
+        self.reconcile_forwarders();
+    }
+
+    /// Ends what keeps namespaces alive that are about to go.
+    fn leave(&mut self, gone: &BTreeSet<NetnsName>) {
+        let goes = |netns: &NetnsRef| netns.name().is_some_and(|name| gone.contains(name));
+        let all = std::mem::take(&mut self.forwarders);
+        let (listening, mut others): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|forwarder| goes(&forwarder.netns));
+        for forwarder in &mut others {
+            if goes(&forwarder.forward.netns) {
+                self.draining.extend(forwarder.leave());
+            }
+        }
+        self.forwarders = others;
+        // All connections of these begin in a namespace that goes, wherever they lead.
+        let pids: BTreeSet<_> = listening.iter().filter_map(Forwarder::pid).collect();
+        self.end(listening);
+        self.wait_for_children(|pid, netns| goes(netns) || pids.contains(&pid));
     }
 
     fn reap(&mut self) {
@@ -293,7 +352,7 @@ impl Server {
                 (None, Some(signal)) => format!("was ended by signal {signal}"),
                 (None, None) => continue,
             };
-            if !self.draining.remove(&pid) {
+            if self.draining.remove(&pid).is_none() {
                 self.forwarders
                     .iter_mut()
                     .any(|forwarder| forwarder.ended(pid, &how));
@@ -301,19 +360,20 @@ impl Server {
         }
     }
 
-    /// Ends the forwarders, then takes away the namespaces. A sandbox goes by itself.
-    fn stop(mut self) -> Exit {
-        let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        let forwarders = std::mem::take(&mut self.forwarders);
-        self.draining
-            .extend(forwarders.iter().filter_map(Forwarder::end));
-        self.wait_for_children();
+    /// Ends the forwarders, then takes away those namespaces that `goes` names. A sandbox goes by
+    /// itself.
+    fn stop(mut self, goes: impl Fn(&NetnsName) -> bool) -> Exit {
+        self.manager.tell(&[NotifyState::Stopping]);
+        for mut forwarder in std::mem::take(&mut self.forwarders) {
+            // Dropped at once: its sockets would keep the namespaces alive.
+            self.draining.extend(forwarder.end());
+        }
+        self.wait_for_children(|_, _| true);
         if self.is_sandbox {
             return Exit::Done;
         }
-        let names = self.desired.netns.keys().cloned().collect();
-        let exit = self.take_down(&names);
-        drop(forwarders);
+        let names = self.desired.netns.keys().filter(|name| goes(name));
+        let exit = self.take_down(&names.cloned().collect());
         let state = StateDir::lock();
         drop(self.folder);
         if let Ok(state) = state {
@@ -322,16 +382,23 @@ impl Server {
         exit
     }
 
-    fn wait_for_children(&mut self) {
+    /// Waits until the draining children that `which` picks are gone, and helps after a while.
+    fn wait_for_children(&mut self, which: impl Fn(u32, &NetnsRef) -> bool) {
         let deadline = Instant::now() + STOP_PATIENCE;
         let mut patient = true;
-        while !self.draining.is_empty() {
+        loop {
             self.reap();
+            let left = self
+                .draining
+                .iter()
+                .filter(|(pid, netns)| which(**pid, netns));
+            let left: Vec<u32> = left.map(|(pid, _)| *pid).collect();
+            if left.is_empty() {
+                return;
+            }
             if patient && Instant::now() > deadline {
                 patient = false;
-                self.draining
-                    .iter()
-                    .for_each(|pid| signal(*pid, Signal::KILL));
+                left.iter().for_each(|pid| signal(*pid, Signal::KILL));
             }
             std::thread::sleep(Duration::from_millis(2));
         }

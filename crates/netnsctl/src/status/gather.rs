@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,13 +10,14 @@ use std::time::Duration;
 use netnsctl_forward::Counters;
 use netnsctl_kernel::processes::{self, Depth, Holder};
 use netnsctl_kernel::{names, netns, observe};
+use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
 use netnsctl_model::plan::{self, Plan, Request, text};
 
 use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
-use crate::commands::serve::published;
+use crate::commands::serve::published::{self, ForwardKey, forward_key};
 use crate::output::Failure;
 
 /// How long a forwarder may take to tell its counters; it does so between two packets.
@@ -69,8 +71,8 @@ struct Gathered<'a> {
     observed: &'a Observed,
     plan: &'a Plan,
     processes: BTreeMap<u64, Vec<Holder>>,
-    /// Where forwards tell their counters, by namespace and number.
-    controls: BTreeMap<(String, usize), PathBuf>,
+    /// Where forwards tell their counters.
+    controls: BTreeMap<ForwardKey, PathBuf>,
 }
 
 fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
@@ -79,15 +81,16 @@ fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
     processes::holders(&inodes, Depth::Inside)
 }
 
-fn controls(serve: Option<&published::State>) -> BTreeMap<(String, usize), PathBuf> {
+fn controls(serve: Option<&published::State>) -> BTreeMap<ForwardKey, PathBuf> {
     let forwards = serve.into_iter().flat_map(|state| &state.forwards);
     forwards
-        .map(|f| ((f.netns.clone(), f.number), f.control.clone()))
+        .map(|f| (f.key.clone(), f.control.clone()))
         .collect()
 }
 
 impl Gathered<'_> {
     fn netns(&self, name: &NetnsName) -> Netns {
+        let here = NetnsRef::Named(name.clone());
         let presence = self.observed.netns.get(name);
         let interior = presence.and_then(Presence::interior);
         let declared = self.desired.netns.get(name);
@@ -102,6 +105,7 @@ impl Gathered<'_> {
         };
         let holder_name = declared.map(|netns| &netns.holder.interface);
         let links = interior.map(|interior| &interior.links);
+        let link = |name: &InterfaceName, link| self.link(&here, name, link);
         let mut report = Netns {
             name: name.to_string(),
             state,
@@ -112,7 +116,7 @@ impl Gathered<'_> {
             other_links: Vec::new(),
             routes: interior.map(routes).unwrap_or_default(),
             sysctl_differs: sysctl_differs(declared, interior),
-            forwards: self.forwards(&NetnsRef::Named(name.clone())),
+            forwards: self.forwards(&here),
             processes: interior
                 .map(|interior| self.inside(interior))
                 .unwrap_or_default(),
@@ -120,16 +124,51 @@ impl Gathered<'_> {
             problems: self.problems(name),
         };
         for (interface, observed) in links.into_iter().flatten() {
-            let shown = link(interface, observed);
             if Some(interface) == holder_name || interface.as_str() == "lo" {
                 continue;
             }
+            let shown = link(interface, observed);
             match &observed.peer {
                 Some(peer) => report.veths.push(veth(shown, peer)),
                 None => report.other_links.push(shown),
             }
         }
         report
+    }
+
+    fn link(&self, netns: &NetnsRef, name: &InterfaceName, link: &observed::Link) -> Link {
+        let declared = self.declared_addresses(netns, name);
+        let addresses = link.addresses.iter().map(|observed| &observed.address);
+        let extra = |address: &&InterfaceAddress| {
+            let known = declared.as_ref().is_none_or(|list| list.contains(address));
+            !known && !is_link_local(address)
+        };
+        Link {
+            interface: name.to_string(),
+            kind: link.kind.clone(),
+            up: link.up,
+            carrier: link.carrier,
+            mtu: link.mtu,
+            mac: link.mac.map(|mac| mac.to_string()),
+            addresses: addresses.clone().map(ToString::to_string).collect(),
+            declared: declared.is_some(),
+            extra_addresses: addresses.filter(extra).map(ToString::to_string).collect(),
+        }
+    }
+
+    /// The addresses declared for a link; none if the link is not declared.
+    fn declared_addresses(
+        &self,
+        netns: &NetnsRef,
+        name: &InterfaceName,
+    ) -> Option<&[InterfaceAddress]> {
+        let holder = netns.name().and_then(|name| self.desired.netns.get(name));
+        if let Some(netns) = holder.filter(|netns| netns.holder.interface == *name) {
+            return Some(&netns.holder.address);
+        }
+        let mut ends = self.desired.veths.iter().flat_map(|v| [&v.near, &v.far]);
+        let end = ends.find(|end| end.netns == *netns && end.interface == *name)?;
+        Some(&end.address)
     }
 
     fn inside(&self, interior: &Interior) -> Vec<Process> {
@@ -178,7 +217,7 @@ impl Gathered<'_> {
     }
 
     fn forward(&self, netns: &NetnsRef, number: usize, forward: &desired::Forward) -> Forward {
-        let control = self.controls.get(&(netns.to_string(), number));
+        let control = self.controls.get(&forward_key(netns, forward));
         let counters = control.and_then(|path| ask(path));
         Forward {
             number,
@@ -201,20 +240,9 @@ fn ask(control: &Path) -> Option<Counters> {
     Counters::parse(&text).ok()
 }
 
-fn link(name: &InterfaceName, link: &observed::Link) -> Link {
-    Link {
-        interface: name.to_string(),
-        kind: link.kind.clone(),
-        up: link.up,
-        carrier: link.carrier,
-        mtu: link.mtu,
-        mac: link.mac.map(|mac| mac.to_string()),
-        addresses: link
-            .addresses
-            .iter()
-            .map(|observed| observed.address.to_string())
-            .collect(),
-    }
+/// Whether it is one that the kernel gives every link.
+fn is_link_local(address: &InterfaceAddress) -> bool {
+    matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 fn veth(link: Link, peer: &Peer) -> Veth {

@@ -29,9 +29,14 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
         report
             .home_forwards
             .iter()
-            .for_each(|forward| rows.forward(forward));
+            .for_each(|forward| rows.forward(forward, true));
         text.push_str(&rows.finish());
         text.push('\n');
+    }
+    let mut forwards = report.netns.iter().flat_map(|netns| &netns.forwards);
+    let idle = |forward: &Forward| !forward.running;
+    if report.serve.is_none() && (forwards.any(idle) || report.home_forwards.iter().any(idle)) {
+        text.push_str("no \"netnsctl serve\" runs here to carry the forwards\n");
     }
     if !report.unmanaged.is_empty() {
         let _ = writeln!(text, "not managed here: {}", report.unmanaged.join(", "));
@@ -66,23 +71,13 @@ fn heading(text: &mut String, netns: &Netns, paint: Paint) {
 
 fn netns_rows(rows: &mut Rows, netns: &Netns) {
     if let Some(holder) = &netns.holder {
-        rows.add(
-            "holder",
-            &holder.interface,
-            &link_state(holder),
-            &holder.addresses.join("  "),
-        );
+        rows.link("holder", &holder.interface, holder);
     }
     for veth in &netns.veths {
         rows.veth(veth);
     }
     for link in &netns.other_links {
-        rows.add(
-            "link",
-            &link.interface,
-            &link_state(link),
-            &link.addresses.join("  "),
-        );
+        rows.link("link", &link.interface, link);
     }
     for route in &netns.routes {
         rows.add("route", route, "", "");
@@ -97,7 +92,7 @@ fn netns_rows(rows: &mut Rows, netns: &Netns) {
         );
     }
     for forward in &netns.forwards {
-        rows.forward(forward);
+        rows.forward(forward, netns.inode.is_some());
     }
     let more = netns.processes.len().saturating_sub(PROCESSES_SHOWN);
     for process in netns.processes.iter().take(PROCESSES_SHOWN) {
@@ -146,10 +141,20 @@ impl Rows {
             (Some(netns), Some(interface)) => format!("{} ⇄ {netns}:{interface}", link.interface),
             _ => format!("{} ⇄ (a namespace without a name)", link.interface),
         };
-        self.add("veth", &peer, &link_state(link), &link.addresses.join("  "));
+        self.link("veth", &peer, link);
     }
 
-    fn forward(&mut self, forward: &Forward) {
+    fn link(&mut self, what: &str, name: &str, link: &Link) {
+        let name = if link.declared {
+            name.to_owned()
+        } else {
+            format!("{name} (extra)")
+        };
+        self.add(what, &name, &link_state(link), &addresses(link));
+    }
+
+    /// A forward that listens in a namespace that `is_there`, or was.
+    fn forward(&mut self, forward: &Forward, is_there: bool) {
         let Forward {
             protocol,
             listen,
@@ -159,7 +164,14 @@ impl Rows {
         } = forward;
         let name = format!("{protocol} {listen} → {netns} {connect}");
         match &forward.counters {
-            Some(counters) => self.add("forward", &name, "running", &traffic(protocol, counters)),
+            Some(counters) => {
+                let state = if is_there {
+                    "running"
+                } else {
+                    "running where nobody comes any more"
+                };
+                self.add("forward", &name, state, &traffic(protocol, counters));
+            }
             None => self.add("forward", &name, "not running", ""),
         }
     }
@@ -178,6 +190,20 @@ impl Rows {
             .map(|line| format!("{}\n", line.trim_end()))
             .collect()
     }
+}
+
+/// The addresses, without the link-local ones that the kernel makes up for itself.
+fn addresses(link: &Link) -> String {
+    let own =
+        |address: &&String| link.kind.as_deref() == Some("veth") || !address.starts_with("fe80:");
+    let shown = link.addresses.iter().filter(own).map(|address| {
+        if link.declared && link.extra_addresses.contains(address) {
+            format!("{address} (extra)")
+        } else {
+            address.clone()
+        }
+    });
+    shown.collect::<Vec<_>>().join("  ")
 }
 
 fn link_state(link: &Link) -> String {
@@ -215,7 +241,11 @@ fn traffic(protocol: &str, counters: &Counters) -> String {
         (
             udp.sessions_now,
             udp.sessions_ever,
-            "sessions",
+            if udp.sessions_now == 1 {
+                "session"
+            } else {
+                "sessions"
+            },
             udp.bytes_to_target,
             udp.bytes_to_client,
             lost.collect(),

@@ -48,6 +48,10 @@ pub(crate) struct Link {
     pub(crate) mtu: u32,
     pub(crate) mac: Option<String>,
     pub(crate) addresses: Vec<String>,
+    /// Whether it is declared.
+    pub(crate) declared: bool,
+    /// Those of `addresses` that neither the declaration nor the kernel put there.
+    pub(crate) extra_addresses: Vec<String>,
 }
 
 /// A veth end and where it leads.

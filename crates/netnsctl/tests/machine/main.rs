@@ -11,16 +11,25 @@
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
 mod change;
+mod check;
 mod crash;
 mod drift;
 mod exits;
+mod forward;
 mod holders;
 mod interop;
 mod net;
 mod order;
 mod ownership;
+mod reload;
+mod run;
+mod sandbox;
 mod scale;
+mod serve;
+mod served;
+mod status;
 mod support;
+mod traffic;
 mod up;
 mod veth;
 
@@ -31,18 +40,31 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// A test and its name.
 pub(crate) type Test = (&'static str, fn());
 
+/// Tests that are called what their functions are called.
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => { &[$((stringify!($test), $test as fn())),*] };
+}
+pub(crate) use tests;
+
 /// All tests.
-fn tests() -> Vec<Test> {
+fn all() -> Vec<Test> {
     [
         change::TESTS,
+        check::TESTS,
         crash::TESTS,
         drift::TESTS,
         exits::TESTS,
+        forward::TESTS,
         holders::TESTS,
         interop::TESTS,
         order::TESTS,
         ownership::TESTS,
+        reload::TESTS,
+        run::TESTS,
+        sandbox::TESTS,
         scale::TESTS,
+        serve::TESTS,
+        status::TESTS,
         up::TESTS,
         veth::TESTS,
     ]
@@ -77,7 +99,7 @@ fn main() -> ExitCode {
         let run = move || run_child(name).map_err(Failed::from);
         Trial::test(name, run).with_ignored_flag(available.is_err())
     };
-    let trials = tests().iter().map(trial).collect();
+    let trials = all().iter().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -111,7 +133,7 @@ fn child(name: &str) -> ExitCode {
     if name == PROBE {
         return ExitCode::SUCCESS;
     }
-    let tests = tests();
+    let tests = all();
     let Some((_, test)) = tests.iter().find(|(known, _)| *known == name) else {
         eprintln!("there is no test {name}");
         return ExitCode::FAILURE;

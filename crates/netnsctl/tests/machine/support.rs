@@ -90,6 +90,12 @@ pub(crate) fn configure(text: &str) -> PathBuf {
     file.to_owned()
 }
 
+/// A line for whoever reads why a test failed.
+#[expect(clippy::print_stderr, reason = "stderr of a test is for that")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Waits until `done` gives something, for at most [`PATIENCE`].
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {

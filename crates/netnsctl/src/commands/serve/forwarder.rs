@@ -11,12 +11,13 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{Protocol as ForwardProtocol, bind_listener};
+use netnsctl_forward::{BindError, Protocol as ForwardProtocol, bind_listener};
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::spawn::{self, Activated};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::published::forward_name;
@@ -39,7 +40,8 @@ pub(super) struct Forwarder {
     pub(super) forward: Forward,
     pub(super) control_path: PathBuf,
     listen_netns: Netns,
-    connect_netns: Netns,
+    /// None while the namespace is being taken away.
+    connect_netns: Option<Netns>,
     listener: OwnedFd,
     control: UnixListener,
     child: Child,
@@ -59,16 +61,18 @@ enum Child {
 }
 
 impl Forwarder {
-    /// Makes the sockets: the listener inside its namespace, and one for questions at `control`.
+    /// Makes the sockets: the listener inside its namespace, and one for questions at
+    /// `control_path`. For as long as `patience` the address may still be in use.
     pub(super) fn new(
         netns: NetnsRef,
         number: usize,
         forward: Forward,
         control_path: PathBuf,
+        patience: Duration,
     ) -> Result<Self, Failure> {
         let listen_netns = netns::resolve(&netns)?;
-        let connect_netns = netns::resolve(&forward.netns)?;
-        let listener = listen(&listen_netns, &netns, &forward)?;
+        let connect_netns = Some(netns::resolve(&forward.netns)?);
+        let listener = listen(&listen_netns, &netns, &forward, patience)?;
         let control = UnixListener::bind(&control_path).map_err(|error| {
             let path = control_path.display();
             Failure::failed(format!("cannot listen on {path}: {error}"))
@@ -103,28 +107,42 @@ impl Forwarder {
         &mut self,
         number: usize,
         forward: &Forward,
-    ) -> Result<Option<u32>, Failure> {
+    ) -> Result<Option<(u32, NetnsRef)>, Failure> {
         self.number = number;
-        let connect_netns = netns::resolve(&forward.netns)?;
+        let connect_netns = Some(netns::resolve(&forward.netns)?);
         if self.forward == *forward && self.connect_netns == connect_netns {
             return Ok(None);
         }
+        let old = self.end();
         self.forward = forward.clone();
         self.connect_netns = connect_netns;
-        let old = self.end();
-        self.child = Child::Waiting {
-            until: Instant::now(),
-        };
+        self.pause = FIRST_PAUSE;
         Ok(old)
     }
 
-    /// Tells the child to end and gives its process id.
-    pub(super) fn end(&self) -> Option<u32> {
-        let Child::Running { pid, .. } = self.child else {
-            return None;
-        };
+    /// Lets go of the namespace it connects in, which is about to be taken away.
+    pub(super) fn leave(&mut self) -> Option<(u32, NetnsRef)> {
+        self.connect_netns = None;
+        self.end()
+    }
+
+    /// The child, if it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        match self.child {
+            Child::Running { pid, .. } => Some(pid),
+            Child::Waiting { .. } => None,
+        }
+    }
+
+    /// Tells the child to end. Gives its process id, which this forwarder forgets, and where its
+    /// connections lead.
+    pub(super) fn end(&mut self) -> Option<(u32, NetnsRef)> {
+        let pid = self.pid()?;
         signal(pid, Signal::TERM);
-        Some(pid)
+        self.child = Child::Waiting {
+            until: Instant::now(),
+        };
+        Some((pid, self.forward.netns.clone()))
     }
 
     /// When the child is to be started; none while it runs.
@@ -162,6 +180,7 @@ impl Forwarder {
     }
 
     fn spawn(&self, notify: &Path) -> std::io::Result<u32> {
+        let connect_netns = self.connect_netns.as_ref().ok_or(Errno::NOENT)?;
         let variable = spawn::variable(OsStr::new("NOTIFY_SOCKET"), notify.as_os_str());
         spawn::spawn(&Activated {
             program: c"/proc/self/exe",
@@ -171,7 +190,7 @@ impl Forwarder {
                 ("listen", self.listener.as_fd()),
                 ("control", self.control.as_fd()),
             ],
-            netns: self.connect_netns.as_fd(),
+            netns: connect_netns.as_fd(),
             parent_death_signal: Signal::KILL.as_raw(),
         })
     }
@@ -229,13 +248,35 @@ pub(super) fn signal(pid: u32, signal: Signal) {
     }
 }
 
-fn listen(netns: &Netns, name: &NetnsRef, forward: &Forward) -> Result<OwnedFd, Failure> {
+fn listen(
+    netns: &Netns,
+    name: &NetnsRef,
+    forward: &Forward,
+    patience: Duration,
+) -> Result<OwnedFd, Failure> {
     let protocol = protocol(forward.protocol);
+    let deadline = Instant::now() + patience;
     let listened = netns::within(netns, name.as_str(), || {
         let address = socket_address(&forward.listen)?;
-        bind_listener(protocol, address).map_err(|error| error.to_string())
+        loop {
+            match bind_listener(protocol, address) {
+                // A forwarder that was told to end has not closed it yet.
+                Err(error) if error.errno == Errno::ADDRINUSE && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                result => return result.map_err(|error| cannot_bind(&error)),
+            }
+        }
     })?;
     listened.map_err(|error| Failure::failed(format!("netns \"{name}\": {error}")))
+}
+
+/// Why a listener cannot be had, the kernel's words as in every other message.
+pub(crate) fn cannot_bind(error: &BindError) -> String {
+    let cause = std::io::Error::from(error.errno);
+    let words = netnsctl_sys::errno::Errno::of(&cause);
+    let (step, protocol) = (error.step, error.protocol);
+    format!("cannot {step} for {protocol} {}: {words}", error.address)
 }
 
 /// The forwarder's word for a protocol.

@@ -6,14 +6,19 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use netnsctl_model::name::NetnsRef;
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
 use serde::{Deserialize, Serialize};
 
 use crate::output::Failure;
 
 const FOLDER: &str = "/run/netnsctl/serve";
+
+/// How often, and with what pause between, the lock is asked for before it is somebody's.
+const ATTEMPTS: u32 = 20;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What `serve` tells.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -29,12 +34,26 @@ pub(crate) struct State {
 /// Where the counters of a forward can be asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PublishedForward {
-    /// The namespace it listens in.
-    pub(crate) netns: String,
-    /// Its number there, from 1.
-    pub(crate) number: usize,
+    /// Which it is.
+    pub(crate) key: ForwardKey,
     /// A unix stream socket that answers with one line of JSON.
     pub(crate) control: PathBuf,
+}
+
+/// What makes a forward the one that is declared: the file may have been edited since `serve` read
+/// it, so that its number says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct ForwardKey {
+    /// The namespace it listens in.
+    pub(crate) listen_netns: String,
+    /// `tcp` or `udp`.
+    pub(crate) protocol: String,
+    /// Where it listens.
+    pub(crate) listen: String,
+    /// The namespace it connects in.
+    pub(crate) netns: String,
+    /// Where it connects.
+    pub(crate) connect: String,
 }
 
 /// The folder of this process, locked. Cleared when dropped.
@@ -52,17 +71,22 @@ impl Folder {
             let words = netnsctl_sys::errno::Errno::of(&error).to_string();
             Failure::failed(format!("cannot set up {FOLDER}: {words}"))
         };
-        std::fs::create_dir_all(FOLDER).map_err(trouble)?;
-        let lock = open().map_err(|error| trouble(error.into()))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let pid = read().map_or_else(String::new, |state| format!(" (process {})", state.pid));
-            return Err(
-                Failure::failed(format!("another netnsctl serve{pid} is running here"))
-                    .hint("send it SIGHUP to read its configuration again, or use --sandbox"),
-            );
+        for _ in 0..ATTEMPTS {
+            std::fs::create_dir_all(FOLDER).map_err(trouble)?;
+            let lock = open().map_err(|error| trouble(error.into()))?;
+            // A `serve` that ended meanwhile may have removed the folder that was opened.
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && is_folder(&lock) {
+                clear();
+                return Ok(Self { _lock: lock });
+            }
+            // A `status` takes the lock for a moment, to see whether anybody has it.
+            std::thread::sleep(ATTEMPT_PAUSE);
         }
-        clear();
-        Ok(Self { _lock: lock })
+        let pid = read().map_or_else(String::new, |state| format!(" (process {})", state.pid));
+        Err(
+            Failure::failed(format!("another netnsctl serve{pid} is running here"))
+                .hint("send it SIGHUP to read its configuration again, or use --sandbox"),
+        )
     }
 
     /// The path of a socket in it.
@@ -88,6 +112,14 @@ impl Drop for Folder {
 fn open() -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(CWD, FOLDER, flags, Mode::empty())
+}
+
+/// Whether `open` is what stands at the folder's path.
+fn is_folder(open: &OwnedFd) -> bool {
+    match (fstat(open), stat(FOLDER)) {
+        (Ok(open), Ok(there)) => (open.st_dev, open.st_ino) == (there.st_dev, there.st_ino),
+        _ => false,
+    }
 }
 
 fn clear() {
@@ -133,4 +165,18 @@ pub(crate) fn forward_name(netns: &NetnsRef, forward: &netnsctl_model::desired::
         "{} {} in netns \"{netns}\" to {} in netns \"{}\"",
         forward.protocol, forward.listen, forward.connect, forward.netns
     )
+}
+
+/// How a forward is told apart from others.
+pub(crate) fn forward_key(
+    netns: &NetnsRef,
+    forward: &netnsctl_model::desired::Forward,
+) -> ForwardKey {
+    ForwardKey {
+        listen_netns: netns.to_string(),
+        protocol: forward.protocol.to_string(),
+        listen: forward.listen.to_string(),
+        netns: forward.netns.to_string(),
+        connect: forward.connect.to_string(),
+    }
 }

@@ -1,0 +1,181 @@
+//! `check`: what is wrong with a file, for people and for programs.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{configure, expect, traces};
+use crate::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    every_example_is_right_and_can_be_planned,
+    several_mistakes_are_told_at_once_with_their_places,
+    what_is_right_is_said_in_one_line,
+    mistakes_are_data_for_programs,
+    nothing_of_a_file_reaches_the_terminal_raw,
+    files_mask_one_another_by_name,
+    what_cannot_be_read_is_named,
+];
+
+fn every_example_is_right_and_can_be_planned() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let files = fs::read_dir(folder).expect("there are examples").flatten();
+    let files = files.map(|entry| entry.path().display().to_string());
+    let files: Vec<_> = files
+        .filter(|path| path.ends_with(".toml") || path.ends_with(".json"))
+        .collect();
+    assert!(!files.is_empty());
+    let before = traces();
+    for file in &files {
+        let ran = expect(0, &["check", file]);
+        assert!(
+            ran.stdout.starts_with("ok: 1 file, "),
+            "{file}: {}",
+            ran.stdout
+        );
+        assert_eq!(ran.stderr, "", "{file}");
+        let plan = expect(3, &["plan", "--exit-code", "--config", file]).stdout;
+        assert!(plan.contains("+ network namespace"), "{file}: {plan}");
+    }
+    assert_eq!(traces(), before);
+}
+
+const WRONG: &str = "[netns.office]\nadress = []\nipv4_forwarding = \"yes\"\n\
+                     [[netns.office.veth]]\nnetns = \"lab\"\nmtu = 60\n";
+
+fn several_mistakes_are_told_at_once_with_their_places() {
+    let file = configure(WRONG).display().to_string();
+    let ran = expect(2, &["check"]);
+    assert_eq!(ran.stdout, "");
+    for part in ["adress", "address", "\"yes\"", "lab", "60", "4 mistakes"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    for place in ["2:1", "3:19", "5:9", "6:7"] {
+        assert!(
+            ran.stderr.contains(&format!("{file}:{place}")),
+            "{place}: {}",
+            ran.stderr
+        );
+    }
+    assert!(!ran.stderr.contains('\x1b'), "colour is for terminals");
+    for command in ["up", "plan", "serve"] {
+        assert_eq!(expect(2, &[command]).stderr, ran.stderr);
+    }
+}
+
+fn what_is_right_is_said_in_one_line() {
+    configure("[netns.office]\n[[netns.office.veth]]\n");
+    let ran = expect(0, &["check"]);
+    assert_eq!(
+        ran.stdout,
+        "ok: 1 file, 1 namespace, 1 veth pair, 0 forwards\n"
+    );
+    assert_eq!(ran.stderr, "");
+}
+
+fn mistakes_are_data_for_programs() {
+    let file = configure(WRONG).display().to_string();
+    let ran = expect(2, &["check", "--json"]);
+    assert_eq!(ran.stderr, "");
+    let data: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(data["ok"], false);
+    let all = data["diagnostics"].as_array().expect("a list");
+    assert_eq!(all.len(), 4, "{data:#}");
+    let places: Vec<_> = all
+        .iter()
+        .map(|one| {
+            (
+                one["line"].as_u64().unwrap(),
+                one["column"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(places, [(2, 1), (3, 19), (5, 9), (6, 7)]);
+    for one in all {
+        assert_eq!(one["file"], file.as_str());
+        assert_eq!(one["severity"], "error");
+        assert!(one["message"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(
+            one["hint"].as_str().is_some_and(|text| !text.is_empty()),
+            "{one:#}"
+        );
+    }
+    configure("[netns.office]\n");
+    let data = expect(0, &["check", "--json"]).stdout;
+    let data: Value = serde_json::from_str(&data).expect("JSON");
+    assert_eq!(data, serde_json::json!({"ok": true, "diagnostics": []}));
+}
+
+/// Whether a terminal would take part of `text` for an order.
+fn is_plain(text: &str) -> bool {
+    text.chars()
+        .all(|c| c == '\n' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)))
+}
+
+fn nothing_of_a_file_reaches_the_terminal_raw() {
+    let odd = "\u{1b}[31mred\u{7}\u{202e}";
+    let name = format!("/etc/netnsctl/{odd}.toml");
+    fs::create_dir_all("/etc/netnsctl").expect("/etc is ours");
+    fs::write(
+        &name,
+        format!("[netns.\"{odd}\"]\n\"{odd}\" = \"{odd}\" # {odd}\n"),
+    )
+    .expect("it is ours");
+    let ran = expect(2, &["check"]);
+    assert!(is_plain(&ran.stderr), "{:?}", ran.stderr);
+    assert!(is_plain(&expect(2, &["check", "--json"]).stdout));
+    for arguments in [
+        &["check", "/nowhere/\u{1b}[31m.toml"][..],
+        &["check", "/nowhere/\u{1b}[31m.txt"],
+        &["status", odd],
+        &["up", odd],
+        &["plan", odd],
+        &["down", odd],
+    ] {
+        let ran = expect(2, arguments);
+        assert!(is_plain(&ran.stderr), "{arguments:?}: {:?}", ran.stderr);
+    }
+    let empty = format!("/etc/netnsctl/{odd}");
+    fs::create_dir(&empty).expect("it is ours");
+    assert!(is_plain(&expect(2, &["check", &empty]).stderr));
+    let error = expect(125, &["run", odd, "true"]).stderr;
+    assert!(is_plain(&error), "{error:?}");
+}
+
+fn files_mask_one_another_by_name() {
+    configure("[netns.one]\n");
+    fs::create_dir_all("/run/netnsctl/conf").expect("/run is ours");
+    fs::write(
+        "/run/netnsctl/conf/test.toml",
+        "[netns.masked]\nadress = 1\n",
+    )
+    .expect("it is ours");
+    fs::write("/run/netnsctl/conf/more.json", "{\"netns\": {\"two\": {}}}").expect("it is ours");
+    fs::write("/run/netnsctl/conf/ignored.txt", "nonsense").expect("it is ours");
+    let plan = expect(0, &["plan"]).stdout;
+    assert!(
+        plan.contains("netns one\n") && plan.contains("netns two\n"),
+        "{plan}"
+    );
+    assert!(!plan.contains("masked"), "{plan}");
+    fs::write("/run/netnsctl/conf/third.toml", "[netns.two]\n").expect("it is ours");
+    let error = expect(2, &["check"]).stderr;
+    assert!(
+        error.contains("more.json") && error.contains("third.toml"),
+        "{error}"
+    );
+}
+
+fn what_cannot_be_read_is_named() {
+    let error = expect(2, &["check", "/nowhere.toml"]).stderr;
+    assert!(error.contains("/nowhere.toml"), "{error}");
+    assert!(error.contains("(ENOENT)"), "{error}");
+    let error = expect(2, &["check"]).stderr;
+    assert!(error.contains("there is no configuration"), "{error}");
+    assert!(error.contains("hint: "), "{error}");
+    configure("");
+    let wrong = Path::new("/etc/netnsctl/bytes.toml");
+    fs::write(wrong, b"[netns.\xff]\n").expect("/etc is ours");
+    assert!(expect(2, &["check"]).stderr.contains("bytes.toml:1"));
+}

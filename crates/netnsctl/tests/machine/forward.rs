@@ -1,0 +1,183 @@
+//! `forward` by hand, and with sockets of another service manager.
+
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::served::{is_alive, send, status};
+use crate::support::{PATIENCE, Ran, command, configure, eventually, expect, netnsctl};
+use crate::traffic::{
+    connect, expect_answer, expect_datagram, expect_end, listen, serve_tcp, serve_udp, try_connect,
+};
+use crate::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    by_hand_it_carries_tcp_and_udp_between_namespaces,
+    what_is_typed_wrong_is_said_with_a_hint,
+    a_service_manager_may_pass_the_socket,
+    sigterm_lets_connections_end,
+];
+
+fn two_namespaces() {
+    configure("[netns.left]\n[netns.right]\n");
+    expect(0, &["up", "--quiet"]);
+}
+
+/// Starts `command` and waits until it is ready.
+fn ready(mut command: Command) -> Child {
+    let path = "/run/test-forward";
+    let socket = UnixDatagram::bind(path).expect("/run is ours");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let child = command
+        .env("NOTIFY_SOCKET", path)
+        .spawn()
+        .expect("it starts");
+    let mut buffer = [0; 100];
+    let count = socket.recv(&mut buffer).expect("it is ready");
+    assert_eq!(&buffer[..count], b"READY=1\n");
+    child
+}
+
+fn by_hand_it_carries_tcp_and_udp_between_namespaces() {
+    two_namespaces();
+    serve_tcp("right", "[::1]:2001", "tcp ");
+    serve_udp("right", "[::1]:2001", "udp ");
+    let words = [
+        "forward",
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--listen",
+        "tcp:[::1]:1002",
+        "--listen",
+        "udp:127.0.0.1:1003",
+        "--listen-netns",
+        "left",
+        "--connect",
+        "[::1]:2001",
+        "--connect-netns",
+        "right",
+    ];
+    let mut forward = ready(netnsctl(&words));
+    for address in ["127.0.0.1:1001", "[::1]:1002"] {
+        expect_answer(&mut connect("left", address), "tcp ", address);
+    }
+    expect_datagram("left", "127.0.0.1:0", "127.0.0.1:1003", "udp ");
+    assert!(try_connect("default", "127.0.0.1:1001").is_err());
+    assert_eq!(status(forward.id(), "CapEff").unwrap(), "0000000000000000");
+    assert_eq!(status(forward.id(), "NoNewPrivs").unwrap(), "1");
+    send(forward.id(), Signal::INT);
+    assert_eq!(forward.wait().unwrap().code(), Some(0));
+}
+
+fn what_is_typed_wrong_is_said_with_a_hint() {
+    two_namespaces();
+    let good = [
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--connect",
+        "127.0.0.1:80",
+    ];
+    let cases: &[(&[&str], &str)] = &[
+        (&["--connect", "127.0.0.1:80"], "nothing to listen on"),
+        (
+            &["--listen", "127.0.0.1:80", "--connect", "127.0.0.1:80"],
+            "PROTOCOL:ADDRESS:PORT",
+        ),
+        (
+            &["--listen", "sctp:127.0.0.1:80", "--connect", "127.0.0.1:80"],
+            "sctp",
+        ),
+        (
+            &["--listen", "tcp:localhost:80", "--connect", "127.0.0.1:80"],
+            "localhost",
+        ),
+        (
+            &["--listen", "tcp:127.0.0.1:80", "--connect", "127.0.0.1"],
+            "127.0.0.1",
+        ),
+        (&["--listen-netns", "a/b"], "a/b"),
+        (&["--connect-netns", ".."], ".."),
+        (&["--connect-timeout", "fast"], "fast"),
+        (&["--udp-timeout", "-3s"], "3s"),
+    ];
+    for (words, part) in cases {
+        let more: &[&str] = if words.contains(&"--connect") {
+            &[]
+        } else {
+            &good
+        };
+        let error = expect(2, &[&["forward"], more, words].concat()).stderr;
+        assert!(error.contains(part), "{words:?}: {error}");
+        let has_hint = error.contains("hint: ") || error.contains("--help");
+        assert!(has_hint, "{words:?}: {error}");
+    }
+    let error = expect(
+        1,
+        &[&["forward"], &good[..], &["--listen-netns", "nowhere"]].concat(),
+    );
+    assert!(error.stderr.contains("\"nowhere\""), "{}", error.stderr);
+    let _taken = listen("default", "127.0.0.1:1001");
+    let error = expect(1, &[&["forward"], &good[..]].concat()).stderr;
+    assert!(
+        error.contains("127.0.0.1:1001: Address already in use (EADDRINUSE)"),
+        "{error}"
+    );
+}
+
+fn a_service_manager_may_pass_the_socket() {
+    two_namespaces();
+    serve_tcp("right", "127.0.0.1:2001", "tcp ");
+    let listener = listen("left", "127.0.0.1:1001");
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+    // A shell knows the process id that the program will have.
+    let script = format!(
+        "exec 3<&{}; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" forward --connect 127.0.0.1:2001 \
+         --connect-netns right",
+        listener.as_raw_fd()
+    );
+    let mut shell = command("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_netnsctl")]);
+    let mut forward = ready(shell);
+    expect_answer(&mut connect("left", "127.0.0.1:1001"), "tcp ", "hello");
+    forward.kill().unwrap();
+    forward.wait().unwrap();
+    // The manager has the socket still: who connects now waits for the next one.
+    assert!(try_connect("left", "127.0.0.1:1001").is_ok());
+
+    let mut stranger = netnsctl(&["forward", "--connect", "127.0.0.1:2001"]);
+    let stranger = stranger.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
+    let ran = Ran::of(stranger.stdin(Stdio::null()).output().unwrap());
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+}
+
+fn sigterm_lets_connections_end() {
+    two_namespaces();
+    serve_tcp("right", "127.0.0.1:2001", "tcp ");
+    let words = [
+        "forward",
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--listen-netns",
+        "left",
+        "--connect",
+        "127.0.0.1:2001",
+        "--connect-netns",
+        "right",
+        "--drain",
+        "1h",
+    ];
+    let mut forward = ready(netnsctl(&words));
+    let mut client = connect("left", "127.0.0.1:1001");
+    expect_answer(&mut client, "tcp ", "before");
+    send(forward.id(), Signal::TERM);
+    eventually("a closed port", || {
+        try_connect("left", "127.0.0.1:1001").err()
+    });
+    expect_answer(&mut client, "tcp ", "after");
+    assert!(is_alive(forward.id()));
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    expect_end(&mut client);
+    assert_eq!(forward.wait().unwrap().code(), Some(0));
+}
