@@ -25,7 +25,7 @@ const NOBODY: u32 = 65_534;
 /// by threads it makes later, so call it before any other exists. Call it after everything that
 /// needs privileges: binding, entering namespaces, opening the control socket.
 ///
-/// Root becomes [`NOBODY`], unless a user namespace has no such user: there, root owns nothing
+/// Root becomes nobody (65534), unless a user namespace has no such user: there, root owns nothing
 /// outside. A signal asked for at the parent's death is kept, which a change of user otherwise
 /// takes back.
 ///

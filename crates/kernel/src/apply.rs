@@ -6,6 +6,7 @@
 //! next `up` finds the rest of the way.
 
 mod netns;
+mod refusal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,6 @@ use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::observed::Record;
 use netnsctl_model::plan::{Action, LinkPlace, Plan, Step};
 use netnsctl_netlink::{Batch, NewLink, NewVeth, Route, VethEnd};
-use rustix::io::Errno;
 use std::os::fd::AsFd;
 
 use crate::error::Error;
@@ -23,7 +23,8 @@ use crate::processes::Holder;
 use crate::state_dir::StateDir;
 use crate::{etc, names, sysctl, teardown};
 
-use netns::{Context, OpenNetns};
+use netns::{Context, FarEnd, OpenNetns};
+use refusal::{attempt, hint, is_link_local, tolerance};
 
 /// What came of a plan.
 #[derive(Debug, Default)]
@@ -54,25 +55,6 @@ pub fn apply(plan: &Plan, home: &Netns, state: &StateDir) -> Outcome {
     wander(|wanderer| Executor::new(plan, home, state, wanderer).run())
 }
 
-/// What the kernel may answer to a request because its aim is reached already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tolerance {
-    Nothing,
-    AlreadyThere,
-    AlreadyGone,
-}
-
-impl Tolerance {
-    fn covers(self, errno: i32) -> bool {
-        let is = |candidates: &[Errno]| candidates.iter().any(|e| e.raw_os_error() == errno);
-        match self {
-            Self::Nothing => false,
-            Self::AlreadyThere => is(&[Errno::EXIST]),
-            Self::AlreadyGone => is(&[Errno::NODEV, Errno::SRCH, Errno::ADDRNOTAVAIL]),
-        }
-    }
-}
-
 struct Executor<'a> {
     plan: &'a Plan,
     home: &'a Netns,
@@ -80,6 +62,8 @@ struct Executor<'a> {
     wanderer: &'a mut Wanderer,
     open: OpenNetns,
     failed: BTreeSet<NetnsName>,
+    /// Veth ends made so far.
+    made: BTreeSet<LinkPlace>,
     folder_is_set_up: bool,
     outcome: Outcome,
 }
@@ -98,6 +82,7 @@ impl<'a> Executor<'a> {
             wanderer,
             open: OpenNetns::default(),
             failed: BTreeSet::new(),
+            made: BTreeSet::new(),
             folder_is_set_up: false,
             outcome: Outcome::default(),
         }
@@ -111,7 +96,10 @@ impl<'a> Executor<'a> {
                 self.outcome.done.insert(number);
                 if let Err(error) = self.carry_out(number, step) {
                     self.outcome.done.remove(&number);
-                    self.fail(&step.of, error.to_string(), error.hint());
+                    // It may only follow from a refusal that was waiting to be heard.
+                    if !self.failed.contains(&step.of) {
+                        self.fail(&step.of, error.to_string(), error.hint());
+                    }
                 }
             }
             for netns in last_use.get(&number).into_iter().flatten() {
@@ -185,7 +173,13 @@ impl<'a> Executor<'a> {
             }
             Action::AddAddress { link, address, .. } => {
                 let index = self.index(link)?;
+                // An earlier step may have let IPv6 in, upon which the kernel made the link-local
+                // address, and that cannot be used before duplicate-address detection is over.
+                let kernel_may_have_made_it = is_link_local(address) && !self.made.contains(link);
                 self.queue(number, &link.netns, |batch| {
+                    if kernel_may_have_made_it {
+                        batch.delete_address(index, address.ip(), address.prefix_len());
+                    }
                     batch.add_address(index, address.ip(), address.prefix_len());
                 })
             }
@@ -264,6 +258,10 @@ impl<'a> Executor<'a> {
         let far_netns = self.context(&far.netns)?.handle()?;
         let end = |end: &netnsctl_model::desired::VethEnd| (end.interface.clone(), end.mac.0);
         let ((near_name, near_mac), (far_name, far_mac)) = (end(near), end(far));
+        self.made.extend([near, far].map(|end| LinkPlace {
+            netns: end.netns.clone(),
+            interface: end.interface.clone(),
+        }));
         self.queue(number, &near.netns, |batch| {
             batch.create_veth(NewVeth {
                 near: VethEnd {
@@ -288,9 +286,12 @@ impl<'a> Executor<'a> {
             .peer_index(near.interface.as_str())?;
         let far_context = self.context(&far.netns)?;
         far_context.learn_index(far.interface.as_str(), far_index);
-        self.queue(number, &far.netns, |batch| {
-            batch.set_link_up(far_name.as_str())
-        })
+        far_context.set_up_last.push(FarEnd {
+            step: number,
+            interface: far_name,
+            near: near.netns.clone(),
+        });
+        Ok(())
     }
 
     /// Adds a request to what is to be sent to `netns`.
@@ -301,8 +302,10 @@ impl<'a> Executor<'a> {
         add: impl FnOnce(&mut Batch),
     ) -> Result<(), Error> {
         let context = self.context(netns)?;
+        let before = context.batch.len();
         add(&mut context.batch);
-        context.steps.push(number);
+        let added = context.batch.len() - before;
+        context.steps.extend(std::iter::repeat_n(number, added));
         Ok(())
     }
 
@@ -362,8 +365,24 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Sends what waits for `netns` and notes which steps the kernel refused.
+    /// Sends what waits for `netns`, then sets the far ends of new veths up there. With that both
+    /// ends get a carrier, and the kernel gives a link-local address to an end that has none, which
+    /// cannot be used before a second of duplicate-address detection: ours must be there first.
     fn flush(&mut self, netns: &NetnsRef) {
+        for end in self.open.take_far_ends(netns) {
+            self.send(&end.near);
+            if self.failed.contains(&self.plan.steps[end.step].of) {
+                continue;
+            }
+            let name = end.interface.as_str();
+            // The namespace is open: something waited for it.
+            let _ = self.queue(end.step, netns, |batch| batch.set_link_up(name));
+        }
+        self.send(netns);
+    }
+
+    /// Sends what waits for `netns` and notes which steps the kernel refused.
+    fn send(&mut self, netns: &NetnsRef) {
         let Some((results, steps)) = self.open.commit(netns) else {
             return;
         };
@@ -400,73 +419,6 @@ impl<'a> Executor<'a> {
             message,
             hint,
         });
-    }
-}
-
-fn tolerance(action: &Action) -> Tolerance {
-    match action {
-        Action::AddAddress { .. } | Action::AddRoute { again: true, .. } => Tolerance::AlreadyThere,
-        Action::DeleteLink { .. } | Action::RemoveAddress { .. } | Action::RemoveRoute { .. } => {
-            Tolerance::AlreadyGone
-        }
-        _ => Tolerance::Nothing,
-    }
-}
-
-/// What was tried, for the front of an error.
-fn attempt(step: &Step) -> String {
-    let of = step.of.as_str();
-    match &step.action {
-        Action::CreateVeth { pair } => format!(
-            "cannot create veth \"{}\" in netns \"{}\" with \"{}\" in netns \"{}\"",
-            pair.near.interface, pair.near.netns, pair.far.interface, pair.far.netns
-        ),
-        Action::CreateHolder { interface, kind } => {
-            format!(
-                "cannot create {} link \"{interface}\" in netns \"{of}\"",
-                kind.as_str()
-            )
-        }
-        Action::AddAddress { link, address, .. } => {
-            format!(
-                "cannot add address {address} to \"{}\" in netns \"{}\"",
-                link.interface, link.netns
-            )
-        }
-        Action::AddRoute { route, .. } => {
-            format!(
-                "cannot add route {} in netns \"{of}\"",
-                netnsctl_model::plan::text::route(route)
-            )
-        }
-        action => {
-            let verb = match action.change() {
-                netnsctl_model::plan::text::Change::Add => "add",
-                netnsctl_model::plan::text::Change::Modify => "change",
-                netnsctl_model::plan::text::Change::Remove => "remove",
-            };
-            format!("cannot {verb} {} in netns \"{of}\"", action.describe(of))
-        }
-    }
-}
-
-fn hint(action: &Action, errno: i32) -> Option<String> {
-    let is = |candidate: Errno| candidate.raw_os_error() == errno;
-    match action {
-        Action::CreateHolder { kind, .. } if is(Errno::OPNOTSUPP) => Some(format!(
-            "this kernel has no {} links; interface_kind = \"auto\" takes one it has",
-            kind.as_str()
-        )),
-        Action::AddRoute { .. } if is(Errno::NETUNREACH) || is(Errno::HOSTUNREACH) => {
-            Some("the gateway is in no subnet of this namespace's addresses".to_owned())
-        }
-        Action::CreateVeth { .. } if is(Errno::EXIST) => {
-            Some("a link of that name appeared meanwhile; run \"netnsctl up\" again".to_owned())
-        }
-        _ if is(Errno::PERM) => {
-            Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
-        }
-        _ => None,
     }
 }
 

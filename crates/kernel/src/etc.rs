@@ -103,12 +103,18 @@ fn host_nsswitch() -> Result<Option<String>, Error> {
     }
 }
 
-/// Makes a folder. One that is there is success.
+/// Makes a folder of /etc/netns. One that is there is success.
 pub(crate) fn make_directory(path: &str) -> Result<(), Error> {
-    match mkdirat(CWD, path, Mode::from_raw_mode(0o755)) {
+    let make = |path: &str| match mkdirat(CWD, path, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(error).context("create", path),
-    }
+        result => result,
+    };
+    let made = match make(path) {
+        // The namespace that was to make it failed.
+        Err(Errno::NOENT) => make(ETC_NETNS).and_then(|()| make(path)),
+        result => result,
+    };
+    made.context("create", path)
 }
 
 /// Writes one of our files, unless the user put one there meanwhile.

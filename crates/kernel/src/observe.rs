@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
 use netnsctl_model::address::{InterfaceAddress, MacAddress};
-use netnsctl_model::desired::{Desired, HolderChoice, Route};
+use netnsctl_model::desired::{Desired, HolderChoice, HolderKind, Route};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{
     Identity, Interior, Link, Observed, ObservedAddress, ObservedRoute, Peer, Presence, Record,
@@ -244,8 +244,9 @@ impl Survey {
             .filter(|(name, _)| request.covers(name))
             .any(|(name, netns)| {
                 let interior = observed.netns.get(name).and_then(Presence::interior);
-                let has_holder =
-                    interior.is_some_and(|i| i.links.contains_key(&netns.holder.interface));
+                let link = interior.and_then(|i| i.links.get(&netns.holder.interface));
+                let kind = link.and_then(|link| link.kind.as_deref());
+                let has_holder = kind.is_some_and(|kind| HolderKind::parse(kind).is_some());
                 netns.holder.kind == HolderChoice::Auto && !has_holder
             })
     }

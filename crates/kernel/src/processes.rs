@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 /// How a process holds a namespace.
@@ -45,6 +46,7 @@ pub fn holders(inodes: &BTreeSet<u64>, depth: Depth) -> BTreeMap<u64, Vec<Holder
     if inodes.is_empty() {
         return found;
     }
+    let device = stat("/proc/self/ns/net").map_or(0, |found| found.0);
     for pid in process_ids() {
         let mut holds: BTreeMap<u64, Hold> = BTreeMap::new();
         let mut note = |inode: u64, hold: Hold| {
@@ -56,7 +58,7 @@ pub fn holders(inodes: &BTreeSet<u64>, depth: Depth) -> BTreeMap<u64, Vec<Holder
             note(inode, Hold::Inside);
         }
         if depth == Depth::Everything {
-            for inode in links_in(&format!("/proc/{pid}/fd")) {
+            for inode in descriptors(pid, device) {
                 note(inode, Hold::Descriptor);
             }
             for inode in mounts(pid, &mut mounts_seen) {
@@ -99,10 +101,24 @@ fn inside(pid: u32, depth: Depth) -> Vec<u64> {
     }
 }
 
-fn links_in(folder: &str) -> Vec<u64> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.filter_map(|entry| entry.path().to_str().map(str::to_owned));
-    paths.filter_map(|path| link_inode(&path)).collect()
+/// The inodes of the namespace files, on `device`, that a process has open. Their links say
+/// `net:[NUMBER]` only where they were opened in /proc; after an open(2) of a name it is that name,
+/// as that process sees it.
+fn descriptors(pid: u32, device: u64) -> Vec<u64> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd"));
+    let paths = entries.into_iter().flatten().flatten();
+    let found = paths.filter_map(|entry| stat(entry.path().to_str()?));
+    let of_device = found.filter(|(found, _)| *found == device);
+    of_device.map(|(_, inode)| inode).collect()
+}
+
+/// Device and inode of what `path` leads to. No server of a remote file system is asked.
+fn stat(path: &str) -> Option<(u64, u64)> {
+    let found = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::INO).ok()?;
+    Some((
+        makedev(found.stx_dev_major, found.stx_dev_minor),
+        found.stx_ino,
+    ))
 }
 
 /// The number in a link to `net:[NUMBER]`.

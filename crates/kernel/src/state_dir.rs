@@ -1,5 +1,6 @@
 //! `/run/netnsctl`: the lock that orders whoever changes something, and the records.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -72,8 +73,14 @@ impl StateDir {
         Ok(())
     }
 
-    /// Removes the folder if nothing is left in it. Whoever waits for its lock makes a new one.
+    /// Removes the folder if nothing is left in it but what a kill left of records that were being
+    /// written. Whoever waits for its lock makes a new one.
     pub fn remove_if_empty(self) {
+        let entries = Dir::read_from(&self.folder).into_iter().flatten().flatten();
+        // Records are written under the lock, so none of them is still in the making.
+        for file in entries.filter(|entry| is_temporary_record(entry.file_name())) {
+            let _ = unlinkat(&self.folder, file.file_name(), AtFlags::empty());
+        }
         let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
     }
 }
@@ -118,6 +125,14 @@ fn file_name(name: &NetnsName) -> String {
 
 fn record_path(name: &NetnsName) -> String {
     format!("{RUN_NETNSCTL}/{name}.json")
+}
+
+fn is_temporary_record(file: &CStr) -> bool {
+    let name = file.to_str().ok().and_then(|file| {
+        let record = file.strip_prefix('.')?.strip_suffix(".new")?;
+        record.strip_suffix(".json")
+    });
+    name.is_some_and(|name| NetnsName::parse(name).is_ok())
 }
 
 /// The name a file has while it is being written.

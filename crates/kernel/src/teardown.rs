@@ -67,6 +67,30 @@ struct FarEnd {
     held: bool,
 }
 
+/// All recorded veths by the namespaces they have an end in, whichever of the two declared them.
+struct Ends<'a>(BTreeMap<&'a NetnsRef, Vec<(&'a End, &'a End)>>);
+
+/// A veth end by its place.
+type End = (NetnsRef, InterfaceName);
+
+impl<'a> Ends<'a> {
+    fn of(records: &'a BTreeMap<NetnsName, Record>) -> Self {
+        let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for pair in records.values().flat_map(|record| &record.applied.veths) {
+            for (own, other) in [(&pair.near, &pair.far), (&pair.far, &pair.near)] {
+                ends.entry(&own.0).or_default().push((own, other));
+            }
+        }
+        Self(ends)
+    }
+
+    /// The ends in `name`, each with the other end of its pair.
+    fn within(&self, name: &NetnsName) -> &[(&'a End, &'a End)] {
+        let here = NetnsRef::Named(name.clone());
+        self.0.get(&here).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Takes away the namespaces `names` of which there is a record, and all that was made for them.
 /// What is gone already is success. Goes on past every failure.
 ///
@@ -81,28 +105,33 @@ pub fn down(
         .iter()
         .filter_map(|name| Some((name, records.get(name)?)))
         .collect();
+    let ends = Ends::of(&records);
     let mut report = Report::default();
-    let present = present(&ours, &mut report);
+    let present = present(&ours, &ends, &mut report);
     if options.kill {
         end_processes(&present, &mut report);
     }
-    find_holders(&present, &mut report);
+    let mounted = find_holders(&present, &mut report);
     for name in present.keys() {
         match names::unpublish(name) {
             Ok(()) => report.removed.push((*name).clone()),
             Err(error) => report.failures.push(error.to_string()),
         }
     }
+    if mounted {
+        find_mounts_elsewhere(&present, &mut report);
+    }
     for name in ours.keys().filter(|name| !present.contains_key(*name)) {
         // What a kill between the two steps of making or removing a name leaves.
         match names::remove_stale(name) {
             Ok(()) => report.already_gone.push((*name).clone()),
-            // A namespace of that name that somebody else made.
-            Err(_) => report.already_gone.push((*name).clone()),
+            // A namespace of that name that somebody else made, which has been said.
+            Err(_) if names::open(name).is_ok() => {}
+            Err(error) => report.failures.push(error.to_string()),
         }
     }
-    let ends = far_ends(&ours, &present, &report.held);
-    match ends.and_then(|ends| remove_far_ends(ends, options)) {
+    let far = far_ends(&ours, &ends, &present, &report.held);
+    match far.and_then(|far| remove_far_ends(far, options)) {
         Ok(()) => {}
         Err(error) => report.failures.push(error.to_string()),
     }
@@ -118,12 +147,13 @@ pub fn down(
 /// Those of `ours` that are there and are what the record speaks of.
 fn present<'a>(
     ours: &BTreeMap<&'a NetnsName, &Record>,
+    ends: &Ends<'_>,
     report: &mut Report,
 ) -> BTreeMap<&'a NetnsName, Present> {
     wander(|wanderer| {
         let mut present = BTreeMap::new();
         for (name, record) in ours {
-            match look(wanderer, name, record) {
+            match look(wanderer, name, record, ends.within(name)) {
                 Ok(Some(found)) => drop(present.insert(*name, found)),
                 Ok(None) => report.failures.push(format!(
                     "netns \"{name}\" is not the one netnsctl made; it is left alone"
@@ -141,6 +171,7 @@ fn look(
     wanderer: &mut Wanderer,
     name: &NetnsName,
     record: &Record,
+    ends: &[(&End, &End)],
 ) -> Result<Option<Present>, Error> {
     let netns = Netns::named(name)?;
     let noted = record.identity;
@@ -153,13 +184,6 @@ fn look(
     if noted.cookie.is_some() && found.is_some() && noted.cookie != found {
         return Ok(None);
     }
-    let here = NetnsRef::Named(name.clone());
-    let ends = record.applied.veths.iter().flat_map(|pair| {
-        [(&pair.near, &pair.far), (&pair.far, &pair.near)]
-            .into_iter()
-            .filter(|(own, _)| own.0 == here)
-    });
-    let ends: Vec<_> = ends.collect();
     if ends.is_empty() {
         return Ok(Some(Present {
             inode: netns.inode,
@@ -169,7 +193,7 @@ fn look(
     let links = socket
         .links()
         .in_netns("list the links of", name.as_str())?;
-    let far = ends.into_iter().filter_map(|(own, other)| {
+    let far = ends.iter().filter_map(|(own, other)| {
         let link = links.iter().find(|link| link.name == own.1.as_str())?;
         (link.kind.as_deref() == Some("veth")).then_some(())?;
         Some((other.0.clone(), link.peer_index?))
@@ -180,21 +204,36 @@ fn look(
     }))
 }
 
-fn find_holders(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
-    let inodes: BTreeSet<u64> = present.values().map(|present| present.inode).collect();
-    let mut holders = processes::holders(&inodes, Depth::Everything);
-    for (name, Present { inode, .. }) in present {
-        // A shared mount goes everywhere with the name; only a private copy of it stays, and
-        // which it is shows when the name is gone.
-        let found = holders.remove(inode).unwrap_or_default();
-        let found: Vec<_> = found
-            .into_iter()
-            .filter(|h| h.hold != Hold::Mount)
-            .collect();
-        if !found.is_empty() {
-            report.held.insert((*name).clone(), found);
+/// Notes who holds what goes. True if mount namespaces other than ours have mounts of it: those
+/// at the name go with it, those elsewhere stay, and which they are shows when the name is gone.
+fn find_holders(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) -> bool {
+    let (mounts, others) = holders_of(present)
+        .into_iter()
+        .partition::<Vec<_>, _>(|(_, holder)| holder.hold == Hold::Mount);
+    for (name, holder) in others {
+        report.held.entry(name).or_default().push(holder);
+    }
+    !mounts.is_empty()
+}
+
+/// Notes in whose mount namespace there still are mounts of what has no name any more.
+fn find_mounts_elsewhere(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
+    for (name, holder) in holders_of(present) {
+        if holder.hold == Hold::Mount {
+            report.held.entry(name).or_default().push(holder);
         }
     }
+}
+
+fn holders_of(present: &BTreeMap<&NetnsName, Present>) -> Vec<(NetnsName, Holder)> {
+    let inodes: BTreeSet<u64> = present.values().map(|present| present.inode).collect();
+    let mut holders = processes::holders(&inodes, Depth::Everything);
+    let mut found = Vec::new();
+    for (name, Present { inode, .. }) in present {
+        let of_this = holders.remove(inode).unwrap_or_default();
+        found.extend(of_this.into_iter().map(|holder| ((*name).clone(), holder)));
+    }
+    found
 }
 
 /// Ends the processes inside `present`: asks, waits, then does not ask.
@@ -233,6 +272,7 @@ fn end_processes(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
 /// The veth ends outside the namespaces that go, by the namespace they are in.
 fn far_ends(
     ours: &BTreeMap<&NetnsName, &Record>,
+    recorded: &Ends<'_>,
     present: &BTreeMap<&NetnsName, Present>,
     held: &BTreeMap<NetnsName, Vec<Holder>>,
 ) -> Result<BTreeMap<NetnsRef, Vec<FarEnd>>, Error> {
@@ -248,12 +288,10 @@ fn far_ends(
         }
     }
     let mut orphans: BTreeMap<&NetnsRef, BTreeSet<&InterfaceName>> = BTreeMap::new();
-    for (_, record) in ours.iter().filter(|(name, _)| !present.contains_key(*name)) {
-        for pair in &record.applied.veths {
-            for (netns, interface) in [&pair.near, &pair.far] {
-                if !goes(netns) {
-                    orphans.entry(netns).or_default().insert(interface);
-                }
+    for name in ours.keys().filter(|name| !present.contains_key(*name)) {
+        for (_, (netns, interface)) in recorded.within(name) {
+            if !goes(netns) {
+                orphans.entry(netns).or_default().insert(interface);
             }
         }
     }

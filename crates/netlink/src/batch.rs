@@ -209,8 +209,13 @@ fn set_up(header: &mut LinkHeader) {
     header.change_mask |= LinkFlags::Up;
 }
 
+/// One queue each way, which is what a veth uses by default. Left to itself the kernel makes one
+/// for each processor, then takes all but one out of use, and waits for an RCU grace period to do
+/// so, which takes as long as making the pair (`veth_init_queues()` in drivers/net/veth.c).
 fn veth_end(end: VethEnd<'_>, mtu: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::NumTxQueues(1));
+    message.attributes.push(LinkAttribute::NumRxQueues(1));
     message
         .attributes
         .push(LinkAttribute::IfName(end.name.to_owned()));

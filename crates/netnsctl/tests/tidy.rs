@@ -1,4 +1,5 @@
 //! The house rules that a program can check.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 

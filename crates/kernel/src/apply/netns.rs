@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
-use netnsctl_model::name::NetnsRef;
+use netnsctl_model::name::{InterfaceName, NetnsRef};
 use netnsctl_model::observed::Identity;
 use netnsctl_netlink::{Batch, KernelError, Socket};
 
@@ -22,9 +22,20 @@ pub(super) struct Context {
     pub(super) batch: Batch,
     /// The step each of them belongs to.
     pub(super) steps: Vec<usize>,
+    /// Ends of new veths that are still down.
+    pub(super) set_up_last: Vec<FarEnd>,
     indexes: BTreeMap<String, u32>,
     /// For each veth listed, the index of its other end.
     peers: BTreeMap<String, u32>,
+}
+
+/// An end of a new veth that is to be set up once both ends have their addresses.
+pub(super) struct FarEnd {
+    /// The step that made it.
+    pub(super) step: usize,
+    pub(super) interface: InterfaceName,
+    /// Where the other end is.
+    pub(super) near: NetnsRef,
 }
 
 impl Context {
@@ -38,6 +49,7 @@ impl Context {
             socket,
             batch: Batch::new(),
             steps: Vec::new(),
+            set_up_last: Vec::new(),
             indexes: BTreeMap::new(),
             peers: BTreeMap::new(),
         })
@@ -176,6 +188,12 @@ impl OpenNetns {
         let batch = std::mem::take(&mut context.batch);
         let steps = std::mem::take(&mut context.steps);
         Some((context.socket.commit(batch), steps))
+    }
+
+    /// The far ends that wait in `netns`, which do not wait any more.
+    pub(super) fn take_far_ends(&mut self, netns: &NetnsRef) -> Vec<FarEnd> {
+        let context = self.contexts.get_mut(netns);
+        context.map_or_else(Vec::new, |context| std::mem::take(&mut context.set_up_last))
     }
 
     pub(super) fn names(&self) -> Vec<NetnsRef> {

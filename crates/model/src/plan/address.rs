@@ -32,18 +32,38 @@ impl Planner<'_> {
             };
             self.step(of, action);
         }
+        let dropped =
+            |address: &InterfaceAddress| removed.iter().any(|gone| shares_subnet(gone, address));
         for address in wanted {
             let there = observed.is_some_and(|observed| observed.has(address));
-            let again = there && removed.iter().any(|gone| shares_subnet(gone, address));
+            let again = there && dropped(address);
             if !there || again {
-                let action = Action::AddAddress {
-                    link: link.clone(),
-                    address: *address,
-                    again,
-                };
-                self.step(of, action);
+                self.add_address(of, link, *address, again);
             }
         }
+        // What somebody else added to the same subnet must not go with ours.
+        for other in observed.into_iter().flat_map(|link| &link.addresses) {
+            let address = other.address;
+            let is_ours = wanted.contains(&address) || removed.contains(&address);
+            if !is_ours && !other.kernel_made && dropped(&address) {
+                self.add_address(of, link, address, true);
+            }
+        }
+    }
+
+    fn add_address(
+        &mut self,
+        of: &NetnsName,
+        link: &LinkPlace,
+        address: InterfaceAddress,
+        again: bool,
+    ) {
+        let action = Action::AddAddress {
+            link: link.clone(),
+            address,
+            again,
+        };
+        self.step(of, action);
     }
 
     /// Addresses that are there, were put there by us and are not wanted any more.

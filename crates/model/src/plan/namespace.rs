@@ -77,6 +77,7 @@ impl Planner<'_> {
             Standing::Ours | Standing::Foreign => {}
         }
         self.forwarding(name);
+        self.let_ipv6_in(name, target);
         let here = NetnsRef::Named(name.clone());
         if let Ok(lo) = InterfaceName::parse("lo") {
             self.set_up(name, place(&here, &lo));

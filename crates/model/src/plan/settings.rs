@@ -16,9 +16,11 @@ impl Planner<'_> {
         self.routes(name, target);
         let netns = self.netns(name);
         for (key, value) in &netns.sysctl {
-            self.sysctl(name, key, value, false);
+            if !self.is_written(name, key) {
+                self.sysctl(name, key, value, false);
+            }
         }
-        self.restore_sysctls(name, target);
+        self.restore_sysctls(name, target, |_, _| true);
         self.files(name);
     }
 
@@ -30,6 +32,39 @@ impl Planner<'_> {
         for (key, value) in forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding) {
             self.sysctl(name, &key, &value, fresh);
         }
+    }
+
+    /// What switches IPv6 on, for links that are there: they take no IPv6 address before.
+    pub(super) fn let_ipv6_in(&mut self, name: &NetnsName, target: &Applied) {
+        if self.standing(name) == Standing::Fresh {
+            return;
+        }
+        let here = NetnsRef::Named(name.clone());
+        for (key, value) in &self.netns(name).sysctl {
+            let of_missing_link = key
+                .interface()
+                .is_some_and(|interface| self.link(&place(&here, &interface)).is_none());
+            if lets_ipv6_in(key, value) && !of_missing_link {
+                self.sysctl(name, key, value, false);
+            }
+        }
+        self.restore_sysctls(name, target, lets_ipv6_in);
+    }
+
+    /// Whether a step writes `key` already, and not to a link that was made anew since.
+    fn is_written(&self, name: &NetnsName, key: &SysctlKey) -> bool {
+        let here = NetnsRef::Named(name.clone());
+        let of_new_link = key
+            .interface()
+            .is_some_and(|interface| self.created.contains(&place(&here, &interface)));
+        let writes = |action: &Action| matches!(action, Action::WriteSysctl { key: written, .. } if written == key);
+        is_ipv6_switch(key)
+            && !of_new_link
+            && self
+                .plan
+                .steps
+                .iter()
+                .any(|step| step.of == *name && writes(&step.action))
     }
 
     fn routes(&mut self, name: &NetnsName, target: &Applied) {
@@ -127,8 +162,14 @@ impl Planner<'_> {
         }
     }
 
-    /// Gives the keys that are no longer declared the value a new namespace has.
-    fn restore_sysctls(&mut self, name: &NetnsName, target: &Applied) {
+    /// Gives the keys that are no longer declared the value a new namespace has, as far as that is
+    /// `chosen`.
+    fn restore_sysctls(
+        &mut self,
+        name: &NetnsName,
+        target: &Applied,
+        chosen: fn(&SysctlKey, &str) -> bool,
+    ) {
         let here = NetnsRef::Named(name.clone());
         let Some(record) = self.record(name) else {
             return;
@@ -139,10 +180,15 @@ impl Planner<'_> {
             .keys()
             .filter(|key| !target.sysctl.contains_key(key))
         {
+            if self.is_written(name, key) {
+                continue;
+            }
             let interior = self.interior(&here);
             let now = interior.and_then(|interior| interior.sysctl.get(key).cloned().flatten());
             match (now, self.observed.pristine_sysctl.get(key)) {
-                (Some(now), Some(pristine)) if !same_value(&now, pristine) => {
+                (Some(now), Some(pristine))
+                    if !same_value(&now, pristine) && chosen(key, pristine) =>
+                {
                     let (key, to) = (key.clone(), pristine.clone());
                     self.step(
                         name,
@@ -153,7 +199,7 @@ impl Planner<'_> {
                         },
                     );
                 }
-                (Some(now), None) => self.plan.notes.push(format!(
+                (Some(now), None) if chosen(key, "") => self.plan.notes.push(format!(
                     "sysctl {key} of netns \"{name}\" is no longer declared and stays {now}"
                 )),
                 _ => {}
@@ -195,6 +241,15 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether `key` switches IPv6 off or on.
+fn is_ipv6_switch(key: &SysctlKey) -> bool {
+    key.as_str().starts_with("net.ipv6.conf.") && key.as_str().ends_with(".disable_ipv6")
+}
+
+fn lets_ipv6_in(key: &SysctlKey, value: &str) -> bool {
+    is_ipv6_switch(key) && value.trim() == "0"
 }
 
 /// Whether the observed route is the wanted one.

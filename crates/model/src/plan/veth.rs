@@ -51,6 +51,9 @@ impl Planner<'_> {
         for (end, link, observed) in [(&pair.near, &near, near_link), (&pair.far, &far, far_link)] {
             self.adjust_end(owner, pair.mtu, link, observed, end.mac);
             self.addresses(owner, link, &self.end_addresses(end, pair.mtu), target);
+            // Once it is up the kernel would make the link-local address itself, and that cannot
+            // be used at once.
+            self.set_up(owner, link.clone());
         }
     }
 
@@ -123,7 +126,6 @@ impl Planner<'_> {
             };
             self.step(owner, action);
         }
-        self.set_up(owner, link.clone());
     }
 }
 

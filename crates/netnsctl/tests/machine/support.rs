@@ -124,6 +124,32 @@ pub(crate) fn traces() -> Vec<String> {
     found
 }
 
+/// The lines of a plan or report that are steps: not headings, not the count.
+pub(crate) fn steps(text: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+    lines.map(str::to_owned).collect()
+}
+
+/// `up` takes exactly the steps `wanted`, which `plan` foretold, and a second one takes none.
+#[track_caller]
+pub(crate) fn up_does(wanted: &[&str]) {
+    let planned = expect(0, &["plan"]).stdout;
+    assert_eq!(steps(&planned), wanted);
+    assert_eq!(steps(&expect(0, &["up"]).stdout), wanted);
+    settled();
+}
+
+/// Everything declared is there.
+#[track_caller]
+pub(crate) fn settled() {
+    let again = expect(0, &["plan", "--exit-code"]);
+    assert_eq!(
+        (again.stdout.as_str(), again.stderr.as_str()),
+        ("nothing to do\n", "")
+    );
+    assert_eq!(expect(0, &["up"]).stdout, "nothing to do\n");
+}
+
 fn walk(folder: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -136,11 +162,6 @@ fn walk(folder: &Path, found: &mut Vec<String>) {
 
 /// The names of the links of the home namespace.
 pub(crate) fn home_links() -> Vec<String> {
-    let mut socket = netnsctl_netlink::Socket::open().expect("a netlink socket");
-    socket
-        .links()
-        .expect("the links of home")
-        .into_iter()
-        .map(|link| link.name)
-        .collect()
+    let links = crate::net::links("default");
+    links.into_iter().map(|link| link.name).collect()
 }

@@ -1,7 +1,16 @@
 //! `up`, `plan` and `down` on a machine that nobody else touches.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use netnsctl_kernel::state_dir::StateDir;
+use netnsctl_kernel::{apply, netns, observe};
+use netnsctl_model::config::{self, Format, Source};
+use netnsctl_model::plan::{self, Plan, Request};
+
 use crate::Test;
-use crate::support::{configure, expect, inside, traces};
+use crate::support::{configure, expect, inside, steps, traces};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -11,6 +20,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "down_leaves_the_machine_as_it_was",
         down_leaves_the_machine_as_it_was,
+    ),
+    (
+        "a_second_up_sends_the_kernel_nothing_and_writes_no_file",
+        a_second_up_writes_nothing,
     ),
 ];
 
@@ -32,12 +45,6 @@ fn up_makes_what_plan_said() {
     configure(OFFICE);
     let planned = expect(3, &["plan", "--exit-code"]).stdout;
     let done = expect(0, &["up"]).stdout;
-    let steps = |text: &str| -> Vec<String> {
-        text.lines()
-            .filter(|line| line.starts_with("  "))
-            .map(str::to_owned)
-            .collect()
-    };
     assert!(!steps(&planned).is_empty());
     assert_eq!(steps(&planned), steps(&done));
     assert_eq!(
@@ -57,4 +64,48 @@ fn down_leaves_the_machine_as_it_was() {
     expect(0, &["down"]);
     assert_eq!(traces(), before);
     expect(0, &["down"]);
+}
+
+/// What `up` does, in this process, where the requests to the kernel are counted.
+fn up_here(text: &str) -> (Plan, u64) {
+    let before = netnsctl_netlink::change_requests();
+    let source = Source::from_bytes("test.toml", Format::Toml, text.as_bytes());
+    let desired = config::load(&[source]).desired.expect("it is valid");
+    let (request, home) = (Request::default(), netns::home().expect("home"));
+    let state = StateDir::lock().expect("the lock");
+    let observed = observe::observe(&desired, &home, &request).expect("all can be read");
+    let plan = plan::plan(&desired, &observed, &request);
+    let outcome = apply::apply(&plan, &home, &state);
+    assert!(outcome.failures.is_empty() && plan.problems.is_empty());
+    assert_eq!(outcome.done.len(), plan.steps.len());
+    (plan, netnsctl_netlink::change_requests() - before)
+}
+
+/// Inode and time of change of every file and folder that is ours, and all mounts.
+fn fingerprint() -> (BTreeMap<PathBuf, (u64, i64, i64)>, String) {
+    let mut files = BTreeMap::new();
+    let folders = ["/run/netns", "/run/netnsctl", "/etc/netns"].map(str::to_owned);
+    let found = traces()
+        .into_iter()
+        .filter(|trace| !trace.starts_with("link "));
+    for path in folders.into_iter().chain(found) {
+        let meta = Path::new(&path).symlink_metadata().expect("it is there");
+        let print = (meta.ino(), meta.ctime(), meta.ctime_nsec());
+        files.insert(PathBuf::from(path), print);
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc is there");
+    (files, mounts)
+}
+
+fn a_second_up_writes_nothing() {
+    let (first, sent) = up_here(OFFICE);
+    assert!(!first.steps.is_empty() && sent > 0);
+    let before = fingerprint();
+    assert!(before.0.len() > 5, "{before:?}");
+    let (second, sent) = up_here(OFFICE);
+    assert_eq!((second, sent), (Plan::default(), 0));
+    assert_eq!(fingerprint(), before);
+    configure(OFFICE);
+    assert_eq!(expect(0, &["up"]).stdout, "nothing to do\n");
+    assert_eq!(fingerprint(), before);
 }
