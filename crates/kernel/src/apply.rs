@@ -190,6 +190,10 @@ impl<'a> Executor<'a> {
                 })
             }
             Action::AddRoute { route, .. } => {
+                // No route leads over a link that is down.
+                if !self.context(&here)?.set_up_last.is_empty() {
+                    self.flush(&here);
+                }
                 let route = self.route(&here, route)?;
                 self.queue(number, &here, |batch| batch.add_route(&route))
             }
