@@ -233,10 +233,15 @@ impl<'a> Engine<'a> {
         self.drained_by = Some(self.core.after(self.core.options.drain));
         self.tcp.stop_accepting(&self.core);
         let seconds = self.core.options.drain.as_secs_f32();
-        let left = self.tcp.len();
-        self.core.log(&format!(
-            "stopping, {left} connections have {seconds} s to end"
-        ));
+        match self.tcp.len() {
+            0 => {}
+            1 => self
+                .core
+                .log(&format!("stopping, 1 connection has {seconds} s to end")),
+            left => self.core.log(&format!(
+                "stopping, {left} connections have {seconds} s to end"
+            )),
+        }
     }
 
     /// Whether the order to stop has been carried out.

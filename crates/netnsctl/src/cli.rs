@@ -72,6 +72,7 @@ Examples:
     /// Show what is declared, what is there and what differs
     #[command(after_help = "Examples:
   netnsctl status
+  netnsctl status --watch
   netnsctl status office --json | jq '.netns[0].drift'")]
     Status(Status),
     /// Print the names of all network namespaces, one a line
@@ -168,8 +169,11 @@ pub(crate) struct Status {
     /// Only this namespace
     pub(crate) name: Option<String>,
     /// For programs; docs/json.md has the shape
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     pub(crate) json: bool,
+    /// Show it anew every second until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) sandbox: Sandbox,
 }

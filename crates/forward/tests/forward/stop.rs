@@ -63,7 +63,7 @@ fn a_connection_that_does_not_finish_is_reset_and_the_log_says_so() {
         lines[0].contains("(IPv6 and IPv4), connecting to 127.0.0.1:"),
         "{lines:?}"
     );
-    assert!(lines[1].contains("stopping, 1 connections"), "{lines:?}");
+    assert!(lines[1].contains("stopping, 1 connection has"), "{lines:?}");
     assert!(lines[2].contains("resetting 1 connections"), "{lines:?}");
 }
 
