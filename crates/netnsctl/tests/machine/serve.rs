@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use crate::served::{Served, children, is_alive, netns_called, netns_of, send, status};
 use crate::support::{Ran, command, configure, eventually, expect, netnsctl, traces};
 use crate::traffic::{
-    connect, expect_answer, expect_datagram, expect_end, listen, scoped, serve_tcp, serve_udp,
-    try_connect,
+    connect, expect_answer, expect_datagram, expect_end, expect_refusal, listen, scoped, serve_tcp,
+    serve_udp, try_connect,
 };
 use crate::{Test, tests};
 
@@ -142,7 +142,7 @@ fn a_dead_target_refuses_only_its_own_clients() {
     let mut lucky = connect("left", "127.0.0.1:1001");
     expect_answer(&mut lucky, "alive ", "before");
     for _ in 0..10 {
-        expect_end(&mut connect("left", "127.0.0.1:1002"));
+        expect_refusal("left", "127.0.0.1:1002");
         expect_answer(&mut lucky, "alive ", "during");
     }
     expect_answer(&mut connect("left", "127.0.0.1:1001"), "alive ", "after");
@@ -371,7 +371,7 @@ fn a_second_serve_is_told_of_the_first() {
     );
     assert!(error.contains("hint: "), "{error}");
     assert_eq!(traces(), there);
-    expect_end(&mut connect("left", "127.0.0.1:8080"));
+    expect_refusal("left", "127.0.0.1:8080");
 }
 
 /// A namespace called `name` as `ip netns add` makes it.

@@ -44,6 +44,16 @@ pub(crate) fn connect(name: &str, address: impl Into<Address>) -> TcpStream {
     try_connect(name, address).expect("somebody listens")
 }
 
+/// A TCP connection from inside `name` to a forward whose target refuses: it is reset, maybe before
+/// connect(2) has returned.
+#[track_caller]
+pub(crate) fn expect_refusal(name: &str, address: impl Into<Address>) {
+    match try_connect(name, address) {
+        Ok(mut refused) => expect_end(&mut refused),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+    }
+}
+
 /// An address, written or made.
 #[derive(Clone, Copy)]
 pub(crate) struct Address(SocketAddr);
