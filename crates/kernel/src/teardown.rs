@@ -135,6 +135,7 @@ pub fn down(
         Ok(()) => {}
         Err(error) => report.failures.push(error.to_string()),
     }
+    forget_passers_by(&present, &mut report);
     for (name, record) in &ours {
         let removed = remove_files(name, record).and_then(|()| state.remove_record(name));
         report
@@ -223,6 +224,19 @@ fn find_mounts_elsewhere(present: &BTreeMap<&NetnsName, Present>, report: &mut R
             report.held.entry(name).or_default().push(holder);
         }
     }
+}
+
+/// Keeps of the holders those that hold still: a command that only looked at a namespace as it went
+/// is gone by now, and would be told of in vain.
+fn forget_passers_by(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
+    if report.held.is_empty() {
+        return;
+    }
+    let still = holders_of(present);
+    report.held.retain(|name, holders| {
+        holders.retain(|holder| still.iter().any(|(of, now)| of == name && now == holder));
+        !holders.is_empty()
+    });
 }
 
 fn holders_of(present: &BTreeMap<&NetnsName, Present>) -> Vec<(NetnsName, Holder)> {
