@@ -7,7 +7,6 @@
 //! ip-netns(8) it leaves /sys alone, so that cgroup, bpf and tracing mounts stay.
 
 use std::collections::BTreeSet;
-use std::io;
 
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{NetnsName, NetnsRef};
@@ -19,7 +18,6 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::AsFd;
 
 use crate::error::{Context, Error};
-use crate::names::open_folder_nofollow;
 use crate::netns::{Netns, Place, place};
 
 /// Folders in which a name-service cache of the host listens.
@@ -118,9 +116,11 @@ fn bind_files(name: &NetnsName) -> Result<(), Error> {
 
 fn files_of(name: &NetnsName) -> Result<Vec<String>, Error> {
     let path = directory(name);
-    let folder = match open_folder_nofollow(&path) {
+    // A link is followed, as ip-netns(8) does: /etc is root's, and nothing is written here.
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match openat(CWD, &path, flags, Mode::empty()) {
         Ok(folder) => folder,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(Errno::NOENT) => return Ok(Vec::new()),
         Err(error) => return Err(error).context("open", path),
     };
     let mut files = Vec::new();

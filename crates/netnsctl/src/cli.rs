@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
   netnsctl check office.toml            is this file right?
   netnsctl plan                         what would `up` do?
   netnsctl up                           make it so; changes go in place
-  netnsctl run office -- curl ifconfig  a command inside
+  netnsctl run office -- ip addr        a command inside
   netnsctl serve --sandbox lab.toml     everything, without root, thrown away at Ctrl-C"
 )]
 pub(crate) struct Cli {

@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_linked_resolv_conf_is_covered_too,
     the_hosts_name_service_cache_is_out_of_reach,
     files_of_the_user_are_bound_as_well,
+    a_linked_folder_of_files_is_followed_and_left_alone,
     namespaces_made_by_others_can_be_entered,
     without_a_command_it_is_the_shell,
     default_leads_back_home,
@@ -232,6 +233,27 @@ fn the_hosts_name_service_cache_is_out_of_reach() {
         "/run/nscd:\n\n/var/run/nscd/:\n"
     );
     assert!(fs::exists("/run/nscd/socket").unwrap());
+}
+
+fn a_linked_folder_of_files_is_followed_and_left_alone() {
+    fs::create_dir_all("/etc/netns").unwrap();
+    fs::create_dir("/run/elsewhere").unwrap();
+    fs::write("/run/elsewhere/resolv.conf", "nameserver 192.0.2.99\n").unwrap();
+    symlink("/run/elsewhere", "/etc/netns/office").unwrap();
+    office();
+    assert_eq!(
+        inside("office", "cat /etc/resolv.conf"),
+        "nameserver 192.0.2.99\n"
+    );
+    assert_eq!(expect(0, &["up"]).stdout, "nothing to do\n");
+    expect(0, &["down"]);
+    let left = fs::read_to_string("/run/elsewhere/resolv.conf").unwrap();
+    assert_eq!(left, "nameserver 192.0.2.99\n");
+    assert!(
+        fs::symlink_metadata("/etc/netns/office")
+            .unwrap()
+            .is_symlink()
+    );
 }
 
 fn files_of_the_user_are_bound_as_well() {
