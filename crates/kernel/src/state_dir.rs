@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use netnsctl_model::name::NetnsName;
 use netnsctl_model::observed::Record;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, renameat,
-    statat, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, fchmod, flock, fstat, mkdirat, openat,
+    renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -19,8 +19,9 @@ use crate::record;
 /// The folder.
 pub const RUN_NETNSCTL: &str = "/run/netnsctl";
 
-/// Its mode: anybody may read what was applied, as anybody may list links.
-const FOLDER_MODE: u32 = 0o755;
+/// Its mode: others may pass through, to `conf`, but not open it, for whoever can open it can lock
+/// it, and so keep everybody from changing anything.
+const FOLDER_MODE: u32 = 0o711;
 
 /// The folder, locked for as long as this lives: whoever changes namespaces holds it.
 #[derive(Debug)]
@@ -42,6 +43,11 @@ impl StateDir {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).context("open", RUN_NETNSCTL),
             };
+            let mode = fstat(&folder).context("look at", RUN_NETNSCTL)?.st_mode;
+            if mode & 0o7777 != FOLDER_MODE {
+                fchmod(&folder, Mode::from_raw_mode(FOLDER_MODE))
+                    .context("change the mode of", RUN_NETNSCTL)?;
+            }
             flock(&folder, FlockOperation::LockExclusive).context("lock", RUN_NETNSCTL)?;
             // A `down` that had the lock before us may have removed the folder we waited for.
             let locked = fstat(&folder).context("look at", RUN_NETNSCTL)?;

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests![
     serve_is_ready_when_every_listener_accepts,
     each_side_may_stop_sending_and_still_hear_the_other,
     ipv6_and_link_local_addresses_are_forwarded_from_and_to_home,
+    nobody_else_can_take_the_locks,
     a_dead_target_refuses_only_its_own_clients,
     hundreds_of_clients_are_served_at_once,
     a_listener_outlives_its_forwarder,
@@ -133,6 +134,19 @@ connect = "[::1]:7005"
     expect_datagram("default", "[::1]:0", "[::1]:7004", "both ");
     expect_datagram("default", "127.0.0.1:0", "127.0.0.1:7004", "both ");
     served.stop();
+}
+
+fn nobody_else_can_take_the_locks() {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir("/run/netnsctl").expect("/run is ours");
+    let _served = Served::ready(&[QUICKSTART]);
+    for (folder, wanted) in [("/run/netnsctl", 0o711), ("/run/netnsctl/serve", 0o700)] {
+        let mode = std::fs::metadata(folder)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o7777, wanted, "{folder}: {mode:o}");
+    }
 }
 
 fn a_dead_target_refuses_only_its_own_clients() {

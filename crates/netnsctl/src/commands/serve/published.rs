@@ -4,7 +4,9 @@
 //! what stands in it is true. A killed `serve` leaves the folder behind without the lock; the
 //! next `serve` or `down` clears it.
 
+use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,7 +74,10 @@ impl Folder {
             Failure::failed(format!("cannot set up {FOLDER}: {words}"))
         };
         for _ in 0..ATTEMPTS {
-            std::fs::create_dir_all(FOLDER).map_err(trouble)?;
+            // Nobody else may open it: whoever can, can lock it.
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder.create(FOLDER).map_err(trouble)?;
             let lock = open().map_err(|error| trouble(error.into()))?;
             // A `serve` that ended meanwhile may have removed the folder that was opened.
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && is_folder(&lock) {
