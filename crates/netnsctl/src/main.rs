@@ -1,8 +1,9 @@
 //! Network namespaces from a file.
 //!
-//! `main` only turns a result into an exit status. What was typed is in [`cli`], what it does in
+//! `start` only turns a result into an exit status. What was typed is in [`cli`], what it does in
 //! [`commands`], one file each.
 #![forbid(unsafe_code)]
+#![cfg_attr(target_env = "gnu", no_main)]
 
 mod cli;
 mod commands;
@@ -10,11 +11,11 @@ mod config_files;
 mod output;
 mod status;
 
-use std::process::ExitCode;
-
 use clap::Parser;
 
-fn main() -> ExitCode {
+netnsctl_sys::program!(start);
+
+fn start() -> u8 {
     if let Some(run) = cli::Run::of_plain(std::env::args_os()) {
         return finish(commands::run(run));
     }
@@ -22,16 +23,17 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() {
-                output::Exit::Usage.into()
+            let exit = if error.use_stderr() {
+                output::Exit::Usage
             } else {
-                ExitCode::SUCCESS
+                output::Exit::Done
             };
+            return exit.status();
         }
     };
     finish(commands::dispatch(cli))
 }
 
-fn finish(result: Result<output::Exit, output::Failure>) -> ExitCode {
-    result.unwrap_or_else(output::Failure::report).into()
+fn finish(result: Result<output::Exit, output::Failure>) -> u8 {
+    result.unwrap_or_else(output::Failure::report).status()
 }

@@ -1,7 +1,6 @@
 //! What people and programs see: results on stdout, everything else on stderr, and the status.
 
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 
 use netnsctl_kernel::error::Error;
 
@@ -24,17 +23,18 @@ pub(crate) enum Exit {
     NotFound,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Changes => 3,
-            Exit::RunFailed => 125,
-            Exit::NotExecutable => 126,
-            Exit::NotFound => 127,
-        })
+impl Exit {
+    /// The number that the caller sees.
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Changes => 3,
+            Self::RunFailed => 125,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+        }
     }
 }
 

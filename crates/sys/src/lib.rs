@@ -5,6 +5,7 @@
 
 pub mod errno;
 pub mod namespace;
+pub mod program;
 pub mod signal;
 pub mod spawn;
 

@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[Test] = tests![
     environment_folder_umask_and_descriptors_are_the_callers,
     arguments_come_through_as_they_are,
     streams_come_through,
+    a_closed_stream_is_never_another_file,
+    output_that_nobody_reads_is_an_error_and_no_signal,
     name_service_files_are_the_namespaces_own,
     no_mount_reaches_the_host,
     a_linked_resolv_conf_is_covered_too,
@@ -162,6 +164,33 @@ fn streams_come_through() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.stdout, b"LOUD\0AND CLEAR");
     assert_eq!(output.stderr, b"trouble\n");
+}
+
+fn a_closed_stream_is_never_another_file() {
+    office();
+    for stream in 0..=2 {
+        let program = env!("CARGO_BIN_EXE_netnsctl");
+        let shell =
+            format!("exec {program} run office readlink /proc/self/fd/{stream} {stream}>&-");
+        let output = command("sh").args(["-c", &shell]).output().unwrap();
+        assert!(output.status.success(), "{stream}: {output:?}");
+        if stream != 1 {
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "/dev/null\n");
+        }
+    }
+}
+
+fn output_that_nobody_reads_is_an_error_and_no_signal() {
+    office();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut list = netnsctl(&["list"]);
+    let status = list.stdout(writer).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.signal(), None);
+    assert!(status.code().is_some());
+    // The command inside finds the signal as every other program does.
+    let status = ran(&["office", "--", "sh", "-c", "kill -PIPE $$"]);
+    assert_eq!(status.signal(), Some(Signal::PIPE.as_raw()));
 }
 
 fn name_service_files_are_the_namespaces_own() {
