@@ -132,6 +132,8 @@ fn at_once() {
             .map(|name| format!("[netns.{name}]\n"))
             .collect::<String>(),
     );
+    // The machine's own, under the /run of this test.
+    let hidden = folder_mounts();
     for _ in 0..10 {
         assert!(!std::fs::exists("/run/netns").expect("/run is ours"));
         let start = |mut command: std::process::Command| -> Child {
@@ -151,7 +153,8 @@ fn at_once() {
             let ran = Ran::of(child.wait_with_output().expect("it is our child"));
             assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
         }
-        let mounts = folder_mounts();
+        let mut mounts = folder_mounts();
+        mounts.retain(|mount| !hidden.contains(mount));
         assert_eq!(mounts.len(), 1, "{mounts:?}");
         assert!(mounts[0].contains(" shared:"), "{mounts:?}");
         let names = [ours.clone(), theirs.clone()].concat();
