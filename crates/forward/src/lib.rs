@@ -32,6 +32,7 @@ mod errno;
 mod list;
 mod listener;
 mod options;
+mod pipe;
 mod relay;
 mod tcp;
 mod udp;

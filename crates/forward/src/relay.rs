@@ -1,25 +1,36 @@
 //! One direction of a connection: bytes from a source socket to a sink socket.
 //!
-//! Each turn reads into the loop's one buffer and writes at once. What the sink does not take is
-//! kept as [`Pending`], and until it is gone nothing more is read: the source's kernel buffer
-//! fills and its sender is slowed, which is all the back-pressure there is and bounds the memory
-//! of a direction to one buffer. The end of the source is passed on by shutdown(SHUT_WR) once
-//! nothing is pending.
+//! Each turn reads into the loop's one buffer and writes at once. A direction that fills the
+//! buffer twice in a row is bulk: its bytes go through a pipe by splice(2), without being copied,
+//! until little comes. What the sink does not take is kept as [`Pending`], and until it is gone
+//! nothing more is read: the source's kernel buffer fills and its sender is slowed, which is all
+//! the back-pressure there is and bounds the memory of a direction to one buffer or pipe. The end
+//! of the source is passed on by shutdown(SHUT_WR) once nothing is pending.
 //!
-//! Zero copy belongs here: a pipe is another place where bytes can be pending.
-//! Sources: epoll(7) on edge-triggered use, tcp(7), shutdown(2).
+//! Sources: epoll(7) on edge-triggered use, tcp(7), shutdown(2), splice(2), the kernel's
+//! net/ipv4/tcp.c (`tcp_splice_read`) and fs/splice.c (`splice_to_socket`).
 
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
 
+use crate::pipe::{Pipe, Pipes};
+
 /// Bytes of the copy buffer. It fits into a second-level cache, and larger ones were not faster.
 const BUFFER: usize = 64 << 10;
 
-/// Reads per turn. 512 KiB keep a bulk connection efficient, and a thousand of them cost the next
-/// one in line a tenth of a second at most.
+/// Reads per turn, and bytes after which a turn ends. A mebibyte keeps a bulk connection
+/// efficient, and a thousand of them cost the next one in line a third of a second at most.
 const TURN: u32 = 8;
+const TURN_BYTES: u64 = 1 << 20;
+
+/// Full buffers in a row that make a direction bulk.
+const BULK: u8 = 2;
+
+/// A splice of fewer bytes ends bulk: copying those is no dearer, and a read that gets less than
+/// it had room for needs no other one to find the socket empty.
+const LITTLE: usize = 16 << 10;
 
 /// Emptied buffers kept for the next blocked direction.
 const SPARES: usize = 16;
@@ -28,6 +39,7 @@ const SPARES: usize = 16;
 pub(crate) struct Scratch {
     buffer: Box<[u8]>,
     spares: Vec<Vec<u8>>,
+    pipes: Pipes,
 }
 
 impl Scratch {
@@ -35,6 +47,15 @@ impl Scratch {
         Self {
             buffer: vec![0; BUFFER].into(),
             spares: Vec::with_capacity(SPARES),
+            pipes: Pipes::default(),
+        }
+    }
+
+    /// Keeps an emptied buffer.
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        if self.spares.len() < SPARES {
+            buffer.clear();
+            self.spares.push(buffer);
         }
     }
 }
@@ -93,9 +114,13 @@ pub(crate) enum Stage {
 
 /// Bytes that were read and that the sink did not take yet.
 #[derive(Debug, Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    start: usize,
+enum Pending {
+    #[default]
+    Nothing,
+    /// Those of `bytes` from `start` on.
+    Copied { bytes: Vec<u8>, start: usize },
+    /// `length` bytes in a pipe.
+    Spliced { pipe: Pipe, length: usize },
 }
 
 /// One direction.
@@ -103,12 +128,14 @@ struct Pending {
 pub(crate) struct Direction {
     pending: Pending,
     pub(crate) stage: Stage,
+    /// Buffers filled in a row, up to [`BULK`].
+    full: u8,
 }
 
 impl Direction {
     /// Whether everything the source sent has been handed to the sink's kernel.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.pending.bytes.is_empty()
+        matches!(self.pending, Pending::Nothing)
     }
 
     /// Carries what there is, for one turn. Adds the bytes handed to `sink` to `carried` and
@@ -120,17 +147,28 @@ impl Direction {
         scratch: &mut Scratch,
         carried: &mut u64,
     ) -> bool {
+        let enough = *carried + TURN_BYTES;
         for _ in 0..TURN {
             if sink.broken {
                 self.stage = Stage::Dead;
-                self.pending = Pending::default();
+                self.pending = Pending::Nothing;
             }
             if !self.flush(sink, scratch, carried) {
                 return false;
             }
             match self.stage {
                 Stage::Open if source.readable && sink.writable => {
-                    self.carry(source, sink, scratch, carried);
+                    if *carried >= enough {
+                        return true;
+                    }
+                    // At an urgent mark splicing would stop; see `Side::read_to_end`.
+                    match scratch
+                        .pipes
+                        .take_if(self.full == BULK && !source.read_to_end)
+                    {
+                        Some(pipe) => self.splice(pipe, source, scratch),
+                        None => self.copy(source, sink, scratch, carried),
+                    }
                 }
                 Stage::Ended => self.shut(sink),
                 Stage::Open | Stage::Failed | Stage::Shut | Stage::Dead => return false,
@@ -140,7 +178,7 @@ impl Direction {
     }
 
     /// Reads once and writes that.
-    fn carry(
+    fn copy(
         &mut self,
         source: &mut Side,
         sink: &mut Side,
@@ -152,14 +190,17 @@ impl Direction {
             Ok((0, _)) if source.broken => self.stage = Stage::Failed,
             Ok((0, _)) => self.stage = Stage::Ended,
             Ok((length, _)) => {
+                self.full = if length == size {
+                    BULK.min(self.full + 1)
+                } else {
+                    0
+                };
                 source.readable = length == size || source.read_to_end;
                 let taken = write(sink, &scratch.buffer[..length], carried);
                 if taken < length && !sink.broken {
-                    self.pending.bytes = scratch.spares.pop().unwrap_or_default();
-                    self.pending
-                        .bytes
-                        .extend_from_slice(&scratch.buffer[taken..length]);
-                    self.pending.start = 0;
+                    let mut bytes = scratch.spares.pop().unwrap_or_default();
+                    bytes.extend_from_slice(&scratch.buffer[taken..length]);
+                    self.pending = Pending::Copied { bytes, start: 0 };
                 }
             }
             Err(Errno::AGAIN) => source.readable = false,
@@ -171,24 +212,62 @@ impl Direction {
         }
     }
 
+    /// Fills `pipe` once; the next flush empties it.
+    fn splice(&mut self, pipe: Pipe, source: &mut Side, scratch: &mut Scratch) {
+        match pipe.fill(&source.fd) {
+            Ok(0) => self.full = 0,
+            Ok(length) => {
+                if length < LITTLE {
+                    self.full = 0;
+                }
+                self.pending = Pending::Spliced { pipe, length };
+                return;
+            }
+            // The pipe is empty, so it is the source that has nothing.
+            Err(Errno::AGAIN) => source.readable = false,
+            Err(Errno::INTR) => {}
+            // A filter of system calls, or a kind of socket that cannot: a read tells the rest.
+            Err(Errno::PERM | Errno::INVAL | Errno::NOSYS) => {
+                self.full = 0;
+                return scratch.pipes.rest();
+            }
+            Err(_) => {
+                source.fail();
+                self.stage = Stage::Failed;
+            }
+        }
+        scratch.pipes.give(pipe);
+    }
+
     /// Writes pending bytes and returns whether none are left.
     fn flush(&mut self, sink: &mut Side, scratch: &mut Scratch, carried: &mut u64) -> bool {
-        let Pending { bytes, start } = &mut self.pending;
-        if bytes.is_empty() {
-            return true;
+        match std::mem::take(&mut self.pending) {
+            Pending::Nothing => true,
+            Pending::Copied { bytes, start } => {
+                let start = start
+                    + if sink.writable {
+                        write(sink, &bytes[start..], carried)
+                    } else {
+                        0
+                    };
+                if start < bytes.len() && !sink.broken {
+                    self.pending = Pending::Copied { bytes, start };
+                    return false;
+                }
+                scratch.keep(bytes);
+                true
+            }
+            Pending::Spliced { pipe, length } => {
+                let left = drain(sink, &pipe, length, carried);
+                if left == 0 {
+                    scratch.pipes.give(pipe);
+                } else if !sink.broken {
+                    self.pending = Pending::Spliced { pipe, length: left };
+                    return false;
+                }
+                true
+            }
         }
-        if sink.writable {
-            *start += write(sink, &bytes[*start..], carried);
-        }
-        if *start < bytes.len() && !sink.broken {
-            return false;
-        }
-        let mut spare = std::mem::take(bytes);
-        if scratch.spares.len() < SPARES {
-            spare.clear();
-            scratch.spares.push(spare);
-        }
-        true
     }
 
     fn shut(&mut self, sink: &mut Side) {
@@ -221,4 +300,25 @@ fn write(sink: &mut Side, bytes: &[u8], carried: &mut u64) -> usize {
             }
         }
     }
+}
+
+/// Moves on what the sink takes of the `length` bytes in `pipe`, counts it, and returns how many
+/// bytes are left.
+fn drain(sink: &mut Side, pipe: &Pipe, mut length: usize, carried: &mut u64) -> usize {
+    while length > 0 && sink.writable {
+        match pipe.drain(&sink.fd, length) {
+            Ok(taken @ 1..) => {
+                *carried += taken as u64;
+                length -= taken;
+            }
+            Err(Errno::INTR) => {}
+            // Taking less than all need not mean that the buffer is full; this does.
+            Ok(0) | Err(Errno::AGAIN) => sink.writable = false,
+            Err(_) => {
+                sink.fail();
+                break;
+            }
+        }
+    }
+    length
 }
