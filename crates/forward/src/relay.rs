@@ -1,8 +1,8 @@
 //! One direction of a connection: bytes from a source socket to a sink socket.
 //!
 //! Each turn reads into the loop's one buffer and writes at once. A direction that fills the
-//! buffer twice in a row is bulk: its bytes go through a pipe by splice(2), without being copied,
-//! until little comes. What the sink does not take is kept as [`Pending`], and until it is gone
+//! buffer is bulk: its bytes go through a pipe by splice(2), without being copied, until little
+//! comes several times. What the sink does not take is kept as [`Pending`], and until it is gone
 //! nothing more is read: the source's kernel buffer fills and its sender is slowed, which is all
 //! the back-pressure there is and bounds the memory of a direction to one buffer or pipe. The end
 //! of the source is passed on by shutdown(SHUT_WR) once nothing is pending.
@@ -25,10 +25,10 @@ const BUFFER: usize = 64 << 10;
 const TURN: u32 = 8;
 const TURN_BYTES: u64 = 1 << 20;
 
-/// Full buffers in a row that make a direction bulk.
-const BULK: u8 = 2;
+/// Splices of few bytes in a row until a direction is not bulk any more.
+const BULK: u8 = 8;
 
-/// A splice of fewer bytes ends bulk: copying those is no dearer, and a read that gets less than
+/// Fewer bytes than it pays to splice: copying those is no dearer, and a read that gets less than
 /// it had room for needs no other one to find the socket empty.
 const LITTLE: usize = 16 << 10;
 
@@ -128,8 +128,9 @@ enum Pending {
 pub(crate) struct Direction {
     pending: Pending,
     pub(crate) stage: Stage,
-    /// Buffers filled in a row, up to [`BULK`].
-    full: u8,
+    /// [`BULK`] after much came at once, and one less after each time that little came. While
+    /// above zero, splicing is tried.
+    bulk: u8,
 }
 
 impl Direction {
@@ -162,10 +163,7 @@ impl Direction {
                         return true;
                     }
                     // At an urgent mark splicing would stop; see `Side::read_to_end`.
-                    match scratch
-                        .pipes
-                        .take_if(self.full == BULK && !source.read_to_end)
-                    {
+                    match scratch.pipes.take_if(self.bulk > 0 && !source.read_to_end) {
                         Some(pipe) => self.splice(pipe, source, scratch),
                         None => self.copy(source, sink, scratch, carried),
                     }
@@ -190,11 +188,9 @@ impl Direction {
             Ok((0, _)) if source.broken => self.stage = Stage::Failed,
             Ok((0, _)) => self.stage = Stage::Ended,
             Ok((length, _)) => {
-                self.full = if length == size {
-                    BULK.min(self.full + 1)
-                } else {
-                    0
-                };
+                if length == size {
+                    self.bulk = BULK;
+                }
                 source.readable = length == size || source.read_to_end;
                 let taken = write(sink, &scratch.buffer[..length], carried);
                 if taken < length && !sink.broken {
@@ -215,11 +211,9 @@ impl Direction {
     /// Fills `pipe` once; the next flush empties it.
     fn splice(&mut self, pipe: Pipe, source: &mut Side, scratch: &mut Scratch) {
         match pipe.fill(&source.fd) {
-            Ok(0) => self.full = 0,
+            Ok(0) => self.bulk = 0,
             Ok(length) => {
-                if length < LITTLE {
-                    self.full = 0;
-                }
+                self.bulk = if length < LITTLE { self.bulk - 1 } else { BULK };
                 self.pending = Pending::Spliced { pipe, length };
                 return;
             }
@@ -228,7 +222,7 @@ impl Direction {
             Err(Errno::INTR) => {}
             // A filter of system calls, or a kind of socket that cannot: a read tells the rest.
             Err(Errno::PERM | Errno::INVAL | Errno::NOSYS) => {
-                self.full = 0;
+                self.bulk = 0;
                 return scratch.pipes.rest();
             }
             Err(_) => {
