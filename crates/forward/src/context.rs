@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -82,29 +84,78 @@ impl Token {
     }
 }
 
-/// The shared part of the loop.
+/// What the loops of one forwarder have in common. A loop works with what is its own alone; here
+/// is only what one must know of the others.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The counters of each loop.
+    counters: Vec<Mutex<Counters>>,
+    /// Clients connected to or held by any of them.
+    connections: AtomicUsize,
+    /// Whether clients may be waiting that `max_connections` kept out.
+    full: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            counters: (0..workers).map(|_| Mutex::default()).collect(),
+            connections: AtomicUsize::new(0),
+            full: AtomicBool::new(false),
+        }
+    }
+
+    /// The counters of loop `worker`, which holds them during its rounds.
+    pub(crate) fn counters(&self, worker: usize) -> MutexGuard<'_, Counters> {
+        self.counters[worker]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// The number of clients connected to or held by any loop.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// The part of a loop that all its parts work with.
 pub(crate) struct Core<'a> {
     pub(crate) counters: Counters,
     /// Set once the order to stop has come.
     pub(crate) draining: bool,
     epoll: OwnedFd,
     generation: u32,
+    own_connections: usize,
     /// When the present round of events began. Read once per round.
     pub(crate) now: Instant,
     pub(crate) options: &'a Options,
+    pub(crate) shared: &'a Shared,
+    /// Which of the loops this is.
+    pub(crate) worker: usize,
     /// What ended its turn with work left; each gets one more turn per round.
     ready: VecDeque<Token>,
 }
 
 impl<'a> Core<'a> {
-    pub(crate) fn new(options: &'a Options) -> Result<Self, Errno> {
+    pub(crate) fn new(
+        options: &'a Options,
+        shared: &'a Shared,
+        worker: usize,
+    ) -> Result<Self, Errno> {
         Ok(Self {
             counters: Counters::default(),
             draining: false,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             generation: 0,
+            own_connections: 0,
             now: Instant::now(),
             options,
+            shared,
+            worker,
             ready: VecDeque::new(),
         })
     }
@@ -153,6 +204,50 @@ impl<'a> Core<'a> {
     /// The time `duration` after this round began; a far one stands for any farther.
     pub(crate) fn after(&self, duration: Duration) -> Instant {
         self.now + duration.min(FAR)
+    }
+
+    /// The sum of the counters of all loops. Waits for rounds of the others to end, so only one loop
+    /// may ask.
+    pub(crate) fn all_counters(&self) -> Counters {
+        let mut sum = self.counters.clone();
+        for worker in (0..self.shared.workers()).filter(|&it| it != self.worker) {
+            sum += &self.shared.counters(worker);
+        }
+        sum
+    }
+
+    /// Notes how many clients this loop has, connected or held.
+    pub(crate) fn set_connections(&mut self, now: usize) {
+        let before = std::mem::replace(&mut self.own_connections, now);
+        if now >= before {
+            let more = now - before;
+            self.shared.connections.fetch_add(more, Ordering::SeqCst);
+        } else {
+            let fewer = before - now;
+            self.shared.connections.fetch_sub(fewer, Ordering::SeqCst);
+        }
+        self.counters.tcp.connections_now = now as u64;
+    }
+
+    /// Whether `max_connections` allows no further client now. With several loops at once it may
+    /// be passed by one for each.
+    pub(crate) fn is_full(&self) -> bool {
+        let Some(limit) = self.options.max_connections else {
+            return false;
+        };
+        let full = || self.shared.connections() >= limit.max(1);
+        if !full() {
+            return false;
+        }
+        self.shared.full.store(true, Ordering::SeqCst);
+        // A place that became free before this was noted would be told to nobody.
+        full()
+    }
+
+    /// Whether clients may have been kept out for want of the place that has become free. Says so
+    /// once.
+    pub(crate) fn take_full(&self) -> bool {
+        self.shared.full.load(Ordering::Relaxed) && self.shared.full.swap(false, Ordering::SeqCst)
     }
 
     pub(crate) fn log(&self, line: &str) {

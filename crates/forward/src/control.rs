@@ -25,7 +25,7 @@ pub(crate) fn answer(control: &UnixListener, core: &mut Core<'_>) -> Result<bool
             SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
         ) {
             Ok(client) => {
-                let json = core.counters.to_json();
+                let json = core.all_counters().to_json();
                 // A client that left early, or one short of memory, learns nothing.
                 let _ = net::send(client, json.as_bytes(), SendFlags::NOSIGNAL);
             }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,45 @@ impl Counters {
     }
 }
 
+impl AddAssign<&Self> for Counters {
+    fn add_assign(&mut self, other: &Self) {
+        self.tcp += &other.tcp;
+        self.udp += &other.udp;
+    }
+}
+
+impl AddAssign<&Self> for TcpCounters {
+    fn add_assign(&mut self, other: &Self) {
+        self.connections_now += other.connections_now;
+        self.connections_ever += other.connections_ever;
+        self.connecting_now += other.connecting_now;
+        self.bytes_to_target += other.bytes_to_target;
+        self.bytes_to_client += other.bytes_to_client;
+        self.resets += other.resets;
+        add(&mut self.connect_errors, &other.connect_errors);
+        add(&mut self.accept_errors, &other.accept_errors);
+    }
+}
+
+impl AddAssign<&Self> for UdpCounters {
+    fn add_assign(&mut self, other: &Self) {
+        self.sessions_now += other.sessions_now;
+        self.sessions_ever += other.sessions_ever;
+        self.sessions_evicted += other.sessions_evicted;
+        self.datagrams_to_target += other.datagrams_to_target;
+        self.datagrams_to_client += other.datagrams_to_client;
+        self.bytes_to_target += other.bytes_to_target;
+        self.bytes_to_client += other.bytes_to_client;
+        add(&mut self.dropped, &other.dropped);
+    }
+}
+
+fn add(sum: &mut Reasons, other: &Reasons) {
+    for (reason, times) in other {
+        *sum.entry(reason.clone()).or_default() += times;
+    }
+}
+
 /// Counts one more of `errno`. Allocates only the first time each one occurs.
 pub(crate) fn count(reasons: &mut Reasons, errno: Errno) {
     count_word(
@@ -108,6 +148,17 @@ pub(crate) fn count_word(reasons: &mut Reasons, word: impl Into<Cow<'static, str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sum_has_every_field() {
+        let text = Counters::default().to_json();
+        // Every number becomes 1 and every map of reasons gets one.
+        let text = text.replace(":0", ":1").replace("{}", r#"{"EPERM":1}"#);
+        let one = Counters::parse(&text).unwrap();
+        let mut two = one.clone();
+        two += &one;
+        assert_eq!(two.to_json(), text.replace(":1", ":2"));
+    }
 
     #[test]
     fn json_is_one_line_and_reads_back() {

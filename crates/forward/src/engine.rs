@@ -4,16 +4,19 @@
 //! work left, what is overdue. While some have work left the loop does not wait, so none of them
 //! starves and none starves the others.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
-use crate::context::{Core, Kind, Token};
+use crate::context::{Core, Kind, Shared, Token};
 use crate::control;
 use crate::listener::{Listener, Protocol};
 use crate::options::Options;
@@ -44,6 +47,12 @@ pub enum RunError {
         /// The kernel's answer; `EPERM` for a file that knows no events.
         errno: Errno,
     },
+    /// A worker's thread could not be started.
+    #[error("cannot start a thread: {error}")]
+    Thread {
+        /// The system's answer.
+        error: io::Error,
+    },
     /// Waiting failed.
     #[error("cannot wait for events: {errno}")]
     Wait {
@@ -67,19 +76,23 @@ struct Engine<'a> {
 
 /// Forwards what comes in at `listeners` to the target until told to stop.
 ///
-/// Everything happens on the calling thread, and connections to the target are made in its network
-/// namespace. `ready` is called once, when every listener is served. Whoever connects to `control`
-/// is sent the [`Counters`](crate::Counters) as one line of JSON, and then the end of the stream.
+/// Everything happens on the calling thread and on `options.workers` less one others, which end
+/// before it returns. Connections to the target are made in the network namespace of the calling
+/// thread, which the others inherit. `ready` is called once, when every listener is served. Whoever
+/// connects to `control` is sent the [`Counters`](crate::Counters) as one line of JSON, and then
+/// the end of the stream.
 ///
 /// When `stop` becomes readable or is hung up (a signalfd, a pipe; it is never read), listeners are
 /// closed and connections may go on for `options.drain`, then they are reset. UDP sessions go on
 /// as long as there are connections, and no new ones are made. Returns when none is left.
 ///
+/// SIGPIPE must be ignored, as it is in programs with Rust's own start: splice(2) raises it.
+///
 /// Needs no capability. See epoll(7), accept(2), connect(2), udp(7).
 ///
-/// Errors: [`RunError::Create`] and [`RunError::Watch`] before `ready` is called, for want of
-/// descriptors, memory or watches, or a `stop` that knows no events; [`RunError::Wait`] later, which
-/// no known cause has. No error of a client or target ends it.
+/// Errors: [`RunError::Create`], [`RunError::Watch`] and [`RunError::Thread`] before `ready` is
+/// called, for want of descriptors, memory, watches or threads, or a `stop` that knows no events;
+/// [`RunError::Wait`] later, which no known cause has. No error of a client or target ends it.
 pub fn run(
     listeners: Vec<Listener>,
     control: Option<UnixListener>,
@@ -87,55 +100,123 @@ pub fn run(
     options: &Options,
     ready: impl FnOnce(),
 ) -> Result<(), RunError> {
-    let mut engine = Engine::new(listeners, control, stop, options)?;
-    ready();
-    let mut events = Vec::with_capacity(EVENTS);
-    loop {
-        engine.wait(&mut events)?;
-        engine.round(&events);
-        if engine.is_finished() {
-            return Ok(());
-        }
+    let lines: Vec<String> = listeners.iter().map(|it| describe(it, options)).collect();
+    let shared = Shared::new(options.workers.get());
+    // Readable when one loop fails, so that the others end too.
+    let failed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(|errno| RunError::Create { errno })?;
+    let stops = [stop, failed.as_fd()];
+    let mut engines = Vec::with_capacity(shared.workers());
+    for worker in 1..shared.workers() {
+        let own = for_worker(&listeners, worker, &shared)?;
+        engines.push(Engine::new(own, None, stops, options, &shared, worker)?);
     }
+    let own = for_first(listeners, &shared);
+    let first = Engine::new(own, control, stops, options, &shared, 0)?;
+    let serve = |engine: Engine<'_>| {
+        let result = engine.serve();
+        if result.is_err() {
+            // Adding one to a counter at zero does not fail.
+            let _ = rustix::io::write(&failed, &1u64.to_ne_bytes());
+        }
+        result
+    };
+    thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(engines.len());
+        for engine in engines {
+            let name = format!("worker {}", engine.core.worker);
+            let builder = thread::Builder::new().name(name);
+            match builder.spawn_scoped(scope, || serve(engine)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    let _ = rustix::io::write(&failed, &1u64.to_ne_bytes());
+                    return Err(RunError::Thread { error });
+                }
+            }
+        }
+        for line in lines {
+            options.log.line(&line);
+        }
+        ready();
+        let mut result = serve(first);
+        for thread in threads {
+            // A worker that panicked has told why.
+            result = result.and(thread.join().unwrap_or(Ok(())));
+        }
+        result
+    })
+}
+
+/// The listeners of a worker but the first: every TCP one, and its share of those for UDP.
+fn for_worker(
+    listeners: &[Listener],
+    worker: usize,
+    shared: &Shared,
+) -> Result<Vec<Listener>, RunError> {
+    let own = listeners
+        .iter()
+        .enumerate()
+        .filter(|(index, it)| is_served_by(it, *index, worker, shared));
+    own.map(|(_, listener)| {
+        listener.duplicate().map_err(|errno| RunError::Watch {
+            what: name(listener),
+            errno,
+        })
+    })
+    .collect()
+}
+
+/// The listeners of the first worker.
+fn for_first(listeners: Vec<Listener>, shared: &Shared) -> Vec<Listener> {
+    let own = listeners
+        .into_iter()
+        .enumerate()
+        .filter(|(index, it)| is_served_by(it, *index, 0, shared));
+    own.map(|(_, listener)| listener).collect()
+}
+
+fn is_served_by(listener: &Listener, index: usize, worker: usize, shared: &Shared) -> bool {
+    listener.protocol() == Protocol::Tcp || index % shared.workers() == worker
+}
+
+fn name(listener: &Listener) -> String {
+    format!("{} {}", listener.protocol(), listener.address())
 }
 
 impl<'a> Engine<'a> {
     fn new(
         listeners: Vec<Listener>,
         control: Option<UnixListener>,
-        stop: BorrowedFd<'_>,
+        stops: [BorrowedFd<'_>; 2],
         options: &'a Options,
+        shared: &'a Shared,
+        worker: usize,
     ) -> Result<Self, RunError> {
-        let mut core = Core::new(options).map_err(|errno| RunError::Create { errno })?;
+        let core = Core::new(options, shared, worker);
+        let mut core = core.map_err(|errno| RunError::Create { errno })?;
         let at = |what: &str| {
             let what = what.to_owned();
             move |errno| RunError::Watch { what, errno }
         };
-        let stop_token = Token::fixed(Kind::Stop, 0);
-        core.watch(stop, stop_token, EventFlags::IN)
-            .map_err(at("the stop descriptor"))?;
+        for stop in stops {
+            core.watch(stop, Token::fixed(Kind::Stop, 0), EventFlags::IN)
+                .map_err(at("the stop descriptor"))?;
+        }
         if let Some(control) = &control {
             rustix::io::ioctl_fionbio(control, true).map_err(at("the control socket"))?;
             let token = Token::fixed(Kind::Control, 0);
             core.watch(control.as_fd(), token, EventFlags::IN)
                 .map_err(at("the control socket"))?;
         }
-        let lines: Vec<String> = listeners.iter().map(|it| describe(it, options)).collect();
         let (tcp, udp) = listeners
             .into_iter()
             .partition(|it| it.protocol() == Protocol::Tcp);
-        let refused = |(listener, errno): (Listener, Errno)| {
-            let protocol = listener.protocol();
-            RunError::Watch {
-                what: format!("{protocol} {}", listener.address()),
-                errno,
-            }
+        let refused = |(listener, errno): (Listener, Errno)| RunError::Watch {
+            what: name(&listener),
+            errno,
         };
         let tcp = Tcp::new(tcp, &mut core).map_err(refused)?;
         let udp = Udp::new(udp, &mut core).map_err(refused)?;
-        for line in lines {
-            core.log(&line);
-        }
         Ok(Self {
             core,
             tcp,
@@ -145,6 +226,23 @@ impl<'a> Engine<'a> {
             control_due: None,
             drained_by: None,
         })
+    }
+
+    /// Runs until told to stop and done.
+    fn serve(mut self) -> Result<(), RunError> {
+        let mut events = Vec::with_capacity(EVENTS);
+        let (shared, worker) = (self.core.shared, self.core.worker);
+        loop {
+            self.wait(&mut events)?;
+            let mut counters = shared.counters(worker);
+            std::mem::swap(&mut *counters, &mut self.core.counters);
+            self.round(&events);
+            let finished = self.is_finished();
+            std::mem::swap(&mut *counters, &mut self.core.counters);
+            if finished {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits until something happens or is due. Signals end the wait early.
@@ -232,8 +330,12 @@ impl<'a> Engine<'a> {
         self.core.draining = true;
         self.drained_by = Some(self.core.after(self.core.options.drain));
         self.tcp.stop_accepting(&self.core);
+        // One loop speaks for all.
+        if self.core.worker > 0 {
+            return;
+        }
         let seconds = self.core.options.drain.as_secs_f32();
-        match self.tcp.len() {
+        match self.core.shared.connections() {
             0 => {}
             1 => self
                 .core
@@ -282,15 +384,14 @@ fn until(deadline: Instant) -> Timespec {
 }
 
 fn describe(listener: &Listener, options: &Options) -> String {
-    let protocol = listener.protocol();
     let dual_stack = if listener.is_dual_stack() {
         " (IPv6 and IPv4)"
     } else {
         ""
     };
-    let address = listener.address();
     format!(
-        "listening on {protocol} {address}{dual_stack}, connecting to {}",
+        "listening on {}{dual_stack}, connecting to {}",
+        name(listener),
         options.connect
     )
 }

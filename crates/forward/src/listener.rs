@@ -138,6 +138,17 @@ impl Listener {
         })
     }
 
+    /// The same socket for another loop.
+    ///
+    /// Errors: `EMFILE` when there are no more descriptors.
+    pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
+        Ok(Self {
+            fd: rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)?,
+            queued: false,
+            ..*self
+        })
+    }
+
     /// The protocol it serves.
     pub fn protocol(&self) -> Protocol {
         self.protocol

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -32,6 +33,9 @@ pub struct Options {
     pub max_connections: Option<usize>,
     /// How long connections may go on after the order to stop before they are reset. 30 s.
     pub drain: Duration,
+    /// Threads that carry TCP, each with a loop of its own; 1. A UDP listener is served by one of
+    /// them, so that a client's datagrams keep their order and their session.
+    pub workers: NonZeroUsize,
     /// Where state changes are told.
     pub log: Log,
 }
@@ -48,6 +52,7 @@ impl Options {
             max_sessions: 16_384,
             max_connections: None,
             drain: Duration::from_secs(30),
+            workers: NonZeroUsize::MIN,
             log: Log::default(),
         }
     }

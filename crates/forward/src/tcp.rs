@@ -39,8 +39,6 @@ pub(crate) struct Tcp {
     held: Option<OwnedFd>,
     /// Until when nothing is accepted.
     paused: Option<Instant>,
-    /// Whether clients may be waiting that `max_connections` kept out.
-    full: bool,
     told_paused: Seldom,
     told_full: Seldom,
 }
@@ -51,10 +49,13 @@ impl Tcp {
         listeners: Vec<Listener>,
         core: &mut Core<'_>,
     ) -> Result<Self, (Listener, Errno)> {
+        let mut what = EventFlags::IN;
+        // One client need not wake all loops.
+        what.set(EventFlags::EXCLUSIVE, core.shared.workers() > 1);
         for (index, listener) in listeners.iter().enumerate() {
             let token = Token::fixed(Kind::TcpListener, index);
             let result = tune(&listener.fd, &core.options.keepalive)
-                .and_then(|()| core.watch(&listener.fd, token, EventFlags::IN));
+                .and_then(|()| core.watch(&listener.fd, token, what));
             if let Err(error) = result {
                 let mut listeners = listeners;
                 return Err((listeners.swap_remove(index), error));
@@ -68,7 +69,6 @@ impl Tcp {
             scratch: Scratch::new(),
             held: None,
             paused: None,
-            full: false,
             told_paused: Seldom::default(),
             told_full: Seldom::default(),
         })
@@ -114,14 +114,11 @@ impl Tcp {
     }
 
     fn is_full(&mut self, core: &Core<'_>) -> bool {
-        let Some(limit) = core.options.max_connections else {
-            return false;
-        };
-        if self.connections.len() < limit.max(1) {
+        if !core.is_full() {
             return false;
         }
-        self.full = true;
         if self.told_full.due(core.now) {
+            let limit = core.options.max_connections.unwrap_or_default();
             core.log(&format!(
                 "limit of {limit} connections reached, further clients wait"
             ));
@@ -303,14 +300,13 @@ impl Tcp {
         }
         drop(connection);
         self.recount(core);
-        if std::mem::take(&mut self.full) {
+        if core.take_full() {
             self.wake_listeners(core);
         }
     }
 
     fn recount(&self, core: &mut Core<'_>) {
-        let now = self.connections.len() + usize::from(self.held.is_some());
-        core.counters.tcp.connections_now = now as u64;
+        core.set_connections(self.connections.len() + usize::from(self.held.is_some()));
     }
 
     fn wake_listeners(&mut self, core: &mut Core<'_>) {

@@ -9,3 +9,4 @@ mod stop;
 mod tcp;
 mod trouble;
 mod udp;
+mod workers;
