@@ -3,7 +3,8 @@
 //! `start` only turns a result into an exit status. What was typed is in [`cli`], what it does in
 //! [`commands`], one file each.
 #![forbid(unsafe_code)]
-#![cfg_attr(target_env = "gnu", no_main)]
+// The unit tests have a `main` of their own.
+#![cfg_attr(all(target_env = "gnu", not(test)), no_main)]
 
 mod cli;
 mod commands;

@@ -11,13 +11,14 @@ use std::io;
 /// Makes `fn() -> u8` the start of the program; what it returns is the exit status.
 ///
 /// To be used once, in the program's crate, under
-/// `#![cfg_attr(target_env = "gnu", no_main)]`. With another C library the standard library's
-/// own start is used, because the arguments are known to it alone.
+/// `#![cfg_attr(all(target_env = "gnu", not(test)), no_main)]`. With another C library the standard
+/// library's own start is used, because the arguments are known to it alone; unit tests have that
+/// of their harness.
 #[macro_export]
 macro_rules! program {
     ($main:path) => {
         /// What the C library calls.
-        #[cfg(target_env = "gnu")]
+        #[cfg(all(target_env = "gnu", not(test)))]
         // SAFETY: the C library's start-up code calls the only symbol of this name, with two
         // arguments that the calling convention allows to be ignored.
         #[unsafe(no_mangle)]
@@ -25,7 +26,7 @@ macro_rules! program {
             $crate::program::start($main)
         }
 
-        #[cfg(not(target_env = "gnu"))]
+        #[cfg(any(not(target_env = "gnu"), test))]
         fn main() {
             $crate::program::start($main);
         }
