@@ -71,8 +71,8 @@ impl Connection {
         generation: u32,
     ) -> Self {
         Self {
-            client: Side::new(client, true),
-            target: Side::new(target, false),
+            client: Side::new(client),
+            target: Side::new(target),
             to_target: Direction::default(),
             to_client: Direction::default(),
             phase: Phase::Connecting,
@@ -94,8 +94,12 @@ impl Connection {
         } = self;
         loop {
             let failed = (client.broken, target.broken);
-            let more = to_target.run(client, target, scratch, &mut counters.bytes_to_target)
-                | to_client.run(target, client, scratch, &mut counters.bytes_to_client);
+            let (up, down) = (&mut counters.bytes_to_target, &mut counters.bytes_to_client);
+            let last = to_client.stage == Stage::Shut;
+            let more_up = to_target.run(client, target, last, scratch, up);
+            let last = to_target.stage == Stage::Shut;
+            let more_down = to_client.run(target, client, last, scratch, down);
+            let more = more_up | more_down;
             if failed != (client.broken, target.broken) {
                 // What a direction learnt of its sink matters to the other one too.
                 continue;

@@ -76,12 +76,12 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// A socket that is, or will be, connected. Writing is tried without being told to; whether
-    /// reading is depends on what is `likely` there, and an event tells if not.
-    pub(crate) fn new(fd: OwnedFd, likely: bool) -> Self {
+    /// A socket that is, or will be, connected. Writing is tried without being told to; that there
+    /// is something to read is told by the event that follows its registration.
+    pub(crate) fn new(fd: OwnedFd) -> Self {
         Self {
             fd,
-            readable: likely,
+            readable: false,
             writable: true,
             read_to_end: false,
             broken: false,
@@ -140,11 +140,13 @@ impl Direction {
     }
 
     /// Carries what there is, for one turn. Adds the bytes handed to `sink` to `carried` and
-    /// returns whether there was more to do.
+    /// returns whether there was more to do. If the other direction was the first to end, this is
+    /// the `last`, and closing the sink will tell it of the end.
     pub(crate) fn run(
         &mut self,
         source: &mut Side,
         sink: &mut Side,
+        last: bool,
         scratch: &mut Scratch,
         carried: &mut u64,
     ) -> bool {
@@ -168,7 +170,7 @@ impl Direction {
                         None => self.copy(source, sink, scratch, carried),
                     }
                 }
-                Stage::Ended => self.shut(sink),
+                Stage::Ended => self.shut(sink, last),
                 Stage::Open | Stage::Failed | Stage::Shut | Stage::Dead => return false,
             }
         }
@@ -264,10 +266,10 @@ impl Direction {
         }
     }
 
-    fn shut(&mut self, sink: &mut Side) {
+    fn shut(&mut self, sink: &mut Side, last: bool) {
         self.stage = Stage::Shut;
         // ENOTCONN: the sink was reset a moment ago; its event says so.
-        if net::shutdown(&sink.fd, Shutdown::Write).is_err() {
+        if !last && net::shutdown(&sink.fd, Shutdown::Write).is_err() {
             sink.fail();
         }
     }
