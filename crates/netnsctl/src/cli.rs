@@ -77,6 +77,15 @@ Examples:
     Status(Status),
     /// Print the names of all network namespaces, one a line
     List(List),
+    /// Print what all forwards have carried, in the text format of Prometheus
+    #[command(
+        after_help = "Forwards are asked as `status` asks them. docs/metrics.md has the names and \
+a systemd timer.
+
+Example, for the textfile collector of node_exporter:
+  cd /var/lib/node_exporter && netnsctl metrics >netnsctl.new && mv netnsctl.new netnsctl.prom"
+    )]
+    Metrics(Metrics),
     /// Check configuration and touch nothing
     #[command(after_help = "Examples:
   netnsctl check                 what is installed
@@ -183,6 +192,12 @@ pub(crate) struct List {
     /// For programs
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Metrics {
     #[command(flatten)]
     pub(crate) sandbox: Sandbox,
 }

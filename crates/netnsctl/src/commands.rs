@@ -4,6 +4,7 @@ mod check;
 mod down;
 mod forward;
 mod list;
+mod metrics;
 mod plan;
 mod run;
 pub(crate) mod serve;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(arguments) => run(arguments),
         Command::Status(arguments) => status::status(&config, &arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::Metrics(arguments) => metrics::metrics(&config, &arguments),
         Command::Check(arguments) => check::check(config, arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
     }

@@ -4,5 +4,5 @@ mod gather;
 mod text;
 pub(crate) mod wire;
 
-pub(crate) use gather::gather;
+pub(crate) use gather::{ask, gather};
 pub(crate) use text::render;

@@ -232,7 +232,7 @@ impl Gathered<'_> {
 }
 
 /// Asks a forwarder for its counters; none if it does not answer.
-fn ask(control: &Path) -> Option<Counters> {
+pub(crate) fn ask(control: &Path) -> Option<Counters> {
     let mut stream = UnixStream::connect(control).ok()?;
     stream.set_read_timeout(Some(COUNTERS_PATIENCE)).ok()?;
     let mut text = String::new();

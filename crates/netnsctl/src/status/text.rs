@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
-use netnsctl_forward::Counters;
+use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
 
 use super::wire::{Forward, Link, Netns, Report, Veth};
 
@@ -217,49 +217,56 @@ fn link_state(link: &Link) -> String {
 }
 
 fn traffic(protocol: &str, counters: &Counters) -> String {
-    let (now, ever, unit, out, back, lost) = if protocol == "tcp" {
-        let tcp = &counters.tcp;
-        let lost = tcp
-            .connect_errors
-            .iter()
-            .map(|(errno, n)| format!("{n} × {errno}"));
-        let lost: Vec<_> = lost.collect();
-        (
-            tcp.connections_now,
-            tcp.connections_ever,
-            "open",
-            tcp.bytes_to_target,
-            tcp.bytes_to_client,
-            lost,
-        )
+    let mut parts = if protocol == "tcp" {
+        tcp_traffic(&counters.tcp)
     } else {
-        let udp = &counters.udp;
-        let lost = udp
-            .dropped
-            .iter()
-            .map(|(reason, n)| format!("{n} × {reason}"));
-        (
-            udp.sessions_now,
-            udp.sessions_ever,
-            if udp.sessions_now == 1 {
-                "session"
-            } else {
-                "sessions"
-            },
-            udp.bytes_to_target,
-            udp.bytes_to_client,
-            lost.collect(),
-        )
+        udp_traffic(&counters.udp)
     };
-    let mut text = format!(
-        "{now} {unit}, {ever} ever, {} there, {} back",
-        bytes(out),
-        bytes(back)
-    );
-    if !lost.is_empty() {
-        let _ = write!(text, ", failed: {}", lost.join(", "));
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
+}
+
+fn tcp_traffic(tcp: &TcpCounters) -> Vec<String> {
+    vec![
+        format!("{} open", tcp.connections_now),
+        if_any(tcp.connecting_now, "connecting"),
+        format!("{} ever", tcp.connections_ever),
+        format!("{} there", bytes(tcp.bytes_to_target)),
+        format!("{} back", bytes(tcp.bytes_to_client)),
+        if_any(tcp.resets, "reset"),
+        reasons("failed", &tcp.connect_errors),
+        reasons("not accepted", &tcp.accept_errors),
+    ]
+}
+
+fn udp_traffic(udp: &UdpCounters) -> Vec<String> {
+    let s = if udp.sessions_now == 1 { "" } else { "s" };
+    let (there, back) = (bytes(udp.bytes_to_target), bytes(udp.bytes_to_client));
+    vec![
+        format!("{} session{s}", udp.sessions_now),
+        format!("{} ever", udp.sessions_ever),
+        format!("{} datagrams ({there}) there", udp.datagrams_to_target),
+        format!("{} ({back}) back", udp.datagrams_to_client),
+        if_any(udp.sessions_evicted, "evicted"),
+        reasons("lost", &udp.dropped),
+    ]
+}
+
+/// What need not be said of nothing.
+fn if_any(count: u64, what: &str) -> String {
+    if count == 0 {
+        String::new()
+    } else {
+        format!("{count} {what}")
     }
-    text
+}
+
+fn reasons(what: &str, reasons: &Reasons) -> String {
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let listed = reasons.iter().map(|(reason, n)| format!("{n} × {reason}"));
+    format!("{what}: {}", listed.collect::<Vec<_>>().join(", "))
 }
 
 /// Bytes in binary units, one digit behind the point.
@@ -306,6 +313,39 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traffic_is_told_in_full_and_trouble_only_where_there_was_some() {
+        let mut counters = Counters::default();
+        let quiet = traffic("tcp", &counters);
+        assert_eq!(quiet, "0 open, 0 ever, 0 B there, 0 B back");
+        let quiet = traffic("udp", &counters);
+        assert_eq!(
+            quiet,
+            "0 sessions, 0 ever, 0 datagrams (0 B) there, 0 (0 B) back"
+        );
+        let tcp = &mut counters.tcp;
+        (tcp.connections_now, tcp.connections_ever) = (3, 9);
+        (tcp.connecting_now, tcp.resets) = (1, 4);
+        (tcp.bytes_to_target, tcp.bytes_to_client) = (5, 6);
+        tcp.connect_errors = Reasons::from([("ECONNREFUSED".into(), 7), ("ETIMEDOUT".into(), 8)]);
+        tcp.accept_errors = Reasons::from([("EMFILE".into(), 2)]);
+        let udp = &mut counters.udp;
+        (udp.sessions_now, udp.sessions_ever, udp.sessions_evicted) = (1, 20, 10);
+        (udp.datagrams_to_target, udp.bytes_to_target) = (21, 22);
+        (udp.datagrams_to_client, udp.bytes_to_client) = (23, 24);
+        udp.dropped = Reasons::from([("ENOBUFS".into(), 25)]);
+        assert_eq!(
+            traffic("tcp", &counters),
+            "3 open, 1 connecting, 9 ever, 5 B there, 6 B back, 4 reset, \
+             failed: 7 × ECONNREFUSED, 8 × ETIMEDOUT, not accepted: 2 × EMFILE"
+        );
+        assert_eq!(
+            traffic("udp", &counters),
+            "1 session, 20 ever, 21 datagrams (22 B) there, 23 (24 B) back, 10 evicted, \
+             lost: 25 × ENOBUFS"
+        );
+    }
 
     #[test]
     fn bytes_are_shown_in_units_a_person_reads() {

@@ -19,9 +19,11 @@ mod exits;
 mod forward;
 mod holders;
 mod interop;
+mod metrics;
 mod net;
 mod order;
 mod ownership;
+mod prometheus;
 mod reload;
 mod run;
 mod sandbox;
@@ -58,6 +60,7 @@ fn all() -> Vec<Test> {
         forward::TESTS,
         holders::TESTS,
         interop::TESTS,
+        metrics::TESTS,
         order::TESTS,
         ownership::TESTS,
         reload::TESTS,

@@ -284,7 +284,7 @@ fn counters_count_what_crossed() {
         "{text}"
     );
     assert!(
-        text.contains("1 session, 1 ever, 4 B there, 14 B back"),
+        text.contains("1 session, 1 ever, 1 datagrams (4 B) there, 1 (14 B) back"),
         "{text}"
     );
     drop(client);
