@@ -57,6 +57,17 @@ impl Forwarder {
         Self::start(&[(Protocol::Tcp, listen)], Options::new(target.into()))
     }
 
+    /// As [`tcp`](Self::tcp), with options that `change` changes.
+    pub(crate) fn tcp_with(
+        listen: &str,
+        target: SocketAddr,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let mut options = Options::new(target.into());
+        change(&mut options);
+        Self::start(&[(Protocol::Tcp, listen)], options)
+    }
+
     /// A connection through it.
     pub(crate) fn connect(&self) -> TcpStream {
         patient(TcpStream::connect(self.at[0]).unwrap())
@@ -139,6 +150,9 @@ pub(crate) fn serve(
     serve: impl Fn(TcpStream) + Send + Sync + Clone + 'static,
 ) -> SocketAddr {
     let listener = TcpListener::bind(address).unwrap();
+    // Longer than the 128 of the standard library: what is aborted while the queue is full is
+    // never accepted.
+    rustix::net::listen(&listener, 4096).unwrap();
     let at = listener.local_addr().unwrap();
     thread::spawn(move || {
         loop {
