@@ -4,7 +4,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bulk;
 mod control;
+mod sockets;
 mod stop;
 mod tcp;
 mod trouble;

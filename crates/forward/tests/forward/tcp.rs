@@ -125,7 +125,8 @@ fn a_slow_reader_slows_its_sender_and_loses_nothing() {
     go.send(()).unwrap();
     let answer = exchange(&stream, &[]);
     assert_eq!(answer.len(), sent);
-    assert!(answer.iter().eq(payload.iter().cycle().take(sent)));
+    let mut parts = answer.chunks(payload.len());
+    assert!(parts.all(|part| payload.starts_with(part)));
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Targets that do not answer, and limits.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use netnsctl_forward::{ConnectTarget, Options, Protocol};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use crate::harness::{Forwarder, abort, assert_reset, echo, exchange};
+use crate::harness::{Forwarder, abort, assert_reset, echo, exchange, patient, serve};
 
 /// A port nothing listens on. It stays bound, so nothing will.
 fn refusing(address: &str) -> (SocketAddr, OwnedFd) {
@@ -35,6 +35,13 @@ struct Silent {
 
 impl Silent {
     fn new() -> Self {
+        let mut silent = Self::answering();
+        silent.fill();
+        silent
+    }
+
+    /// One that has a place for one connection yet.
+    fn answering() -> Self {
         let flags = SocketFlags::CLOEXEC;
         let family = AddressFamily::INET;
         let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
@@ -42,18 +49,38 @@ impl Silent {
         rustix::net::listen(&socket, 0).unwrap();
         let listener = TcpListener::from(socket);
         let at = listener.local_addr().unwrap();
-        let mut queued = Vec::new();
-        // Loopback answers within the call or not at all; a few more make sure.
-        for _ in 0..4 {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let client = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
-            let _ = rustix::net::connect(&client, &at);
-            queued.push(client);
-        }
         Self {
             at,
             listener,
-            queued,
+            queued: Vec::new(),
+        }
+    }
+
+    /// Fills the queue: loopback answers within the call or not at all; a few more make sure.
+    fn fill(&mut self) {
+        for _ in 0..4 {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let family = AddressFamily::INET;
+            let client = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
+            let _ = rustix::net::connect(&client, &self.at);
+            self.queued.push(client);
+        }
+    }
+
+    /// Answers again. Gives the next connection of which something or an end can be read, past
+    /// those that filled the queue, which end without a byte.
+    fn accept(&mut self) -> (TcpStream, Vec<u8>) {
+        self.queued.clear();
+        loop {
+            let mut stream = patient(self.listener.accept().unwrap().0);
+            let mut bytes = vec![0; 100];
+            match stream.read(&mut bytes) {
+                Ok(length @ 1..) => {
+                    bytes.truncate(length);
+                    return (stream, bytes);
+                }
+                Ok(0) | Err(_) => {}
+            }
         }
     }
 }
@@ -62,7 +89,9 @@ impl Silent {
 fn a_refused_client_is_reset_and_the_errno_counted() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let (target, _bound) = refusing(address);
-        let forwarder = Forwarder::tcp("127.0.0.1:0", target);
+        // At once, not at the timeout.
+        let change = |options: &mut Options| options.connect_timeout = Duration::from_secs(3600);
+        let forwarder = Forwarder::tcp_with("127.0.0.1:0", target, change);
         for _ in 0..3 {
             assert_reset(&forwarder.connect());
         }
@@ -87,10 +116,9 @@ fn a_target_that_appears_later_is_reached() {
 
 #[test]
 fn a_silent_target_holds_no_other_client_up() {
-    let silent = Silent::new();
-    let mut options = Options::new(silent.at.into());
-    options.connect_timeout = Duration::from_secs(3600);
-    let forwarder = Forwarder::start(&[(Protocol::Tcp, "127.0.0.1:0")], options);
+    let mut silent = Silent::new();
+    let change = |options: &mut Options| options.connect_timeout = Duration::from_secs(3600);
+    let forwarder = Forwarder::tcp_with("127.0.0.1:0", silent.at, change);
     let waiting: Vec<TcpStream> = (0..20).map(|_| forwarder.connect()).collect();
     // All are accepted though none is connected.
     forwarder.until(|it| it.tcp.connections_now == 20 && it.tcp.connecting_now == 20);
@@ -103,22 +131,48 @@ fn a_silent_target_holds_no_other_client_up() {
     for stream in &mut waiting {
         stream.write_all(b"patient").unwrap();
     }
-    drop(silent.queued);
-    let mut served = 0;
-    while served < 3 {
-        let (mut stream, _) = silent.listener.accept().unwrap();
-        let mut text = String::new();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
-        let mut seven = [0; 7];
-        // The connections that filled the queue come first, and empty.
-        if stream.read_exact(&mut seven).is_ok() {
-            text.push_str(std::str::from_utf8(&seven).unwrap());
-            assert_eq!(text, "patient");
-            served += 1;
-        }
+    for _ in 0..3 {
+        assert_eq!(silent.accept().1, b"patient");
     }
+}
+
+#[test]
+fn a_connection_that_stands_goes_on_while_others_wait_for_a_silent_target() {
+    let mut silent = Silent::answering();
+    let change = |options: &mut Options| options.connect_timeout = Duration::from_secs(3600);
+    let forwarder = Forwarder::tcp_with("127.0.0.1:0", silent.at, change);
+    let mut client = forwarder.connect();
+    let mut target = patient(silent.listener.accept().unwrap().0);
+    silent.fill();
+    let waiting: Vec<TcpStream> = (0..100).map(|_| forwarder.connect()).collect();
+    forwarder.until(|it| it.tcp.connecting_now == 100);
+    for round in 0..100 {
+        client.write_all(&[round]).unwrap();
+        let mut byte = [0];
+        target.read_exact(&mut byte).unwrap();
+        target.write_all(&byte).unwrap();
+        client.read_exact(&mut byte).unwrap();
+        assert_eq!(byte, [round]);
+    }
+    let counters = forwarder.counters();
+    assert_eq!((counters.tcp.connecting_now, waiting.len()), (100, 100));
+}
+
+#[test]
+fn what_a_client_sent_before_it_left_reaches_a_target_that_answers_late() {
+    let mut silent = Silent::new();
+    let change = |options: &mut Options| options.connect_timeout = Duration::from_secs(3600);
+    let forwarder = Forwarder::tcp_with("127.0.0.1:0", silent.at, change);
+    let mut client = forwarder.connect();
+    client.write_all(b"left early").unwrap();
+    drop(client);
+    forwarder.until(|it| it.tcp.connecting_now == 1);
+    let (mut target, bytes) = silent.accept();
+    assert_eq!(bytes, b"left early");
+    assert_eq!(target.read(&mut [0]).unwrap(), 0);
+    drop(target);
+    let counters = forwarder.until(|it| it.tcp.connections_now == 0);
+    assert_eq!(counters.tcp.resets, 0);
 }
 
 #[test]
@@ -134,23 +188,42 @@ fn a_client_of_a_silent_target_is_reset_at_the_timeout() {
 }
 
 #[test]
-fn a_half_closed_connection_that_carries_nothing_is_reset() {
-    let target = crate::harness::serve("127.0.0.1:0", |mut stream| {
-        // Never answers, never ends.
-        let _ = stream.read(&mut [0; 1]);
+fn a_connection_half_closed_by_either_side_that_carries_nothing_is_reset() {
+    let target = serve("127.0.0.1:0", |mut stream| {
+        // One byte and it ends; an end and it never answers, nor ends.
+        if stream.read(&mut [0]).unwrap() == 1 {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
         let _ = stream.set_read_timeout(None);
         std::thread::park();
     });
-    let mut options = Options::new(target.into());
-    options.half_close_timeout = Duration::from_millis(50);
-    let forwarder = Forwarder::start(&[(Protocol::Tcp, "127.0.0.1:0")], options);
-    let stream = forwarder.connect();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_reset(&stream);
-    assert_eq!(
-        forwarder.until(|it| it.tcp.connections_now == 0).tcp.resets,
-        1
-    );
+    let change = |options: &mut Options| options.half_close_timeout = Duration::from_millis(50);
+    let forwarder = Forwarder::tcp_with("127.0.0.1:0", target, change);
+    let client = forwarder.connect();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_reset(&client);
+    forwarder.until(|it| it.tcp.connections_now == 0 && it.tcp.resets == 1);
+    let mut client = forwarder.connect();
+    client.write_all(b"x").unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    // The end was read already, so that only a writer learns of the reset.
+    forwarder.until(|it| it.tcp.connections_now == 0 && it.tcp.resets == 2);
+    assert!(client.write_all(b"x").is_err());
+}
+
+#[test]
+fn an_open_connection_may_be_silent_for_longer_than_a_half_closed_one() {
+    let change = |options: &mut Options| options.half_close_timeout = Duration::ZERO;
+    let forwarder = Forwarder::tcp_with("127.0.0.1:0", echo("127.0.0.1:0"), change);
+    let mut open = forwarder.connect();
+    open.write_all(b"x").unwrap();
+    open.read_exact(&mut [0]).unwrap();
+    // The timer of another one goes off, or its target is quicker; either way it is gone.
+    let half = forwarder.connect();
+    half.shutdown(Shutdown::Write).unwrap();
+    forwarder.until(|it| it.tcp.connections_now == 1 && it.tcp.connections_ever == 2);
+    open.write_all(b"y").unwrap();
+    open.read_exact(&mut [0]).unwrap();
 }
 
 #[test]

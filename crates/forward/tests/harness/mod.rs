@@ -178,13 +178,15 @@ pub(crate) fn echo(address: &str) -> SocketAddr {
 /// `length` bytes that do not repeat in step with any buffer.
 pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let mut next = || {
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..length).map(|_| next()).collect()
+        bytes.extend(state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 /// Sends `payload`, ends the sending direction, and returns all that comes back.
