@@ -245,9 +245,10 @@ impl<'a> Core<'a> {
     }
 
     /// Whether clients may have been kept out for want of the place that has become free. Says so
-    /// once.
+    /// once. To be asked after the place was given back: of that and what [`is_full`](Self::is_full)
+    /// does, each sees the other's first half, which takes the order of SeqCst also for reading.
     pub(crate) fn take_full(&self) -> bool {
-        self.shared.full.load(Ordering::Relaxed) && self.shared.full.swap(false, Ordering::SeqCst)
+        self.shared.full.load(Ordering::SeqCst) && self.shared.full.swap(false, Ordering::SeqCst)
     }
 
     pub(crate) fn log(&self, line: &str) {

@@ -15,7 +15,8 @@
 //! | `engine`, `context` | the loop: events, the queue of unfinished work, deadlines, draining |
 //! | `tcp`, `connection`, `relay` | accepting; one connection; one direction of it |
 //! | `udp` | sessions, their addresses and expiry |
-//! | `control`, `counters` | what is counted and who may read it |
+//! | `shortage` | pauses for want of descriptors |
+//! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
 //! | `confine` | giving up privileges after set-up |
 //!
 //! Not here: zero copy, PROXY headers, unix targets, system call filters, configuration.
@@ -34,7 +35,9 @@ mod listener;
 mod options;
 mod pipe;
 mod relay;
+mod shortage;
 mod tcp;
+mod trace;
 mod udp;
 
 pub use confine::{ConfineError, confine, raise_file_limit};

@@ -38,6 +38,9 @@ pub struct Options {
     pub workers: NonZeroUsize,
     /// Where state changes are told.
     pub log: Log,
+    /// Where the beginning and the end of every TCP connection are told, for whoever looks for a
+    /// fault. None: nowhere, and that costs nothing.
+    pub trace: Option<Log>,
 }
 
 impl Options {
@@ -54,6 +57,7 @@ impl Options {
             drain: Duration::from_secs(30),
             workers: NonZeroUsize::MIN,
             log: Log::default(),
+            trace: None,
         }
     }
 }
@@ -80,7 +84,7 @@ impl Default for Keepalive {
     }
 }
 
-/// Receives one line, without a newline, for each change of state; never one per connection.
+/// Receives lines, without a newline.
 ///
 /// Called on the loop's thread, so it must not block. The default discards.
 #[derive(Clone)]

@@ -21,12 +21,11 @@ use crate::errno;
 use crate::list::List;
 use crate::listener::{Listener, tune};
 use crate::relay::Scratch;
+use crate::shortage::Shortage;
+use crate::trace::{End, Trace};
 
 /// Clients accepted per turn of a listener.
 const TURN: usize = 64;
-
-/// Time between two attempts to accept while descriptors or memory are short.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything TCP.
 pub(crate) struct Tcp {
@@ -37,10 +36,9 @@ pub(crate) struct Tcp {
     scratch: Scratch,
     /// A client accepted when no socket for its target could be had.
     held: Option<OwnedFd>,
-    /// Until when nothing is accepted.
-    paused: Option<Instant>,
-    told_paused: Seldom,
+    shortage: Shortage,
     told_full: Seldom,
+    trace: Trace,
 }
 
 impl Tcp {
@@ -68,9 +66,9 @@ impl Tcp {
             closing: List::new(),
             scratch: Scratch::new(),
             held: None,
-            paused: None,
-            told_paused: Seldom::default(),
+            shortage: Shortage::default(),
             told_full: Seldom::default(),
+            trace: Trace::new(core.options),
         })
     }
 
@@ -87,7 +85,7 @@ impl Tcp {
     /// Accepts who waits at listener `index`, for one turn.
     pub(crate) fn accept(&mut self, index: usize, core: &mut Core<'_>) {
         for _ in 0..TURN {
-            if self.paused.is_some() || self.is_full(core) {
+            if self.shortage.is_pause() || self.is_full(core) {
                 return;
             }
             let Some(listener) = self.listeners.get(index) else {
@@ -127,14 +125,8 @@ impl Tcp {
     }
 
     fn pause(&mut self, step: &str, error: Errno, core: &Core<'_>) {
-        self.paused = Some(core.after(PAUSE));
-        if self.told_paused.due(core.now) {
-            core.log(&format!(
-                "cannot {step}: {error}; {} connections go on, trying again every {} ms",
-                self.connections.len(),
-                PAUSE.as_millis()
-            ));
-        }
+        self.shortage
+            .pause(step, error, self.connections.len(), core);
     }
 
     /// Takes up `client`: begins to connect to the target, or holds or resets it.
@@ -149,6 +141,7 @@ impl Tcp {
                 Ok((target, connected)) => self.enter(client, target, connected, core),
                 Err(error) => {
                     count(&mut core.counters.tcp.connect_errors, error);
+                    self.trace.refused(&client, error, core);
                     refuse(&client);
                 }
             },
@@ -166,6 +159,7 @@ impl Tcp {
         core.counters.tcp.connecting_now += 1;
         let what = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::PRI;
         let connection = &self.connections[key];
+        self.trace.begin(key, &connection.client.fd, core);
         let token = |kind| Token {
             kind,
             generation,
@@ -202,7 +196,7 @@ impl Tcp {
         } else if token.kind == Kind::Client {
             note(&mut connection.client, event);
             if connection.client.broken {
-                self.remove(key, true, core);
+                self.remove(key, End::Left, core);
             }
         } else {
             match sockopt::socket_error(&connection.target.fd) {
@@ -250,13 +244,21 @@ impl Tcp {
 
     fn turn(&mut self, key: usize, core: &mut Core<'_>) {
         let tcp = &mut core.counters.tcp;
-        let before = tcp.bytes_to_target + tcp.bytes_to_client;
+        let before = (tcp.bytes_to_target, tcp.bytes_to_client);
         let connection = &mut self.connections[key];
         let outcome = connection.run(&mut self.scratch, tcp);
-        let moved = tcp.bytes_to_target + tcp.bytes_to_client != before;
+        let there = tcp.bytes_to_target - before.0;
+        let back = tcp.bytes_to_client - before.1;
+        self.trace.carried(key, there, back);
         match outcome {
-            Outcome::Done => return self.remove(key, false, core),
-            Outcome::Reset => return self.remove(key, true, core),
+            Outcome::Done => return self.remove(key, End::Done, core),
+            Outcome::Reset => {
+                let end = End::Reset {
+                    by_client: connection.client.broken,
+                    by_target: connection.target.broken,
+                };
+                return self.remove(key, end, core);
+            }
             Outcome::Again => {
                 let generation = connection.generation;
                 let token = Token {
@@ -272,7 +274,7 @@ impl Tcp {
             connection.phase = Phase::Closing;
             connection.deadline = core.after(core.options.half_close_timeout);
             self.closing.push(&mut self.connections, key);
-        } else if connection.phase == Phase::Closing && moved {
+        } else if connection.phase == Phase::Closing && there + back > 0 {
             connection.deadline = core.after(core.options.half_close_timeout);
             self.closing.touch(&mut self.connections, key);
         }
@@ -280,11 +282,11 @@ impl Tcp {
 
     fn fail_connect(&mut self, key: usize, error: Errno, core: &mut Core<'_>) {
         count(&mut core.counters.tcp.connect_errors, error);
-        self.remove(key, true, core);
+        self.remove(key, End::Connect(error), core);
     }
 
     /// Ends a connection: in order when all is shut, else by a reset.
-    fn remove(&mut self, key: usize, reset: bool, core: &mut Core<'_>) {
+    fn remove(&mut self, key: usize, end: End, core: &mut Core<'_>) {
         match self.connections[key].phase {
             Phase::Connecting => {
                 self.connecting.remove(&mut self.connections, key);
@@ -294,7 +296,8 @@ impl Tcp {
             Phase::Open => {}
         }
         let connection = self.connections.remove(key);
-        if reset {
+        self.trace.end(key, end, core);
+        if end != End::Done {
             core.counters.tcp.resets += u64::from(connection.phase != Phase::Connecting);
             connection.set_reset();
         }
@@ -318,7 +321,11 @@ impl Tcp {
     /// The next time [`expire`](Self::expire) has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let front = |list: &List| list.front().map(|key| self.connections[key].deadline);
-        let fronts = [front(&self.connecting), front(&self.closing), self.paused];
+        let fronts = [
+            front(&self.connecting),
+            front(&self.closing),
+            self.shortage.deadline(),
+        ];
         fronts.into_iter().flatten().min()
     }
 
@@ -328,10 +335,9 @@ impl Tcp {
             self.fail_connect(key, Errno::TIMEDOUT, core);
         }
         while let Some(key) = self.overdue(&self.closing, core.now) {
-            self.remove(key, true, core);
+            self.remove(key, End::Silent, core);
         }
-        if self.paused.is_some_and(|until| until <= core.now) {
-            self.paused = None;
+        if self.shortage.has_passed(core) {
             if let Some(client) = self.held.take() {
                 self.begin(client, core);
             }
@@ -359,7 +365,7 @@ impl Tcp {
         }
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
-            self.remove(key, true, core);
+            self.remove(key, End::Stopped, core);
         }
     }
 }

@@ -35,14 +35,11 @@ fn running_out_of_descriptors_passes() {
     let mut first = forwarder.connect();
     first.write_all(b"a").unwrap();
     first.read_exact(&mut [0; 1]).unwrap();
-    let told = || {
-        lines
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|line| line.contains("cannot"))
-            .count()
+    let count = |word| {
+        let lines = lines.lock().unwrap();
+        lines.iter().filter(|line| line.contains(word)).count()
     };
+    let told = || count("cannot");
     // With different numbers left, it is a client's socket or a target's that cannot be had.
     for free in 1..=4 {
         let shortages = |it: &Counters| it.tcp.accept_errors.values().sum::<u64>();
@@ -76,7 +73,8 @@ fn running_out_of_descriptors_passes() {
         assert!(shortages(&counters) > before);
         assert!(counters.tcp.accept_errors["EMFILE"] > 0);
     }
-    // One line for one lasting trouble.
+    // One line for one lasting trouble, and one when it is over.
+    wait_until(|| count("accepting again after ") == 1);
     assert_eq!(told(), 1, "{:?}", lines.lock().unwrap());
 }
 

@@ -160,6 +160,9 @@ pub(crate) struct Serve {
     /// In a throw-away user, mount and network namespace: needs no root, touches nothing here
     #[arg(long)]
     pub(crate) sandbox: bool,
+    /// Say a line when a forwarded TCP connection begins and one when it ends
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -270,6 +273,9 @@ pub(crate) struct Forward {
     /// The namespace to connect in; the one this is started in if not given
     #[arg(long, value_name = "NETNS")]
     pub(crate) connect_netns: Option<String>,
+    /// Say a line when a TCP connection begins and one when it ends
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// How long a TCP target may take to answer
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub(crate) connect_timeout: String,

@@ -9,6 +9,7 @@ mod control;
 mod sockets;
 mod stop;
 mod tcp;
+mod trace;
 mod trouble;
 mod udp;
 mod workers;

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use crate::harness::{Forwarder, abort, assert_reset, echo, exchange, patient, serve};
 
 /// A port nothing listens on. It stays bound, so nothing will.
-fn refusing(address: &str) -> (SocketAddr, OwnedFd) {
+pub(crate) fn refusing(address: &str) -> (SocketAddr, OwnedFd) {
     let family = if address.starts_with('[') {
         AddressFamily::INET6
     } else {
@@ -27,14 +27,14 @@ fn refusing(address: &str) -> (SocketAddr, OwnedFd) {
 }
 
 /// A target that answers no further SYN: its queue is full, so the kernel drops them.
-struct Silent {
-    at: SocketAddr,
+pub(crate) struct Silent {
+    pub(crate) at: SocketAddr,
     listener: TcpListener,
     queued: Vec<OwnedFd>,
 }
 
 impl Silent {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut silent = Self::answering();
         silent.fill();
         silent
@@ -67,19 +67,16 @@ impl Silent {
         }
     }
 
-    /// Answers again. Gives the next connection of which something or an end can be read, past
-    /// those that filled the queue, which end without a byte.
+    /// Answers again. Gives the next connection that sends something, and that; those that filled
+    /// the queue end without a byte.
     fn accept(&mut self) -> (TcpStream, Vec<u8>) {
         self.queued.clear();
         loop {
             let mut stream = patient(self.listener.accept().unwrap().0);
             let mut bytes = vec![0; 100];
-            match stream.read(&mut bytes) {
-                Ok(length @ 1..) => {
-                    bytes.truncate(length);
-                    return (stream, bytes);
-                }
-                Ok(0) | Err(_) => {}
+            if let Ok(length @ 1..) = stream.read(&mut bytes) {
+                bytes.truncate(length);
+                return (stream, bytes);
             }
         }
     }

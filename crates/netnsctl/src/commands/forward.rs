@@ -137,6 +137,7 @@ fn options(arguments: &Forward) -> Result<Options, Failure> {
     options.max_connections = arguments.max_connections.map(|most| most as usize);
     options.max_sessions = arguments.max_sessions as usize;
     options.log = Log::new(output::note);
+    options.trace = arguments.verbose.then(|| options.log.clone());
     Ok(options)
 }
 

@@ -269,6 +269,9 @@ mod tests {
         }
     }
 
+    /// Names and values.
+    type Labels = &'static [(&'static str, &'static str)];
+
     /// Counters of which no two are the same.
     fn busy() -> Counters {
         let mut counters = Counters::default();
@@ -297,12 +300,12 @@ mod tests {
     #[test]
     fn every_number_is_told_under_its_name() {
         let told = parse(&exposition(&forwards())).unwrap();
-        let value = |name: &str, more: &[(&str, &str)]| {
+        let value = |name: &str, more: Labels| {
             let of = |protocol, netns| told.value(name, &[&[protocol, netns], more].concat());
             let tcp = of(("protocol", "tcp"), ("netns", "left"));
             tcp.or_else(|| of(("protocol", "udp"), ("netns", "right")))
         };
-        let cases: &[(&str, &[(&str, &str)], u64)] = &[
+        let cases: &[(&str, Labels, u64)] = &[
             ("connections", &[], 3),
             ("connections_connecting", &[], 1),
             ("connections_total", &[], u64::MAX),

@@ -36,8 +36,8 @@ use crate::output::{self, Exit, Failure};
 /// so there is nothing to finish.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn serve(mut config: Vec<PathBuf>, arguments: Serve) -> Result<Exit, Failure> {
-    config.extend(arguments.files);
+pub(super) fn serve(mut config: Vec<PathBuf>, mut arguments: Serve) -> Result<Exit, Failure> {
+    config.append(&mut arguments.files);
     // Read before the sandbox hides parts of the file system.
     let desired = config_files::load_or_report(&config)?;
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
@@ -52,7 +52,7 @@ pub(super) fn serve(mut config: Vec<PathBuf>, arguments: Serve) -> Result<Exit, 
     }
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
-    let mut server = Server::start(config, desired, signals, manager, arguments.sandbox)?;
+    let mut server = Server::start(config, desired, signals, manager, &arguments)?;
     let exit = server.bring_up().unwrap_or_else(Failure::report);
     if exit != Exit::Done {
         // What was there before is no business of a start that failed.
@@ -68,6 +68,8 @@ struct Server {
     config: Vec<PathBuf>,
     desired: Desired,
     is_sandbox: bool,
+    /// Whether forwarders tell of each connection.
+    verbose: bool,
     home: Netns,
     signals: SignalFd,
     manager: Manager,
@@ -96,7 +98,7 @@ impl Server {
         desired: Desired,
         signals: SignalFd,
         manager: Manager,
-        is_sandbox: bool,
+        arguments: &Serve,
     ) -> Result<Self, Failure> {
         let home = netns::home()?;
         let found = state_dir::records()?.into_keys().collect();
@@ -111,7 +113,8 @@ impl Server {
         let server = Self {
             config,
             desired,
-            is_sandbox,
+            is_sandbox: arguments.sandbox,
+            verbose: arguments.verbose,
             home,
             signals,
             manager,
@@ -195,7 +198,7 @@ impl Server {
         let now = Instant::now();
         for forwarder in &mut self.forwarders {
             if forwarder.due().is_some_and(|due| due <= now) {
-                forwarder.start(&self.notify_path);
+                forwarder.start(&self.notify_path, self.verbose);
             }
         }
     }

@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     forwarders_are_started_again_ever_more_slowly,
     a_forwarder_can_do_nothing_but_forward,
     a_killed_serve_takes_its_forwarders_along_and_can_be_started_again,
+    connections_are_told_one_by_one_only_if_asked_for,
     sigterm_leaves_nothing_behind,
     sigint_leaves_nothing_behind_though_a_client_is_connected,
     serve_names_the_process_that_keeps_a_namespace,
@@ -287,6 +288,27 @@ fn a_killed_serve_takes_its_forwarders_along_and_can_be_started_again() {
     assert!(traces().contains(&"/run/netnsctl/serve/state.json".to_owned()));
     expect(0, &["down"]);
     assert_eq!(traces(), before);
+}
+
+fn connections_are_told_one_by_one_only_if_asked_for() {
+    let run = |arguments: &[&str]| {
+        let mut served = Served::ready(arguments);
+        serve_tcp("right", "127.0.0.1:8000", "tcp ");
+        let mut client = connect("left", "127.0.0.1:8080");
+        expect_answer(&mut client, "tcp ", "hello");
+        client.shutdown(Shutdown::Write).unwrap();
+        expect_end(&mut client);
+        let name = format!("client {} at 127.0.0.1:8080", client.local_addr().unwrap());
+        served.stop();
+        (served.text(), name)
+    };
+    let (text, name) = run(&[QUICKSTART]);
+    assert!(!text.contains(&name), "{text}");
+    let (text, name) = run(&["--verbose", QUICKSTART]);
+    let begins = format!("{name}: connecting to 127.0.0.1:8000\n");
+    assert!(text.contains(&begins), "{text}");
+    let ends = text.split_once(&format!("{name}: ended after ")).unwrap().1;
+    assert!(ends.contains(" s, 5 bytes there, 9 back"), "{text}");
 }
 
 fn sigterm_leaves_nothing_behind() {

@@ -158,9 +158,10 @@ impl Forwarder {
         matches!(self.child, Child::Running { ready: true, .. })
     }
 
-    /// Starts the child. One that cannot be started is tried again after a pause.
-    pub(super) fn start(&mut self, notify: &Path) {
-        match self.spawn(notify) {
+    /// Starts the child, which tells of each connection if it is to be `verbose`. One that cannot
+    /// be started is tried again after a pause.
+    pub(super) fn start(&mut self, notify: &Path, verbose: bool) {
+        match self.spawn(notify, verbose) {
             Ok(pid) => {
                 self.child = Child::Running {
                     pid,
@@ -179,12 +180,14 @@ impl Forwarder {
         }
     }
 
-    fn spawn(&self, notify: &Path) -> std::io::Result<u32> {
+    fn spawn(&self, notify: &Path, verbose: bool) -> std::io::Result<u32> {
         let connect_netns = self.connect_netns.as_ref().ok_or(Errno::NOENT)?;
+        let mut arguments = arguments(&self.forward)?;
+        arguments.extend(verbose.then(|| c"--verbose".to_owned()));
         let variable = spawn::variable(OsStr::new("NOTIFY_SOCKET"), notify.as_os_str());
         spawn::spawn(&Activated {
             program: c"/proc/self/exe",
-            arguments: &arguments(&self.forward)?,
+            arguments: &arguments,
             environment: &variable.into_iter().collect::<Vec<_>>(),
             sockets: &[
                 ("listen", self.listener.as_fd()),
