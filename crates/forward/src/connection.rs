@@ -145,3 +145,15 @@ pub(crate) fn note(side: &mut Side, event: EventFlags) {
         side.fail();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_takes_few_bytes() {
+        // And nothing besides: what is pending, and only that, is kept elsewhere.
+        let bytes = size_of::<Connection>();
+        assert!(bytes <= 240, "{bytes} bytes");
+    }
+}

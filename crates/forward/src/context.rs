@@ -94,6 +94,17 @@ pub(crate) struct Shared {
     connections: AtomicUsize,
     /// Whether clients may be waiting that `max_connections` kept out.
     full: AtomicBool,
+    told_full: Mutex<Seldom>,
+    told_shortage: Mutex<Seldom>,
+}
+
+/// A lasting trouble that all loops are likely to meet, and one tells of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trouble {
+    /// `max_connections` is reached.
+    Full,
+    /// No descriptors or no memory.
+    Shortage,
 }
 
 impl Shared {
@@ -102,6 +113,8 @@ impl Shared {
             counters: (0..workers).map(|_| Mutex::default()).collect(),
             connections: AtomicUsize::new(0),
             full: AtomicBool::new(false),
+            told_full: Mutex::default(),
+            told_shortage: Mutex::default(),
         }
     }
 
@@ -114,6 +127,15 @@ impl Shared {
 
     pub(crate) fn workers(&self) -> usize {
         self.counters.len()
+    }
+
+    /// Whether the loop that asks is to tell of `trouble` now.
+    pub(crate) fn is_due(&self, trouble: Trouble, now: Instant) -> bool {
+        let told = match trouble {
+            Trouble::Full => &self.told_full,
+            Trouble::Shortage => &self.told_shortage,
+        };
+        told.lock().unwrap_or_else(PoisonError::into_inner).due(now)
     }
 
     /// The number of clients connected to or held by any loop.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::context::{Core, Seldom};
+use crate::context::{Core, Trouble};
 
 /// Time between two attempts to accept.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -23,7 +23,6 @@ pub(crate) struct Shortage {
     paused: Option<Instant>,
     /// One that was told of: when it began, and when the last pause ends that it caused so far.
     told: Option<(Instant, Instant)>,
-    seldom: Seldom,
 }
 
 impl Shortage {
@@ -36,7 +35,7 @@ impl Shortage {
     pub(crate) fn pause(&mut self, step: &str, error: Errno, connections: usize, core: &Core<'_>) {
         let until = core.after(PAUSE);
         self.paused = Some(until);
-        if self.seldom.due(core.now) {
+        if core.shared.is_due(Trouble::Shortage, core.now) {
             core.log(&format!(
                 "cannot {step}: {error}; {connections} connections go on, trying again every {} ms",
                 PAUSE.as_millis()

@@ -15,7 +15,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt
 use slab::Slab;
 
 use crate::connection::{Connection, Outcome, Phase, note};
-use crate::context::{Core, Kind, Seldom, Token};
+use crate::context::{Core, Kind, Token, Trouble};
 use crate::counters::count;
 use crate::errno;
 use crate::list::List;
@@ -37,7 +37,6 @@ pub(crate) struct Tcp {
     /// A client accepted when no socket for its target could be had.
     held: Option<OwnedFd>,
     shortage: Shortage,
-    told_full: Seldom,
     trace: Trace,
 }
 
@@ -67,7 +66,6 @@ impl Tcp {
             scratch: Scratch::new(),
             held: None,
             shortage: Shortage::default(),
-            told_full: Seldom::default(),
             trace: Trace::new(core.options),
         })
     }
@@ -85,7 +83,7 @@ impl Tcp {
     /// Accepts who waits at listener `index`, for one turn.
     pub(crate) fn accept(&mut self, index: usize, core: &mut Core<'_>) {
         for _ in 0..TURN {
-            if self.shortage.is_pause() || self.is_full(core) {
+            if self.shortage.is_pause() || Self::is_full(core) {
                 return;
             }
             let Some(listener) = self.listeners.get(index) else {
@@ -111,11 +109,11 @@ impl Tcp {
         }
     }
 
-    fn is_full(&mut self, core: &Core<'_>) -> bool {
+    fn is_full(core: &Core<'_>) -> bool {
         if !core.is_full() {
             return false;
         }
-        if self.told_full.due(core.now) {
+        if core.shared.is_due(Trouble::Full, core.now) {
             let limit = core.options.max_connections.unwrap_or_default();
             core.log(&format!(
                 "limit of {limit} connections reached, further clients wait"

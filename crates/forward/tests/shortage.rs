@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use harness::{Forwarder, PATIENCE, echo, exchange, patient};
+use harness::{Forwarder, PATIENCE, echo, exchange, noise, patient};
 use netnsctl_forward::{Counters, Log, Options, Protocol};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -73,6 +73,12 @@ fn running_out_of_descriptors_passes() {
         assert!(shortages(&counters) > before);
         assert!(counters.tcp.accept_errors["EMFILE"] > 0);
     }
+    // Where no pipe can be had, much is carried all the same.
+    let limit = getrlimit(Resource::Nofile);
+    leave(0);
+    let payload = noise(4 << 20, 3);
+    assert!(exchange(&first, &payload) == payload);
+    setrlimit(Resource::Nofile, limit).unwrap();
     // One line for one lasting trouble, and one when it is over.
     wait_until(|| count("accepting again after ") == 1);
     assert_eq!(told(), 1, "{:?}", lines.lock().unwrap());

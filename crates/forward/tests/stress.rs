@@ -7,6 +7,7 @@ mod harness;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -180,6 +181,7 @@ fn play_target(mut stream: TcpStream) {
     play(stream, (down, up), plan, plan.target_waits, aborts);
 }
 
+/// All connections between one pair of families.
 fn storm(listen: &str, target: &str, base: u64, change: fn(&mut Options)) {
     let failures = Arc::new(AtomicU64::new(0));
     let served = Arc::new(AtomicU64::new(0));
@@ -230,12 +232,15 @@ fn no_byte_and_no_descriptor_is_lost_in_a_storm() {
         ("[::1]:0", "127.0.0.1:0"),
         ("[::1]:0", "[::1]:0"),
     ];
-    for ((listen, target), number) in pairs.into_iter().zip(0..) {
+    for (number, (listen, target)) in (0..).zip(pairs) {
         storm(listen, target, number * 1_000_000, |_| {});
+        storm(listen, target, number * 1_000_000 + 500_000, |options| {
+            options.workers = NonZeroUsize::new(3).unwrap();
+        });
     }
     // Each target's listener stays; a serving thread may be about to close its socket.
     let start = std::time::Instant::now();
-    while descriptors() > before + pairs.len() {
+    while descriptors() > before + 2 * pairs.len() {
         assert!(start.elapsed() < harness::PATIENCE, "descriptors leak");
         thread::yield_now();
     }

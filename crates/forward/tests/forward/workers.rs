@@ -3,9 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, UdpSocket};
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
-use netnsctl_forward::{Options, Protocol};
+use netnsctl_forward::{Log, Options, Protocol};
 
 use crate::harness::{Forwarder, PATIENCE, assert_reset, echo, exchange, serve};
 
@@ -52,8 +54,12 @@ fn connections_of_all_workers_count_together() {
 
 #[test]
 fn a_limit_holds_for_all_workers_together_and_a_free_place_is_told_to_any() {
+    let start = Instant::now();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = lines.clone();
     let mut options = options(echo("127.0.0.1:0"));
     options.max_connections = Some(2);
+    options.log = Log::new(move |line| sink.lock().unwrap().push(line.to_owned()));
     let forwarder = Forwarder::start(&[(Protocol::Tcp, "127.0.0.1:0")], options);
     for _ in 0..20 {
         let mut clients: Vec<_> = (0..12).map(|_| forwarder.connect()).collect();
@@ -68,6 +74,11 @@ fn a_limit_holds_for_all_workers_together_and_a_free_place_is_told_to_any() {
         }
         forwarder.until(|it| it.tcp.connections_now == 0);
     }
+    // One worker speaks for all, every half a minute.
+    let lines = lines.lock().unwrap();
+    let told = lines.iter().filter(|line| line.starts_with("limit of 2"));
+    let periods = 1 + start.elapsed().as_secs() / 30;
+    assert!((1..=periods).contains(&(told.count() as u64)), "{lines:?}");
 }
 
 #[test]
