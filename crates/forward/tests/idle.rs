@@ -1,5 +1,5 @@
-//! What an idle connection holds. The only test of its process, because it counts the process's
-//! descriptors.
+//! What connections hold, and that nothing is held for those that are gone. The only tests of their
+//! process, and one after the other, because they count the process's descriptors.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 #[path = "harness/mod.rs"]
@@ -7,10 +7,12 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use harness::{Forwarder, PATIENCE, echo, noise};
+use harness::{Forwarder, PATIENCE, Silent, abort, assert_reset, echo, noise, refusing};
+use netnsctl_forward::Options;
 
 const CONNECTIONS: usize = 100;
 
@@ -37,8 +39,32 @@ fn round_trip(mut stream: &TcpStream, payload: &[u8]) {
     });
 }
 
+/// Waits until `sockets` are open, and `pipes` or fewer ends of pipes.
+fn until_open(sockets: usize, pipes: usize) {
+    let start = Instant::now();
+    while open("socket") != sockets || open("pipe") > pipes {
+        let found = (open("socket"), open("pipe"));
+        assert!(start.elapsed() < PATIENCE, "{found:?} sockets and pipes");
+        thread::yield_now();
+    }
+}
+
+/// Stops `forwarder` and waits until it has let go of everything.
+fn stop(mut forwarder: Forwarder) {
+    forwarder.stop();
+    forwarder.join();
+}
+
+/// Held by the test that counts.
+static COUNTING: Mutex<()> = Mutex::new(());
+
+fn counting() -> MutexGuard<'static, ()> {
+    COUNTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn an_idle_connection_holds_two_sockets_and_no_pipe() {
+    let _alone = counting();
     let payload = noise(4 << 20, 5);
     let forwarder = Forwarder::tcp("127.0.0.1:0", echo("127.0.0.1:0"));
     let (sockets, pipes) = (open("socket"), open("pipe"));
@@ -50,17 +76,45 @@ fn an_idle_connection_holds_two_sockets_and_no_pipe() {
         }
     });
     // The client's, the target's and, of the forwarder, one to each.
-    let expected = sockets + 4 * CONNECTIONS;
-    let start = Instant::now();
-    while open("socket") != expected || open("pipe") > pipes + 2 * POOLED {
-        let found = (open("socket"), open("pipe"));
-        assert!(start.elapsed() < PATIENCE, "{found:?} sockets and pipes");
-        thread::yield_now();
-    }
+    until_open(sockets + 4 * CONNECTIONS, pipes + 2 * POOLED);
     let counters = forwarder.counters();
     assert_eq!(counters.tcp.connections_now, CONNECTIONS as u64);
     assert_eq!(
         counters.tcp.bytes_to_client,
         (CONNECTIONS * payload.len()) as u64
     );
+    drop(streams);
+    forwarder.until(|it| it.tcp.connections_now == 0);
+    until_open(sockets, pipes + 2 * POOLED);
+    stop(forwarder);
+}
+
+#[test]
+fn nothing_is_held_for_clients_that_never_reached_the_target() {
+    let _alone = counting();
+    let (target, _bound) = refusing("127.0.0.1:0");
+    let silent = Silent::new();
+    let late = |options: &mut Options| options.connect_timeout = Duration::from_secs(3600);
+    let soon = |options: &mut Options| options.connect_timeout = Duration::from_millis(20);
+    let refused = Forwarder::tcp_with("127.0.0.1:0", target, late);
+    let left = Forwarder::tcp_with("127.0.0.1:0", silent.at, late);
+    let timed_out = Forwarder::tcp_with("127.0.0.1:0", silent.at, soon);
+    let (sockets, pipes) = (open("socket"), open("pipe"));
+    for _ in 0..3 {
+        for forwarder in [&refused, &timed_out] {
+            let clients: Vec<_> = (0..CONNECTIONS).map(|_| forwarder.connect()).collect();
+            clients.iter().for_each(assert_reset);
+        }
+        let clients: Vec<_> = (0..CONNECTIONS).map(|_| left.connect()).collect();
+        left.until(|it| it.tcp.connecting_now == CONNECTIONS as u64);
+        clients.into_iter().for_each(abort);
+        left.until(|it| it.tcp.connections_now == 0 && it.tcp.connecting_now == 0);
+        until_open(sockets, pipes);
+    }
+    for (forwarder, reason) in [(&refused, "ECONNREFUSED"), (&timed_out, "ETIMEDOUT")] {
+        let tcp = forwarder.counters().tcp;
+        assert_eq!(tcp.connect_errors[reason], 3 * CONNECTIONS as u64);
+        assert_eq!((tcp.connections_now, tcp.resets), (0, 0));
+    }
+    [refused, left, timed_out].map(stop);
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use netnsctl_forward::{Log, Options, Protocol};
 
-use crate::harness::{Forwarder, abort, assert_reset, echo, exchange, serve};
-use crate::trouble::{Silent, refusing};
+use crate::harness::{Forwarder, Silent, abort, assert_reset, echo, exchange, refusing, serve};
 
 /// A forwarder and what it tells of each connection.
 struct Traced {

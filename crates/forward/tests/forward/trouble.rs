@@ -1,86 +1,14 @@
 //! Targets that do not answer, and limits.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use netnsctl_forward::{ConnectTarget, Options, Protocol};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use crate::harness::{Forwarder, abort, assert_reset, echo, exchange, patient, serve};
-
-/// A port nothing listens on. It stays bound, so nothing will.
-pub(crate) fn refusing(address: &str) -> (SocketAddr, OwnedFd) {
-    let family = if address.starts_with('[') {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let socket = rustix::net::socket(family, SocketType::STREAM, None).unwrap();
-    rustix::net::bind(&socket, &address.parse::<SocketAddr>().unwrap()).unwrap();
-    let at = rustix::net::getsockname(&socket)
-        .unwrap()
-        .try_into()
-        .unwrap();
-    (at, socket)
-}
-
-/// A target that answers no further SYN: its queue is full, so the kernel drops them.
-pub(crate) struct Silent {
-    pub(crate) at: SocketAddr,
-    listener: TcpListener,
-    queued: Vec<OwnedFd>,
-}
-
-impl Silent {
-    pub(crate) fn new() -> Self {
-        let mut silent = Self::answering();
-        silent.fill();
-        silent
-    }
-
-    /// One that has a place for one connection yet.
-    fn answering() -> Self {
-        let flags = SocketFlags::CLOEXEC;
-        let family = AddressFamily::INET;
-        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
-        rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        rustix::net::listen(&socket, 0).unwrap();
-        let listener = TcpListener::from(socket);
-        let at = listener.local_addr().unwrap();
-        Self {
-            at,
-            listener,
-            queued: Vec::new(),
-        }
-    }
-
-    /// Fills the queue: loopback answers within the call or not at all; a few more make sure.
-    fn fill(&mut self) {
-        for _ in 0..4 {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let family = AddressFamily::INET;
-            let client = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
-            let _ = rustix::net::connect(&client, &self.at);
-            self.queued.push(client);
-        }
-    }
-
-    /// Answers again. Gives the next connection that sends something, and that; those that filled
-    /// the queue end without a byte.
-    fn accept(&mut self) -> (TcpStream, Vec<u8>) {
-        self.queued.clear();
-        loop {
-            let mut stream = patient(self.listener.accept().unwrap().0);
-            let mut bytes = vec![0; 100];
-            if let Ok(length @ 1..) = stream.read(&mut bytes) {
-                bytes.truncate(length);
-                return (stream, bytes);
-            }
-        }
-    }
-}
+use crate::harness::{
+    Forwarder, Silent, abort, assert_reset, echo, exchange, patient, refusing, serve,
+};
 
 #[test]
 fn a_refused_client_is_reset_and_the_errno_counted() {

@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{PipeWriter, Read, Write, pipe};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use netnsctl_forward::{Counters, Listener, Options, Protocol, RunError, bind_listener, run};
-use rustix::net::SocketAddrUnix;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// How long a condition may take before the test counts as failed. No test passes by waiting.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -173,6 +173,78 @@ pub(crate) fn echo(address: &str) -> SocketAddr {
         let _ = std::io::copy(&mut &stream, &mut &stream);
         let _ = stream.shutdown(Shutdown::Write);
     })
+}
+
+/// A port nothing listens on. It stays bound, so nothing will.
+pub(crate) fn refusing(address: &str) -> (SocketAddr, OwnedFd) {
+    let family = if address.starts_with('[') {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    };
+    let socket = rustix::net::socket(family, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &address.parse::<SocketAddr>().unwrap()).unwrap();
+    let at = rustix::net::getsockname(&socket)
+        .unwrap()
+        .try_into()
+        .unwrap();
+    (at, socket)
+}
+
+/// A target that answers no further SYN: its queue is full, so the kernel drops them.
+pub(crate) struct Silent {
+    pub(crate) at: SocketAddr,
+    pub(crate) listener: TcpListener,
+    queued: Vec<OwnedFd>,
+}
+
+impl Silent {
+    pub(crate) fn new() -> Self {
+        let mut silent = Self::answering();
+        silent.fill();
+        silent
+    }
+
+    /// One that has a place for one connection yet.
+    pub(crate) fn answering() -> Self {
+        let flags = SocketFlags::CLOEXEC;
+        let family = AddressFamily::INET;
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let listener = TcpListener::from(socket);
+        let at = listener.local_addr().unwrap();
+        Self {
+            at,
+            listener,
+            queued: Vec::new(),
+        }
+    }
+
+    /// Fills the queue: loopback answers within the call or not at all; a few more make sure.
+    pub(crate) fn fill(&mut self) {
+        for _ in 0..4 {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let family = AddressFamily::INET;
+            let client = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
+            let _ = rustix::net::connect(&client, &self.at);
+            self.queued.push(client);
+        }
+    }
+
+    /// Answers again. Gives the next connection that sends something, and that; those that filled
+    /// the queue end without a byte.
+    pub(crate) fn accept(&mut self) -> (TcpStream, Vec<u8>) {
+        self.queued.clear();
+        loop {
+            let mut stream = patient(self.listener.accept().unwrap().0);
+            let mut bytes = vec![0; 100];
+            if let Ok(length @ 1..) = stream.read(&mut bytes) {
+                bytes.truncate(length);
+                return (stream, bytes);
+            }
+        }
+    }
 }
 
 /// `length` bytes that do not repeat in step with any buffer.
