@@ -427,21 +427,4 @@ fn refuse(client: &OwnedFd) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{TcpListener, TcpStream};
-
-    use super::*;
-
-    #[test]
-    fn a_socket_that_is_its_own_peer_is_recognised() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        assert!(!is_self(&stream.into(), port));
-        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let address = SocketAddr::try_from(net::getsockname(&socket).unwrap()).unwrap();
-        net::connect(&socket, &address).unwrap();
-        assert!(is_self(&socket, address.port()));
-    }
-}
+mod tests;

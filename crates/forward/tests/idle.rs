@@ -116,5 +116,7 @@ fn nothing_is_held_for_clients_that_never_reached_the_target() {
         assert_eq!(tcp.connect_errors[reason], 3 * CONNECTIONS as u64);
         assert_eq!((tcp.connections_now, tcp.resets), (0, 0));
     }
-    [refused, left, timed_out].map(stop);
+    for forwarder in [refused, left, timed_out] {
+        stop(forwarder);
+    }
 }
