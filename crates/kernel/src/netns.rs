@@ -179,11 +179,15 @@ impl Wanderer {
     }
 }
 
-/// Runs `work` once inside `netns`, on a thread that ends there: to open a socket in it.
+/// Runs `work` once inside `netns`, on a thread that ends there: to open a socket in it. Needs no
+/// capability where the calling thread is there already.
 pub fn within<T: Send>(
     netns: &Netns,
     name: &str,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, Error> {
+    if Netns::current().is_ok_and(|here| here == *netns) {
+        return Ok(work());
+    }
     wander(|wanderer| wanderer.enter(netns, name).map(|()| work()))
 }
