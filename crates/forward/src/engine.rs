@@ -20,6 +20,7 @@ use crate::context::{Core, Kind, Shared, Token};
 use crate::control;
 use crate::listener::{Listener, Protocol};
 use crate::options::Options;
+use crate::seal::{MissingLayer, seal};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 
@@ -86,6 +87,8 @@ struct Engine<'a> {
 /// closed and connections may go on for `options.drain`, then they are reset. UDP sessions go on
 /// as long as there are connections, and no new ones are made. Returns when none is left.
 ///
+/// With `options.seal` each of these threads shuts itself off from everything else, for good.
+///
 /// SIGPIPE must be ignored, as it is in programs with Rust's own start: splice(2) raises it.
 ///
 /// Needs no capability. See epoll(7), accept(2), connect(2), udp(7).
@@ -113,29 +116,34 @@ pub fn run(
     }
     let own = for_first(listeners, &shared);
     let first = Engine::new(own, control, stops, options, &shared, 0)?;
-    let serve = |engine: Engine<'_>| {
-        let result = engine.serve();
-        if result.is_err() {
-            // Adding one to a counter at zero does not fail.
-            let _ = rustix::io::write(&failed, &1u64.to_ne_bytes());
-        }
-        result
+    let fail = || {
+        // Adding one to a counter at zero does not fail.
+        let _ = rustix::io::write(&failed, &1u64.to_ne_bytes());
     };
+    let serve = |engine: Engine<'_>| engine.serve().inspect_err(|_| fail());
     thread::scope(|scope| {
         let mut threads = Vec::with_capacity(engines.len());
         for engine in engines {
             let name = format!("worker {}", engine.core.worker);
             let builder = thread::Builder::new().name(name);
-            match builder.spawn_scoped(scope, || serve(engine)) {
+            let start = || {
+                cut_off(options);
+                serve(engine)
+            };
+            match builder.spawn_scoped(scope, start) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
-                    let _ = rustix::io::write(&failed, &1u64.to_ne_bytes());
+                    fail();
                     return Err(RunError::Thread { error });
                 }
             }
         }
         for line in lines {
             options.log.line(&line);
+        }
+        // After this no thread can be started any more.
+        for layer in cut_off(options) {
+            options.log.line(&format!("going on with {layer}"));
         }
         ready();
         let mut result = serve(first);
@@ -145,6 +153,16 @@ pub fn run(
         }
         result
     })
+}
+
+/// Seals the calling thread if that is asked for; gives the layers that are lacking, in each thread
+/// the same.
+fn cut_off(options: &Options) -> Vec<MissingLayer> {
+    if options.seal {
+        seal(&options.connect)
+    } else {
+        Vec::new()
+    }
 }
 
 /// The listeners of a worker but the first: every TCP one, and its share of those for UDP.

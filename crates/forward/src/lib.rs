@@ -17,9 +17,7 @@
 //! | `udp` | sessions, their addresses and expiry |
 //! | `shortage` | pauses for want of descriptors |
 //! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
-//! | `confine` | giving up privileges after set-up |
-//!
-//! Not here: zero copy, PROXY headers, unix targets, system call filters, configuration.
+//! | `confine`, `seal`, `filter` | giving up privileges after set-up, then all but the data path |
 #![forbid(unsafe_code)]
 
 mod confine;
@@ -30,11 +28,22 @@ mod control;
 mod counters;
 mod engine;
 mod errno;
+// The numbers of system calls differ, and the filter's compiler knows these three.
+#[cfg_attr(
+    not(any(
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "x86_64"
+    )),
+    path = "no_filter.rs"
+)]
+mod filter;
 mod list;
 mod listener;
 mod options;
 mod pipe;
 mod relay;
+mod seal;
 mod shortage;
 mod tcp;
 mod trace;
@@ -45,3 +54,4 @@ pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounte
 pub use engine::{RunError, run};
 pub use listener::{BindError, Listener, ListenerError, Protocol, bind_listener};
 pub use options::{ConnectTarget, Keepalive, Log, Options, ParseTargetError};
+pub use seal::{MissingLayer, seal};

@@ -36,6 +36,9 @@ pub struct Options {
     /// Threads that carry TCP, each with a loop of its own; 1. A UDP listener is served by one of
     /// them, so that a client's datagrams keep their order and their session.
     pub workers: NonZeroUsize,
+    /// Whether each thread that forwards, the caller of [`run`](crate::run) too, is cut off for good
+    /// from all that forwarding does not need, as [`seal`](crate::seal) does. False.
+    pub seal: bool,
     /// Where state changes are told.
     pub log: Log,
     /// Where the beginning and the end of every TCP connection are told, for whoever looks for a
@@ -56,6 +59,7 @@ impl Options {
             max_connections: None,
             drain: Duration::from_secs(30),
             workers: NonZeroUsize::MIN,
+            seal: false,
             log: Log::default(),
             trace: None,
         }

@@ -11,7 +11,9 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{Counters, Listener, Options, Protocol, RunError, bind_listener, run};
+use netnsctl_forward::{
+    ConnectTarget, Counters, Listener, Options, Protocol, RunError, bind_listener, run, seal,
+};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 /// How long a condition may take before the test counts as failed. No test passes by waiting.
@@ -28,7 +30,9 @@ pub(crate) struct Forwarder {
 
 impl Forwarder {
     /// Starts one that forwards all of `listen` (ports 0 are chosen) as `options` say.
-    pub(crate) fn start(listen: &[(Protocol, &str)], options: Options) -> Self {
+    /// It is sealed as the program's is, so that every test shows what a sealed one can do.
+    pub(crate) fn start(listen: &[(Protocol, &str)], mut options: Options) -> Self {
+        options.seal = can_seal(&options.connect);
         let bind = |&(protocol, address): &(Protocol, &str)| {
             let fd = bind_listener(protocol, address.parse().unwrap()).unwrap();
             Listener::from_fd(fd).unwrap()
@@ -125,6 +129,18 @@ impl Drop for Forwarder {
             panic!("the forwarder failed");
         }
     }
+}
+
+/// Whether this kernel can seal a thread in full. CI's must.
+#[expect(clippy::print_stderr, reason = "what a test cannot show is said")]
+fn can_seal(connect: &ConnectTarget) -> bool {
+    let connect = connect.clone();
+    let missing = thread::spawn(move || seal(&connect)).join().unwrap();
+    for layer in &missing {
+        assert!(std::env::var_os("CI").is_none(), "CI is set, and {layer}");
+        eprintln!("SKIPPED: the forwarder is not sealed here: {layer}");
+    }
+    missing.is_empty()
 }
 
 /// A path for a socket that no other test has.

@@ -136,6 +136,7 @@ fn options(arguments: &Forward) -> Result<Options, Failure> {
     options.drain = duration("--drain", &arguments.drain)?;
     options.max_connections = arguments.max_connections.map(|most| most as usize);
     options.max_sessions = arguments.max_sessions as usize;
+    options.seal = true;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     Ok(options)

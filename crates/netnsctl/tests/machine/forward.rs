@@ -1,8 +1,10 @@
 //! `forward` by hand, and with sockets of another service manager.
 
+use std::fs::Permissions;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use rustix::process::Signal;
 
@@ -26,14 +28,19 @@ fn two_namespaces() {
 }
 
 /// A running forwarder. Killed when dropped.
-struct Forwarder(Child);
+pub(crate) struct Forwarder(Child);
 
 impl Forwarder {
-    fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
 
-    fn exit(&mut self) -> Option<i32> {
+    /// What it writes to stderr, which was asked for.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.0.stderr.take().expect("a pipe")
+    }
+
+    pub(crate) fn exit(&mut self) -> Option<i32> {
         let ended = || self.0.try_wait().expect("it is our child");
         eventually("the forwarder's end", ended).code()
     }
@@ -47,9 +54,10 @@ impl Drop for Forwarder {
 }
 
 /// Starts `command` and waits until it is ready.
-fn ready(mut command: Command) -> Forwarder {
+pub(crate) fn ready(mut command: Command) -> Forwarder {
     let path = "/run/test-forward";
     let socket = UnixDatagram::bind(path).expect("/run is ours");
+    std::fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let child = command.env("NOTIFY_SOCKET", path).spawn();
     let child = Forwarder(child.expect("it starts"));

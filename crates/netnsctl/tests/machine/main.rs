@@ -28,6 +28,7 @@ mod reload;
 mod run;
 mod sandbox;
 mod scale;
+mod sealed;
 mod serve;
 mod served;
 mod status;
@@ -67,6 +68,7 @@ fn all() -> Vec<Test> {
         run::TESTS,
         sandbox::TESTS,
         scale::TESTS,
+        sealed::TESTS,
         serve::TESTS,
         status::TESTS,
         up::TESTS,

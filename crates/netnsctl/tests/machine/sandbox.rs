@@ -22,14 +22,14 @@ pub(crate) const TESTS: &[Test] = tests![
 const USER: u32 = 1000;
 
 /// The program as a normal user runs it.
-struct Plain {
+pub(crate) struct Plain {
     program: PathBuf,
     folder: tempfile::TempDir,
     is_root: bool,
 }
 
 impl Plain {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let is_root = fs::read_to_string("/proc/self/uid_map")
             .expect("/proc is there")
             .split_whitespace()
@@ -50,7 +50,7 @@ impl Plain {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(&self.program);
         command.args(arguments).current_dir(self.folder.path());
         if self.is_root {

@@ -252,7 +252,7 @@ fn a_forwarder_can_do_nothing_but_forward() {
 }
 
 /// A command of a forwarder's user, without any capability.
-fn poor(user: &str, program: &str) -> std::process::Command {
+pub(crate) fn poor(user: &str, program: &str) -> std::process::Command {
     let mut poor = command("setpriv");
     if user != "0" {
         poor.args([&format!("--reuid={user}"), &format!("--regid={user}")]);
@@ -262,7 +262,8 @@ fn poor(user: &str, program: &str) -> std::process::Command {
     poor
 }
 
-fn may_be_looked_at(user: &str, pid: u32) -> bool {
+/// Whether a process is as open as others are, to a command of `user` without any capability.
+pub(crate) fn may_be_looked_at(user: &str, pid: u32) -> bool {
     let output = poor(user, "readlink")
         .arg(format!("/proc/{pid}/exe"))
         .output();

@@ -1,0 +1,118 @@
+//! What a running forwarder cannot do any more, whoever started it.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+use crate::forward::{Forwarder, ready};
+use crate::sandbox::Plain;
+use crate::serve::{may_be_looked_at, poor};
+use crate::served::{send, status};
+use crate::support::{eventually, netnsctl};
+use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
+use crate::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_forwarder_of_root_is_sealed,
+    a_forwarder_of_a_normal_user_is_sealed,
+    a_forwarder_that_cannot_be_sealed_says_so_and_goes_on,
+];
+
+const WORDS: &[&str] = &[
+    "forward",
+    "--listen",
+    "tcp:127.0.0.1:2001",
+    "--listen",
+    "udp:127.0.0.1:2001",
+    "--connect",
+    "127.0.0.1:2002",
+];
+
+/// Starts servers, and `command` between them and us.
+fn between(command: Command) -> Forwarder {
+    serve_tcp("default", "127.0.0.1:2002", "tcp ");
+    serve_udp("default", "127.0.0.1:2002", "udp ");
+    ready(command)
+}
+
+#[track_caller]
+fn expect_bytes() {
+    let mut client = connect("default", "127.0.0.1:2001");
+    expect_answer(&mut client, "tcp ", "hello");
+    expect_datagram("default", "127.0.0.1:0", "127.0.0.1:2001", "udp ");
+}
+
+#[track_caller]
+fn expect_sealed(forward: &Forwarder) {
+    let pid = forward.id();
+    // SECCOMP_MODE_FILTER
+    assert_eq!(status(pid, "Seccomp").unwrap(), "2");
+    assert_eq!(status(pid, "NoNewPrivs").unwrap(), "1");
+    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(status(pid, set).unwrap(), "0000000000000000", "{set}");
+    }
+    // One that is not dumpable lets nobody of its own user look, who has no capability. The
+    // kernel asks the same of those who would trace it (ptrace(2), access mode checking).
+    let user = status(pid, "Uid").unwrap();
+    let user = user.split_whitespace().next().unwrap();
+    assert!(!may_be_looked_at(user, pid));
+    let mut other = poor(user, "sleep").arg("1000").spawn().unwrap();
+    eventually("what may be looked at", || {
+        may_be_looked_at(user, other.id()).then_some(())
+    });
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+fn a_forwarder_of_root_is_sealed() {
+    let forward = between(netnsctl(WORDS));
+    expect_sealed(&forward);
+    assert_eq!(status(forward.id(), "CapBnd").unwrap(), "0000000000000000");
+    expect_bytes();
+}
+
+fn a_forwarder_of_a_normal_user_is_sealed() {
+    let plain = Plain::new();
+    let forward = between(plain.command(WORDS));
+    expect_sealed(&forward);
+    expect_bytes();
+}
+
+/// Starts a forwarder where the kernel says that it knows neither Landlock nor filters.
+fn on_an_old_kernel() -> Forwarder {
+    let unknown = [libc::SYS_landlock_create_ruleset, libc::SYS_seccomp];
+    let filter = SeccompFilter::new(
+        unknown.map(|call| (call, Vec::new())).into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    let start = move || {
+        // Of this thread, and of what it starts.
+        apply_filter(&filter).unwrap();
+        let mut command = netnsctl(WORDS);
+        command.stderr(Stdio::piped());
+        between(command)
+    };
+    std::thread::spawn(start).join().unwrap()
+}
+
+fn a_forwarder_that_cannot_be_sealed_says_so_and_goes_on() {
+    let mut forward = on_an_old_kernel();
+    expect_bytes();
+    assert_eq!(status(forward.id(), "CapEff").unwrap(), "0000000000000000");
+    let mut stderr = forward.stderr();
+    send(forward.id(), Signal::TERM);
+    assert_eq!(forward.exit(), Some(0));
+    let mut lines = String::new();
+    stderr.read_to_string(&mut lines).unwrap();
+    let landlock = "going on with no Landlock: the kernel has none or does not allow it\n";
+    let filter = "going on with no system call filter: Error calling `seccomp`: Function not";
+    assert!(
+        lines.contains(landlock) && lines.contains(filter),
+        "{lines}"
+    );
+}
