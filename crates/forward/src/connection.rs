@@ -1,4 +1,4 @@
-//! One TCP connection: a client, a target, and the two directions between them.
+//! One connection: a client, a target, and the two directions between them.
 //!
 //! | phase | list it waits in | ends by |
 //! |---|---|---|
@@ -9,6 +9,10 @@
 //! A reset of one side is passed on as a reset, after what that side had sent before has been
 //! written to the other: what was read is never thrown away while the other side takes it. What
 //! the *kernel* still holds for the other side then goes the way of every abortive close.
+//!
+//! Unix sockets know no reset: a peer sees ECONNRESET only if what it had sent was not read yet.
+//! So one that comes from a unix socket is passed on, and one that goes to a unix socket arrives as
+//! an end of the stream, unless bytes cross it.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -81,6 +85,11 @@ impl Connection {
             queued: false,
             links: Links::default(),
         }
+    }
+
+    /// Has the target get `bytes` before anything of the client's. They are not counted.
+    pub(crate) fn send_first(&mut self, bytes: Vec<u8>) {
+        self.to_target.prepend(bytes);
     }
 
     /// Carries bytes both ways for one turn. The connection is not connecting any more.

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use crate::context::{Core, Kind, Shared, Token};
 use crate::control;
 use crate::listener::{Listener, Protocol};
-use crate::options::Options;
+use crate::options::{ConnectTarget, Options};
 use crate::seal::{MissingLayer, seal};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
@@ -53,6 +53,14 @@ pub enum RunError {
     Thread {
         /// The system's answer.
         error: io::Error,
+    },
+    /// A UDP listener was to lead to a unix socket, which takes connections.
+    #[error("cannot forward {what} to {target}: datagrams need an address and a port")]
+    Datagrams {
+        /// The listener.
+        what: String,
+        /// The target.
+        target: ConnectTarget,
     },
     /// Waiting failed.
     #[error("cannot wait for events: {errno}")]
@@ -93,9 +101,10 @@ struct Engine<'a> {
 ///
 /// Needs no capability. See epoll(7), accept(2), connect(2), udp(7).
 ///
-/// Errors: [`RunError::Create`], [`RunError::Watch`] and [`RunError::Thread`] before `ready` is
-/// called, for want of descriptors, memory, watches or threads, or a `stop` that knows no events;
-/// [`RunError::Wait`] later, which no known cause has. No error of a client or target ends it.
+/// Errors: [`RunError::Datagrams`] for a combination that cannot work; [`RunError::Create`],
+/// [`RunError::Watch`] and [`RunError::Thread`] before `ready` is called, for want of descriptors,
+/// memory, watches or threads, or a `stop` that knows no events; [`RunError::Wait`] later, which no
+/// known cause has. No error of a client or target ends it.
 pub fn run(
     listeners: Vec<Listener>,
     control: Option<UnixListener>,
@@ -103,6 +112,14 @@ pub fn run(
     options: &Options,
     ready: impl FnOnce(),
 ) -> Result<(), RunError> {
+    if options.connect.path().is_some()
+        && let Some(listener) = listeners.iter().find(|it| it.protocol() == Protocol::Udp)
+    {
+        return Err(RunError::Datagrams {
+            what: listener.to_string(),
+            target: options.connect.clone(),
+        });
+    }
     let lines: Vec<String> = listeners.iter().map(|it| describe(it, options)).collect();
     let shared = Shared::new(options.workers.get());
     // Readable when one loop fails, so that the others end too.
@@ -177,7 +194,7 @@ fn for_worker(
         .filter(|(index, it)| is_served_by(it, *index, worker, shared));
     own.map(|(_, listener)| {
         listener.duplicate().map_err(|errno| RunError::Watch {
-            what: name(listener),
+            what: listener.to_string(),
             errno,
         })
     })
@@ -195,10 +212,6 @@ fn for_first(listeners: Vec<Listener>, shared: &Shared) -> Vec<Listener> {
 
 fn is_served_by(listener: &Listener, index: usize, worker: usize, shared: &Shared) -> bool {
     listener.protocol() == Protocol::Tcp || index % shared.workers() == worker
-}
-
-fn name(listener: &Listener) -> String {
-    format!("{} {}", listener.protocol(), listener.address())
 }
 
 impl<'a> Engine<'a> {
@@ -230,7 +243,7 @@ impl<'a> Engine<'a> {
             .into_iter()
             .partition(|it| it.protocol() == Protocol::Tcp);
         let refused = |(listener, errno): (Listener, Errno)| RunError::Watch {
-            what: name(&listener),
+            what: listener.to_string(),
             errno,
         };
         let tcp = Tcp::new(tcp, &mut core).map_err(refused)?;
@@ -408,8 +421,7 @@ fn describe(listener: &Listener, options: &Options) -> String {
         ""
     };
     format!(
-        "listening on {}{dual_stack}, connecting to {}",
-        name(listener),
+        "listening on {listener}{dual_stack}, connecting to {}",
         options.connect
     )
 }

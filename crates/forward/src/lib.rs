@@ -1,4 +1,4 @@
-//! Carries TCP and UDP ports from one network namespace into another.
+//! Carries TCP and UDP ports, and unix stream sockets, from one network namespace into another.
 //!
 //! A socket keeps the namespace it was made in. The listeners are made in one namespace (by a
 //! service manager, or by [`bind_listener`] on a thread that stands there) and handed to [`run`],
@@ -13,13 +13,17 @@
 //! | module | holds |
 //! |---|---|
 //! | `engine`, `context` | the loop: events, the queue of unfinished work, deadlines, draining |
-//! | `tcp`, `connection`, `relay` | accepting; one connection; one direction of it |
+//! | `tcp`, `client`, `connection`, `relay` | accepting; one connection; one direction of it |
+//! | `target`, `waiting`, `proxy_header` | connecting; what the target is told about the client |
+//! | `address`, `listener`, `socket_file` | where sockets are; making those that listen |
 //! | `udp` | sessions, their addresses and expiry |
 //! | `shortage` | pauses for want of descriptors |
 //! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
 //! | `confine`, `seal`, `filter` | giving up privileges after set-up, then all but the data path |
 #![forbid(unsafe_code)]
 
+mod address;
+mod client;
 mod confine;
 mod connection;
 mod context;
@@ -42,16 +46,23 @@ mod list;
 mod listener;
 mod options;
 mod pipe;
+mod proxy_header;
 mod relay;
 mod seal;
 mod shortage;
+mod socket_file;
+mod target;
 mod tcp;
 mod trace;
 mod udp;
+mod waiting;
 
+pub use address::Address;
 pub use confine::{ConfineError, confine, raise_file_limit};
 pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounters};
 pub use engine::{RunError, run};
 pub use listener::{BindError, Listener, ListenerError, Protocol, bind_listener};
-pub use options::{ConnectTarget, Keepalive, Log, Options, ParseTargetError};
+pub use options::{ConnectTarget, Keepalive, Log, Options, ParseTargetError, available_workers};
+pub use proxy_header::proxy_header;
 pub use seal::{MissingLayer, seal};
+pub use socket_file::{SocketFile, bind_unix_listener};

@@ -9,11 +9,12 @@ use netnsctl_sys::datagram;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
+use crate::address::Address;
 use crate::options::Keepalive;
 
 /// Connections the kernel may queue for us. The most that net.core.somaxconn allows by default:
 /// a queue that overflows makes clients wait a second for their SYN to be sent again.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// Bytes of receive buffer asked for on UDP sockets; net.core.rmem_max may allow fewer. The
 /// default of 208 KiB holds some 90 datagrams of 1,200 bytes, less than one burst.
@@ -22,7 +23,7 @@ const UDP_BUFFER: usize = 4 << 20;
 /// The transport protocol of a listener.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Protocol {
-    /// Connections.
+    /// Connections. Those of a unix stream socket count as such.
     Tcp,
     /// Datagrams.
     Udp,
@@ -42,7 +43,8 @@ impl fmt::Display for Protocol {
 pub struct Listener {
     pub(crate) fd: OwnedFd,
     protocol: Protocol,
-    address: SocketAddr,
+    /// In a box: it is large, and listeners are handed around.
+    address: Box<Address>,
     dual_stack: bool,
     /// Whether it has a turn coming.
     pub(crate) queued: bool,
@@ -50,14 +52,12 @@ pub struct Listener {
 
 /// Why a socket was not made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {step} for {protocol} {address}: {errno}")]
+#[error("cannot {step} for {what}: {errno}")]
 pub struct BindError {
     /// What failed: `create a socket`, `set SO_REUSEADDR`, `bind`, ….
     pub step: &'static str,
-    /// The protocol asked for.
-    pub protocol: Protocol,
-    /// The address asked for.
-    pub address: SocketAddr,
+    /// What was asked for: `TCP 127.0.0.1:80`, `unix:/run/app.sock`.
+    pub what: String,
     /// The kernel's answer.
     pub errno: Errno,
 }
@@ -74,24 +74,26 @@ pub enum ListenerError {
         /// The kernel's answer; `ENOTSOCK` for what is no socket.
         errno: Errno,
     },
-    /// A socket of another family or type than TCP and UDP over IPv4 and IPv6.
-    #[error("cannot serve a socket of family {family} and type {kind}: expected TCP or UDP")]
+    /// A socket of another family or type than TCP and UDP over IPv4 and IPv6 or unix streams.
+    #[error(
+        "cannot serve a socket of family {family} and type {kind}: expected TCP, UDP or a unix stream"
+    )]
     Unsupported {
         /// The address family's number.
         family: u16,
         /// The socket type's number.
         kind: u32,
     },
-    /// A TCP socket that does not listen.
-    #[error("cannot serve TCP socket {address}: it is not listening")]
+    /// A stream socket that does not listen.
+    #[error("cannot serve socket {address}: it is not listening")]
     NotListening {
         /// The address it is bound to.
-        address: SocketAddr,
+        address: Address,
     },
 }
 
 impl Listener {
-    /// Recognises a listening TCP socket or a bound UDP socket and prepares it: non-blocking, and
+    /// Recognises a listening TCP or unix stream socket or a bound UDP socket and prepares it: non-blocking, and
     /// for UDP told to report where datagrams were sent to (IP_PKTINFO, IPV6_RECVPKTINFO) and
     /// given a larger receive buffer. A flag set here is shared with whoever else holds the socket.
     ///
@@ -106,16 +108,15 @@ impl Listener {
         let family = sockopt::socket_domain(&fd).map_err(step("read SO_DOMAIN"))?;
         let transport = sockopt::socket_protocol(&fd).map_err(step("read SO_PROTOCOL"))?;
         let ipv6 = family == AddressFamily::INET6;
+        let inet = ipv6 || family == AddressFamily::INET;
         let protocol = match kind {
-            SocketType::STREAM if transport == Some(ipproto::TCP) => Protocol::Tcp,
-            SocketType::DGRAM if transport == Some(ipproto::UDP) => Protocol::Udp,
+            SocketType::STREAM if inet && transport == Some(ipproto::TCP) => Protocol::Tcp,
+            SocketType::DGRAM if inet && transport == Some(ipproto::UDP) => Protocol::Udp,
+            SocketType::STREAM if family == AddressFamily::UNIX => Protocol::Tcp,
             _ => return Err(unsupported(family, kind)),
         };
-        if !ipv6 && family != AddressFamily::INET {
-            return Err(unsupported(family, kind));
-        }
-        let address = net::getsockname(&fd).map_err(step("read the address"))?;
-        let address = SocketAddr::try_from(address).map_err(step("read the address"))?;
+        let address = net::getsockname(&fd).and_then(Address::read);
+        let address = address.map_err(step("read the address"))?;
         let dual_stack = ipv6 && !sockopt::ipv6_v6only(&fd).map_err(step("read IPV6_V6ONLY"))?;
         rustix::io::ioctl_fionbio(&fd, true).map_err(step("set O_NONBLOCK"))?;
         match protocol {
@@ -132,7 +133,7 @@ impl Listener {
         Ok(Self {
             fd,
             protocol,
-            address,
+            address: address.into(),
             dual_stack,
             queued: false,
         })
@@ -144,8 +145,10 @@ impl Listener {
     pub(crate) fn duplicate(&self) -> Result<Self, Errno> {
         Ok(Self {
             fd: rustix::io::fcntl_dupfd_cloexec(&self.fd, 0)?,
+            protocol: self.protocol,
+            address: self.address.clone(),
+            dual_stack: self.dual_stack,
             queued: false,
-            ..*self
         })
     }
 
@@ -155,13 +158,27 @@ impl Listener {
     }
 
     /// The address it is bound to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether it is a unix socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self.address(), Address::Unix(_))
     }
 
     /// Whether it is an IPv6 socket that serves IPv4 clients too (IPV6_V6ONLY off).
     pub fn is_dual_stack(&self) -> bool {
         self.dual_stack
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address() {
+            Address::Inet(address) => write!(f, "{} {address}", self.protocol),
+            Address::Unix(_) => self.address.fmt(f),
+        }
     }
 }
 
@@ -183,10 +200,14 @@ pub(crate) fn grow_buffer(socket: &OwnedFd) {
 /// bytes in line, since a byte sent as urgent would otherwise be lost on the way.
 ///
 /// On a listener these are inherited by every socket it accepts (the kernel clones it).
-pub(crate) fn tune(socket: &OwnedFd, keepalive: &Keepalive) -> Result<(), Errno> {
+pub(crate) fn tune(socket: &OwnedFd, keepalive: Option<&Keepalive>) -> Result<(), Errno> {
     let second = Duration::from_secs(1);
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_oobinline(socket, true)?;
+    let Some(keepalive) = keepalive else {
+        // A service manager may have switched it on.
+        return sockopt::set_socket_keepalive(socket, false);
+    };
     sockopt::set_tcp_keepidle(socket, keepalive.idle.max(second))?;
     sockopt::set_tcp_keepintvl(socket, keepalive.interval.max(second))?;
     sockopt::set_tcp_keepcnt(socket, keepalive.probes.clamp(1, 127))?;
@@ -208,8 +229,7 @@ pub fn bind_listener(protocol: Protocol, address: SocketAddr) -> Result<OwnedFd,
     let at = |step| {
         move |errno| BindError {
             step,
-            protocol,
-            address,
+            what: format!("{protocol} {address}"),
             errno,
         }
     };
@@ -292,7 +312,7 @@ mod tests {
     fn a_taken_address_is_named_with_the_reason() {
         let first = bind_listener(Protocol::Tcp, "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = Listener::from_fd(first)
-            .map(|it| (it.address(), it))
+            .map(|it| (it.address().inet().unwrap(), it))
             .unwrap();
         let error = bind_listener(Protocol::Tcp, address.0)
             .unwrap_err()
@@ -316,7 +336,7 @@ mod tests {
     #[test]
     fn accepted_sockets_inherit_what_was_set_on_the_listener() {
         let fd = bind_listener(Protocol::Tcp, "127.0.0.1:0".parse().unwrap()).unwrap();
-        tune(&fd, &Keepalive::default()).unwrap();
+        tune(&fd, Some(&Keepalive::default())).unwrap();
         let listener = TcpListener::from(fd);
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let accepted = loop {

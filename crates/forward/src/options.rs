@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -21,8 +23,8 @@ pub struct Options {
     /// 5 min: half-closed is a state programs pass through, and one that is stuck in it holds two
     /// descriptors.
     pub half_close_timeout: Duration,
-    /// How dead TCP peers are found.
-    pub keepalive: Keepalive,
+    /// How dead TCP peers are found. None: not by us.
+    pub keepalive: Option<Keepalive>,
     /// How long a UDP session is kept without a datagram either way. 120 s, the least RFC 4787
     /// REQ-5 allows.
     pub udp_timeout: Duration,
@@ -33,8 +35,11 @@ pub struct Options {
     pub max_connections: Option<usize>,
     /// How long connections may go on after the order to stop before they are reset. 30 s.
     pub drain: Duration,
-    /// Threads that carry TCP, each with a loop of its own; 1. A UDP listener is served by one of
-    /// them, so that a client's datagrams keep their order and their session.
+    /// Whether TCP targets are told who the client is, by a PROXY header of version 2 before its
+    /// first byte. The target must expect one. Not.
+    pub proxy_protocol: bool,
+    /// Threads that carry connections, each with a loop of its own; 1. A UDP listener is served by
+    /// one of them, so that a client's datagrams keep their order and their session.
     pub workers: NonZeroUsize,
     /// Whether each thread that forwards, the caller of [`run`](crate::run) too, is cut off for good
     /// from all that forwarding does not need, as [`seal`](crate::seal) does. False.
@@ -53,17 +58,28 @@ impl Options {
             connect,
             connect_timeout: Duration::from_secs(10),
             half_close_timeout: Duration::from_secs(300),
-            keepalive: Keepalive::default(),
+            keepalive: Some(Keepalive::default()),
             udp_timeout: Duration::from_secs(120),
             max_sessions: 16_384,
             max_connections: None,
             drain: Duration::from_secs(30),
+            proxy_protocol: false,
             workers: NonZeroUsize::MIN,
             seal: false,
             log: Log::default(),
             trace: None,
         }
     }
+}
+
+/// Most threads that are started where as many are wanted as there are processors.
+const MOST_WORKERS: usize = 8;
+
+/// As many workers as this process may use processors at once (sched_getaffinity(2) and the
+/// limits of its cgroup), 8 at most: beyond, they wait for the kernel and not for each other.
+pub fn available_workers() -> NonZeroUsize {
+    let most = NonZeroUsize::new(MOST_WORKERS).unwrap_or(NonZeroUsize::MIN);
+    thread::available_parallelism().map_or(NonZeroUsize::MIN, |available| available.min(most))
 }
 
 /// TCP keepalive: a silent peer is asked after `idle` and given up after `probes` unanswered.
@@ -117,7 +133,8 @@ impl fmt::Debug for Log {
     }
 }
 
-/// Where to connect. Reads and prints as `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%host]:80`.
+/// Where to connect. Reads and prints as `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%host]:80`,
+/// `unix:/run/app.sock`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ConnectTarget {
@@ -133,6 +150,10 @@ pub enum ConnectTarget {
         /// The interface's name in the namespace of the thread that connects.
         interface: String,
     },
+    /// A unix stream socket, by its absolute path; for TCP and unix clients alone. A path belongs
+    /// to no network namespace. After [`confine`](crate::confine) the socket has to be writable,
+    /// and its folders searchable, for the user nobody (65534).
+    Unix(PathBuf),
 }
 
 impl ConnectTarget {
@@ -141,18 +162,29 @@ impl ConnectTarget {
         match self {
             Self::Address(address) => address.is_ipv6(),
             Self::LinkLocal { .. } => true,
+            Self::Unix(_) => false,
         }
     }
 
-    /// The port.
-    pub(crate) fn port(&self) -> u16 {
+    /// The path, if it is a unix socket.
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
-            Self::Address(address) => address.port(),
-            Self::LinkLocal { port, .. } => *port,
+            Self::Unix(path) => Some(path),
+            Self::Address(_) | Self::LinkLocal { .. } => None,
         }
     }
 
-    /// The address to connect `socket` to now; `ENODEV` if the interface is not there.
+    /// The port, if it has one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Address(address) => Some(address.port()),
+            Self::LinkLocal { port, .. } => Some(*port),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The address to connect `socket` to now; `ENODEV` if the interface is not there,
+    /// `EAFNOSUPPORT` if it is a unix socket.
     pub(crate) fn resolve(&self, socket: BorrowedFd<'_>) -> Result<SocketAddr, Errno> {
         match self {
             Self::Address(address) => Ok(*address),
@@ -164,6 +196,7 @@ impl ConnectTarget {
                 let scope = rustix::net::netdevice::name_to_index(socket, interface)?;
                 Ok(SocketAddrV6::new(*address, *port, 0, scope).into())
             }
+            Self::Unix(_) => Err(Errno::AFNOSUPPORT),
         }
     }
 }
@@ -185,6 +218,7 @@ impl fmt::Display for ConnectTarget {
             } => {
                 write!(f, "[{address}%{interface}]:{port}")
             }
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -192,7 +226,8 @@ impl fmt::Display for ConnectTarget {
 /// A text that is no address to connect to.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot read target {text:?}: expected 192.0.2.1:80, [2001:db8::1]:80 or [fe80::1%interface]:80"
+    "cannot read target {text:?}: expected 192.0.2.1:80, [2001:db8::1]:80, \
+     [fe80::1%interface]:80 or unix:/absolute/path"
 )]
 pub struct ParseTargetError {
     /// The text.
@@ -203,6 +238,15 @@ impl FromStr for ConnectTarget {
     type Err = ParseTargetError;
 
     fn from_str(text: &str) -> Result<Self, ParseTargetError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // sun_path is 108 bytes with the final NUL.
+            let fits = path.starts_with('/') && path.len() < 108 && !path.contains('\0');
+            return fits
+                .then(|| Self::Unix(path.into()))
+                .ok_or_else(|| ParseTargetError {
+                    text: text.to_owned(),
+                });
+        }
         let scoped = || {
             let (address, rest) = text.strip_prefix('[')?.split_once('%')?;
             let (interface, port) = rest.rsplit_once("]:")?;
@@ -237,6 +281,7 @@ mod tests {
             "[2001:db8::1]:80",
             "[fe80::1%host]:80",
             "[fe80::1%3]:80",
+            "unix:/run/app.sock",
         ] {
             assert_eq!(text.parse::<ConnectTarget>().unwrap().to_string(), text);
         }
@@ -253,8 +298,14 @@ mod tests {
             "[fe80::1%]:80",
             "[2001:db8::1%host]:80",
             "[fe80::1%host]",
+            "unix:app.sock",
+            "unix:",
+            "unix:/a\0b",
         ] {
             assert!(text.parse::<ConnectTarget>().is_err(), "{text:?}");
         }
+        let long = format!("unix:/{}", "a".repeat(107));
+        assert!(long.parse::<ConnectTarget>().is_err());
+        assert!(long[..long.len() - 1].parse::<ConnectTarget>().is_ok());
     }
 }

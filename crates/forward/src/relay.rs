@@ -127,6 +127,8 @@ enum Pending {
 #[derive(Debug, Default)]
 pub(crate) struct Direction {
     pending: Pending,
+    /// Of the pending bytes, those at the front that are ours and not the source's.
+    uncounted: usize,
     pub(crate) stage: Stage,
     /// [`BULK`] after much came at once, and one less after each time that little came. While
     /// above zero, splicing is tried.
@@ -137,6 +139,14 @@ impl Direction {
     /// Whether everything the source sent has been handed to the sink's kernel.
     pub(crate) fn is_flushed(&self) -> bool {
         matches!(self.pending, Pending::Nothing)
+    }
+
+    /// Has the sink get `bytes` first, before anything was carried. They are not counted.
+    pub(crate) fn prepend(&mut self, bytes: Vec<u8>) {
+        self.uncounted = bytes.len();
+        if !bytes.is_empty() {
+            self.pending = Pending::Copied { bytes, start: 0 };
+        }
     }
 
     /// Carries what there is, for one turn. Adds the bytes handed to `sink` to `carried` and
@@ -240,12 +250,14 @@ impl Direction {
         match std::mem::take(&mut self.pending) {
             Pending::Nothing => true,
             Pending::Copied { bytes, start } => {
-                let start = start
-                    + if sink.writable {
-                        write(sink, &bytes[start..], carried)
-                    } else {
-                        0
-                    };
+                let mut taken = 0;
+                if sink.writable {
+                    taken = write(sink, &bytes[start..], carried);
+                    let ours = taken.min(self.uncounted);
+                    self.uncounted -= ours;
+                    *carried -= ours as u64;
+                }
+                let start = start + taken;
                 if start < bytes.len() && !sink.broken {
                     self.pending = Pending::Copied { bytes, start };
                     return false;

@@ -71,6 +71,7 @@ fn family(connect: &ConnectTarget) -> AddressFamily {
     match connect {
         ConnectTarget::Address(address) if address.is_ipv4() => AddressFamily::INET,
         ConnectTarget::Address(_) | ConnectTarget::LinkLocal { .. } => AddressFamily::INET6,
+        ConnectTarget::Unix(_) => AddressFamily::UNIX,
     }
 }
 

@@ -3,17 +3,18 @@
 //! A client is accepted, a connect to the target is begun and the loop goes on; the answer is an
 //! event like any other. When descriptors or memory run out, accepting pauses for a moment and a
 //! client already accepted is held until a socket for its target can be had; clients beyond that
-//! one wait in the kernel's queue.
+//! one wait in the kernel's queue. Unix sockets are served and connected to in the same way; where
+//! they differ, `target` and `waiting` say how.
 
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use rustix::net::sockopt;
 use slab::Slab;
 
+use crate::client::{Client, accept, is_of_client, refuse};
 use crate::connection::{Connection, Outcome, Phase, note};
 use crate::context::{Core, Kind, Token, Trouble};
 use crate::counters::count;
@@ -22,7 +23,9 @@ use crate::list::List;
 use crate::listener::{Listener, tune};
 use crate::relay::Scratch;
 use crate::shortage::Shortage;
+use crate::target::{Attempt, connect, is_self, make_socket};
 use crate::trace::{End, Trace};
+use crate::waiting::Waiting;
 
 /// Clients accepted per turn of a listener.
 const TURN: usize = 64;
@@ -33,9 +36,11 @@ pub(crate) struct Tcp {
     connections: Slab<Connection>,
     connecting: List,
     closing: List,
+    /// Those among `connecting` whose target has no room for them.
+    waiting: Waiting,
     scratch: Scratch,
     /// A client accepted when no socket for its target could be had.
-    held: Option<OwnedFd>,
+    held: Option<Client>,
     shortage: Shortage,
     trace: Trace,
 }
@@ -51,8 +56,12 @@ impl Tcp {
         what.set(EventFlags::EXCLUSIVE, core.shared.workers() > 1);
         for (index, listener) in listeners.iter().enumerate() {
             let token = Token::fixed(Kind::TcpListener, index);
-            let result = tune(&listener.fd, &core.options.keepalive)
-                .and_then(|()| core.watch(&listener.fd, token, what));
+            let tuned = if listener.is_unix() {
+                Ok(())
+            } else {
+                tune(&listener.fd, core.options.keepalive.as_ref())
+            };
+            let result = tuned.and_then(|()| core.watch(&listener.fd, token, what));
             if let Err(error) = result {
                 let mut listeners = listeners;
                 return Err((listeners.swap_remove(index), error));
@@ -63,6 +72,7 @@ impl Tcp {
             connections: Slab::new(),
             connecting: List::new(),
             closing: List::new(),
+            waiting: Waiting::new(core.now),
             scratch: Scratch::new(),
             held: None,
             shortage: Shortage::default(),
@@ -89,7 +99,7 @@ impl Tcp {
             let Some(listener) = self.listeners.get(index) else {
                 return;
             };
-            match net::accept_with(&listener.fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            match accept(listener, core.options.proxy_protocol) {
                 Ok(client) => {
                     core.counters.tcp.connections_ever += 1;
                     self.begin(client, core);
@@ -128,48 +138,101 @@ impl Tcp {
     }
 
     /// Takes up `client`: begins to connect to the target, or holds or resets it.
-    fn begin(&mut self, client: OwnedFd, core: &mut Core<'_>) {
-        match make_socket(core) {
+    fn begin(&mut self, client: Client, core: &mut Core<'_>) {
+        match make_socket(core.options) {
             Err(error) if errno::is_shortage(error) => {
                 count(&mut core.counters.tcp.accept_errors, error);
                 self.pause("make a socket for the target", error, core);
                 self.held = Some(client);
             }
-            made => match made.and_then(|target| connect(target, core)) {
-                Ok((target, connected)) => self.enter(client, target, connected, core),
+            made => match made.and_then(|target| self.attempt(target, core)) {
+                Ok((target, attempt)) => self.enter(client, target, attempt, core),
                 Err(error) => {
                     count(&mut core.counters.tcp.connect_errors, error);
-                    self.trace.refused(&client, error, core);
-                    refuse(&client);
+                    self.trace.refused(&client.fd, error, core);
+                    refuse(&client.fd);
                 }
             },
         }
         self.recount(core);
     }
 
+    /// Begins to connect `target`, unless others came first and wait for room.
+    fn attempt(&self, target: OwnedFd, core: &Core<'_>) -> Result<(OwnedFd, Attempt), Errno> {
+        let attempt = match self.waiting.is_empty() {
+            true => connect(&target, core.options)?,
+            false => Attempt::Full,
+        };
+        Ok((target, attempt))
+    }
+
     /// Puts a pair of sockets into the table and under watch.
-    fn enter(&mut self, client: OwnedFd, target: OwnedFd, connected: bool, core: &mut Core<'_>) {
+    fn enter(&mut self, client: Client, target: OwnedFd, attempt: Attempt, core: &mut Core<'_>) {
         let generation = core.generation();
         let deadline = core.after(core.options.connect_timeout);
-        let connection = Connection::new(client, target, deadline, generation);
+        let mut connection = Connection::new(client.fd, target, deadline, generation);
+        connection.send_first(client.header);
+        // A read from a unix socket ends early where a descriptor was passed along (unix(7)).
+        connection.client.read_to_end = client.is_unix;
+        connection.target.read_to_end = core.options.connect.path().is_some();
         let key = self.connections.insert(connection);
         self.connecting.push(&mut self.connections, key);
         core.counters.tcp.connecting_now += 1;
-        let what = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::PRI;
+        self.trace
+            .begin(key, &self.connections[key].client.fd, core);
+        let watched = match attempt {
+            // What is not connected has nothing to tell but that it is not.
+            Attempt::Full => self.watch(key, Kind::Client, core),
+            Attempt::Begun | Attempt::Done => self
+                .watch(key, Kind::Target, core)
+                .and_then(|()| self.watch(key, Kind::Client, core)),
+        };
+        match (watched, attempt) {
+            (Err(error), _) => self.fail_connect(key, error, core),
+            (Ok(()), Attempt::Begun) => {}
+            (Ok(()), Attempt::Done) => self.open(key, core),
+            (Ok(()), Attempt::Full) => self.waiting.push((key, generation), core.now),
+        }
+    }
+
+    /// Puts one socket of a connection under watch.
+    fn watch(&self, key: usize, kind: Kind, core: &Core<'_>) -> Result<(), Errno> {
         let connection = &self.connections[key];
-        self.trace.begin(key, &connection.client.fd, core);
-        let token = |kind| Token {
+        let side = match kind {
+            Kind::Client => &connection.client,
+            _ => &connection.target,
+        };
+        let token = Token {
             kind,
-            generation,
+            generation: connection.generation,
             index: key,
         };
-        let watched = core
-            .watch(&connection.target.fd, token(Kind::Target), what)
-            .and_then(|()| core.watch(&connection.client.fd, token(Kind::Client), what));
-        match watched {
-            Err(error) => self.fail_connect(key, error, core),
-            Ok(()) if connected => self.open(key, core),
-            Ok(()) => {}
+        let what = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::PRI;
+        core.watch(&side.fd, token, what)
+    }
+
+    /// Tries again for those that wait for room at the target, for one turn.
+    fn retry(&mut self, core: &mut Core<'_>) {
+        for _ in 0..TURN {
+            let Some(entry) = self.waiting.pop_due(core.now) else {
+                return;
+            };
+            let (key, generation) = entry;
+            let connection = self.connections.get(key);
+            let Some(connection) = connection.filter(|it| it.generation == generation) else {
+                continue;
+            };
+            match connect(&connection.target.fd, core.options) {
+                Ok(Attempt::Full) => return self.waiting.put_back(entry, core.now),
+                Ok(Attempt::Begun | Attempt::Done) => {
+                    self.waiting.succeed();
+                    match self.watch(key, Kind::Target, core) {
+                        Ok(()) => self.open(key, core),
+                        Err(error) => self.fail_connect(key, error, core),
+                    }
+                }
+                Err(error) => self.fail_connect(key, error, core),
+            }
         }
     }
 
@@ -228,10 +291,8 @@ impl Tcp {
     }
 
     fn open(&mut self, key: usize, core: &mut Core<'_>) {
-        if is_self(
-            &self.connections[key].target.fd,
-            core.options.connect.port(),
-        ) {
+        let target = &self.connections[key].target.fd;
+        if (core.options.connect.port()).is_some_and(|port| is_self(target, port)) {
             return self.fail_connect(key, Errno::CONNREFUSED, core);
         }
         self.connecting.remove(&mut self.connections, key);
@@ -323,6 +384,7 @@ impl Tcp {
             front(&self.connecting),
             front(&self.closing),
             self.shortage.deadline(),
+            self.waiting.due(),
         ];
         fronts.into_iter().flatten().min()
     }
@@ -332,6 +394,7 @@ impl Tcp {
         while let Some(key) = self.overdue(&self.connecting, core.now) {
             self.fail_connect(key, Errno::TIMEDOUT, core);
         }
+        self.retry(core);
         while let Some(key) = self.overdue(&self.closing, core.now) {
             self.remove(key, End::Silent, core);
         }
@@ -359,71 +422,13 @@ impl Tcp {
     /// Resets every connection.
     pub(crate) fn reset_all(&mut self, core: &mut Core<'_>) {
         if let Some(client) = self.held.take() {
-            refuse(&client);
+            refuse(&client.fd);
         }
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.remove(key, End::Stopped, core);
         }
     }
-}
-
-/// Makes a socket of the target's family.
-fn make_socket(core: &Core<'_>) -> Result<OwnedFd, Errno> {
-    let ipv6 = core.options.connect.is_ipv6();
-    let family = if ipv6 {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))
-}
-
-/// Begins to connect `target`. Returns it and whether it is connected already.
-fn connect(target: OwnedFd, core: &Core<'_>) -> Result<(OwnedFd, bool), Errno> {
-    tune(&target, &core.options.keepalive)?;
-    let address = core.options.connect.resolve(target.as_fd())?;
-    match net::connect(&target, &address) {
-        Ok(()) => Ok((target, true)),
-        Err(Errno::INPROGRESS | Errno::INTR) => Ok((target, false)),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether `target` is connected to itself. The kernel may choose the very port that is connected
-/// to as the source; if nothing listens there, TCP's simultaneous open makes the socket its own
-/// peer, and it would keep the real target from binding. Only a matching port costs a second look.
-fn is_self(target: &OwnedFd, port: u16) -> bool {
-    let local = net::getsockname(target).and_then(SocketAddr::try_from);
-    let Some(local) = local.ok().filter(|local| local.port() == port) else {
-        return false;
-    };
-    let peer = net::getpeername(target).ok().flatten();
-    peer.and_then(|peer| SocketAddr::try_from(peer).ok()) == Some(local)
-}
-
-/// Whether an error of accept is one of the client that would have been accepted, as accept(2)
-/// lists them, so that the next one may succeed at once.
-fn is_of_client(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::CONNABORTED
-            | Errno::HOSTDOWN
-            | Errno::HOSTUNREACH
-            | Errno::NETDOWN
-            | Errno::NETUNREACH
-            | Errno::NONET
-            | Errno::NOPROTOOPT
-            | Errno::OPNOTSUPP
-            | Errno::PERM
-            | Errno::PROTO
-    )
-}
-
-/// Makes the close of `client` a reset.
-fn refuse(client: &OwnedFd) {
-    let _ = sockopt::set_socket_linger(client, Some(Duration::ZERO));
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 //! is kept and nothing is written.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::{self, SocketAddrAny};
 
+use crate::address::Address;
 use crate::context::Core;
 use crate::options::{Log, Options};
 
@@ -130,6 +130,6 @@ fn name(client: &OwnedFd) -> String {
 }
 
 fn address(address: Option<SocketAddrAny>) -> String {
-    let address = address.and_then(|it| SocketAddr::try_from(it).ok());
+    let address = address.and_then(|it| Address::read(it).ok());
     address.map_or_else(|| "(no address)".to_owned(), |it| it.to_string())
 }

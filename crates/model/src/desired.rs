@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::address::{Endpoint, InterfaceAddress, MacAddress};
+use crate::address::{InterfaceAddress, MacAddress};
+use crate::forward_address::ForwardAddress;
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
 /// Everything declared, by namespace.
@@ -220,41 +221,75 @@ impl std::fmt::Display for Protocol {
 /// A port: listened on in the declaring namespace, connected to in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
-    /// TCP or UDP.
+    /// TCP or UDP. The connections of a unix socket count as TCP.
     pub protocol: Protocol,
     /// Where it listens, in the declaring namespace.
-    pub listen: Endpoint,
+    pub listen: ForwardAddress,
     /// The namespace it connects in.
     pub netns: NetnsRef,
     /// What it connects to there.
-    pub connect: Endpoint,
-    /// Bounds and patience.
-    pub limits: ForwardLimits,
+    pub connect: ForwardAddress,
+    /// How it goes about it.
+    pub options: ForwardOptions,
 }
 
-/// Bounds and patience of one forward.
+/// Bounds, patience and manners of one forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ForwardLimits {
+pub struct ForwardOptions {
     /// How long a TCP target may take to answer.
     pub connect_timeout: Duration,
+    /// How long TCP connections may go on once the forward is told to stop.
+    pub drain: Duration,
     /// How long a TCP connection with one direction closed may stay silent.
     pub half_close_timeout: Duration,
+    /// Silence before a TCP peer is asked whether it is there, and between two such questions;
+    /// zero: it is not asked.
+    pub keepalive: Duration,
+    /// Questions without an answer before a TCP peer counts as gone.
+    pub keepalive_probes: u32,
     /// TCP connections at once; none means as many as there are descriptors for.
     pub max_connections: Option<u32>,
+    /// Whether the target of a TCP connection gets a PROXY header that names the client.
+    pub proxy_protocol: bool,
     /// How long an UDP session without traffic is kept. RFC 4787 REQ-5 asks for two minutes.
     pub udp_timeout: Duration,
     /// UDP sessions at once; the least recently used gives way.
     pub max_sessions: u32,
+    /// Threads that share the work.
+    pub workers: Workers,
 }
 
-impl Default for ForwardLimits {
+/// How many threads share the work of a forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// As many as there are processors, within reason.
+    Auto,
+    /// This many, 1 at least.
+    Exactly(u32),
+}
+
+impl std::fmt::Display for Workers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Exactly(count) => count.fmt(f),
+        }
+    }
+}
+
+impl Default for ForwardOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
             half_close_timeout: Duration::from_secs(300),
+            keepalive: Duration::from_secs(15),
+            keepalive_probes: 3,
             max_connections: None,
+            proxy_protocol: false,
             udp_timeout: Duration::from_secs(120),
             max_sessions: 16_384,
+            workers: Workers::Exactly(1),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod address;
 pub mod config;
 pub mod desired;
 pub mod etc_files;
+pub mod forward_address;
 pub mod name;
 pub mod observed;
 pub mod plan;

@@ -19,9 +19,10 @@ use proptest::prelude::*;
 
 use crate::address::{Endpoint, InterfaceAddress, MacAddress};
 use crate::desired::{
-    Desired, Dns, Forward, ForwardLimits, Holder, HolderChoice, HolderKind, Home, Netns, Nscd,
-    Protocol, Route, RunAccess, VethEnd, VethPair,
+    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Netns, Nscd,
+    Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
 };
+use crate::forward_address::{ForwardAddress, SocketPath};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
 /// Namespaces of a generated state, at most.
@@ -196,10 +197,11 @@ fn veth() -> impl Strategy<Value = VethSeed> {
 #[derive(Debug, Clone)]
 struct ForwardSeed {
     netns: [usize; 2],
-    listen: IpAddr,
-    connect: IpAddr,
+    /// None: a unix socket.
+    listen: Option<IpAddr>,
+    connect: Option<IpAddr>,
     protocol: Protocol,
-    limits: ForwardLimits,
+    options: ForwardOptions,
 }
 
 fn forward() -> impl Strategy<Value = ForwardSeed> {
@@ -214,36 +216,61 @@ fn forward() -> impl Strategy<Value = ForwardSeed> {
     let connect = prop::sample::select(vec!["127.0.0.1", "::1", "192.0.2.1"]);
     let protocol = prop::sample::select(vec![Protocol::Tcp, Protocol::Udp]);
     let ip = |text: &str| text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    (any::<[usize; 2]>(), listen, connect, protocol, limits()).prop_map(
-        move |(netns, listen, connect, protocol, limits)| ForwardSeed {
+    let ends = (
+        prop::option::weighted(0.8, listen),
+        prop::option::weighted(0.8, connect),
+    );
+    (any::<[usize; 2]>(), ends, protocol, forward_options()).prop_map(
+        move |(netns, (listen, connect), protocol, options)| ForwardSeed {
             netns,
-            listen: ip(listen),
-            connect: ip(connect),
-            protocol,
-            limits,
+            listen: listen.map(ip),
+            connect: connect.map(ip),
+            // Unix sockets carry no datagrams.
+            protocol: match (listen, connect) {
+                (Some(_), Some(_)) => protocol,
+                _ => Protocol::Tcp,
+            },
+            options,
         },
     )
 }
 
-fn limits() -> impl Strategy<Value = ForwardLimits> {
-    let times = (duration(1), duration(1), duration(1));
-    let given = (times, prop::option::of(1..=u32::MAX), 1..=u32::MAX);
-    let given = given.prop_map(
-        |((connect, half_close, udp), max_connections, max_sessions)| ForwardLimits {
-            connect_timeout: connect,
-            half_close_timeout: half_close,
-            max_connections,
-            udp_timeout: udp,
-            max_sessions,
-        },
-    );
-    prop_oneof![Just(ForwardLimits::default()), given]
+fn forward_options() -> impl Strategy<Value = ForwardOptions> {
+    let times = (duration(1), duration(1), duration(1), duration(0));
+    let bounds = (prop::option::of(1..=u32::MAX), 1..=u32::MAX);
+    let keepalive = (0..=32_767_u64, 1..=127_u32);
+    let workers = prop_oneof![Just(Workers::Auto), (1..=64_u32).prop_map(Workers::Exactly)];
+    let given = (times, bounds, keepalive, any::<bool>(), workers);
+    let given = given.prop_map(|(times, bounds, keepalive, proxy_protocol, workers)| {
+        let (connect_timeout, half_close_timeout, udp_timeout, drain) = times;
+        ForwardOptions {
+            connect_timeout,
+            drain,
+            half_close_timeout,
+            keepalive: Duration::from_secs(keepalive.0),
+            keepalive_probes: keepalive.1,
+            max_connections: bounds.0,
+            proxy_protocol,
+            udp_timeout,
+            max_sessions: bounds.1,
+            workers,
+        }
+    });
+    prop_oneof![Just(ForwardOptions::default()), given]
 }
 
 /// A route: the namespace, the length of its prefix, and whether it has a gateway.
 fn route() -> impl Strategy<Value = (usize, PrefixLength, bool)> {
     let length = prop_oneof![(Just(true), 24..=32_u8), (Just(false), 64..=128_u8)];
     (any::<usize>(), length, any::<bool>())
+}
+
+/// A unix socket.
+fn socket(path: &str) -> ForwardAddress {
+    match SocketPath::parse(path) {
+        Ok(path) => ForwardAddress::Unix(path),
+        Err(error) => panic!("{path} {error}"),
+    }
 }
 
 /// Puts parts together so that they do not clash.
@@ -346,22 +373,23 @@ impl Builder {
     fn forward(&mut self, seed: ForwardSeed) {
         let number = self.number();
         let here = self.netns(seed.netns[0]);
-        let link_local = matches!(seed.listen, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let scope = |ip: IpAddr| {
+            let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+            link_local.then(|| self.holder(&here))
+        };
+        let endpoint = |ip: IpAddr, port: u16| {
+            let scope = scope(ip);
+            ForwardAddress::Inet(Endpoint { ip, scope, port })
+        };
+        let listen = seed.listen.map(|ip| endpoint(ip, 1024 + number));
+        // Below what is listened on, so that no forward leads to another.
+        let connect = seed.connect.map(|ip| endpoint(ip, 1 + number % 1000));
         let forward = Forward {
             protocol: seed.protocol,
-            listen: Endpoint {
-                ip: seed.listen,
-                scope: link_local.then(|| self.holder(&here)),
-                port: 1024 + number,
-            },
+            listen: listen.unwrap_or_else(|| socket(&format!("/run/in {number}.sock"))),
             netns: self.netns(seed.netns[1]),
-            // Below what is listened on, so that no forward leads to another.
-            connect: Endpoint {
-                ip: seed.connect,
-                scope: None,
-                port: 1 + number % 1000,
-            },
-            limits: seed.limits,
+            connect: connect.unwrap_or_else(|| socket(&format!("/run/out/{number}"))),
+            options: seed.options,
         };
         let forwards = match &here {
             NetnsRef::Home => Some(&mut self.desired.home.forwards),

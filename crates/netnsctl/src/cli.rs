@@ -98,7 +98,11 @@ socket-activation protocol (sd_listen_fds(3)) and needs no rights at all.
 
 Example, by hand:
   netnsctl forward --listen tcp:127.0.0.1:8080 --listen-netns office \\
-                   --connect 127.0.0.1:80 --connect-netns default"
+                   --connect 127.0.0.1:80 --connect-netns default
+
+A unix socket is the same in every network namespace. It listens with mode 0666, so that the
+folder decides who may connect, and replaces a socket file that nobody listens at. One that is
+connected to has to be writable for the user nobody, whom this becomes if it was root."
     )]
     Forward(Box<Forward>),
 }
@@ -255,8 +259,8 @@ pub(crate) struct Sandbox {
 
 #[derive(Debug, Args)]
 pub(crate) struct Forward {
-    /// Where to listen: tcp:ADDRESS:PORT or udp:ADDRESS:PORT; repeatable. Not needed with
-    /// sockets from a service manager
+    /// Where to listen: tcp:ADDRESS:PORT, udp:ADDRESS:PORT or unix:PATH; repeatable. Not needed
+    /// with sockets from a service manager
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) listen: Vec<String>,
     /// The namespace to listen in
@@ -267,7 +271,7 @@ pub(crate) struct Forward {
         requires = "listen"
     )]
     pub(crate) listen_netns: String,
-    /// What to connect to: ADDRESS:PORT
+    /// What to connect to: ADDRESS:PORT or unix:PATH
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) connect: String,
     /// The namespace to connect in; the one this is started in if not given
@@ -285,6 +289,15 @@ pub(crate) struct Forward {
     /// How long a UDP session is kept without traffic
     #[arg(long, value_name = "TIME", default_value = "2m")]
     pub(crate) udp_timeout: String,
+    /// Silence before a TCP peer is probed, and between probes; 0s: no probes
+    #[arg(long, value_name = "TIME", default_value = "15s")]
+    pub(crate) keepalive: String,
+    /// Unanswered probes before a TCP peer counts as gone
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=127))]
+    pub(crate) keepalive_probes: u32,
+    /// Tell TCP targets who the client is, by a PROXY header (version 2) they have to expect
+    #[arg(long)]
+    pub(crate) proxy_protocol: bool,
     /// TCP connections at once
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<u32>,
@@ -294,6 +307,9 @@ pub(crate) struct Forward {
     /// How long connections may go on after SIGTERM
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(crate) drain: String,
+    /// Threads that share the work; auto: one for each processor, 8 at most
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    pub(crate) workers: String,
 }
 
 #[cfg(test)]

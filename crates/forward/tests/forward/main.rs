@@ -6,10 +6,12 @@ mod harness;
 
 mod bulk;
 mod control;
+mod proxy_header;
 mod sockets;
 mod stop;
 mod tcp;
 mod trace;
 mod trouble;
 mod udp;
+mod unix;
 mod workers;

@@ -69,7 +69,7 @@ fn both_sides_are_asked_for_signs_of_life_as_the_options_say() {
         (probing(5000), 4000, 5000),
     ] {
         let target = echo("127.0.0.1:0");
-        let change = |options: &mut Options| options.keepalive = keepalive;
+        let change = |options: &mut Options| options.keepalive = Some(keepalive);
         let forwarder = Forwarder::tcp_with("127.0.0.1:0", target, change);
         let client = forwarder.connect();
         let start = Instant::now();

@@ -4,6 +4,10 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
+
+use netnsctl_forward::{Keepalive, Listener, Options, Protocol, bind_listener};
+use rustix::net::sockopt;
 
 use crate::harness::{Forwarder, PATIENCE, abort, assert_reset, echo, exchange, noise, serve};
 
@@ -114,7 +118,7 @@ fn a_slow_reader_slows_its_sender_and_loses_nothing() {
         }
         quiet = if sent == before { quiet + 1 } else { 0 };
         before = sent;
-        thread::sleep(std::time::Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2));
         assert!(sent < 512 * MIB, "nothing held the sender back");
     }
     stream.set_nonblocking(false).unwrap();
@@ -223,4 +227,36 @@ fn five_hundred_clients_are_served_at_once() {
         assert!(exchange(stream, &payload[10_000..]) == *payload);
     }
     forwarder.until(|it| it.tcp.connections_now == 0 && it.tcp.connections_ever == 500);
+}
+
+#[test]
+fn keepalive_is_what_the_options_say() {
+    let keepalive = |options: Option<Keepalive>| {
+        let fd = bind_listener(Protocol::Tcp, "127.0.0.1:0".parse().unwrap()).unwrap();
+        // What a service manager may have set.
+        sockopt::set_socket_keepalive(&fd, true).unwrap();
+        let same = fd.try_clone().unwrap();
+        let options = Options {
+            keepalive: options,
+            ..Options::new(echo("127.0.0.1:0").into())
+        };
+        let forwarder = Forwarder::of(vec![Listener::from_fd(fd).unwrap()], options);
+        assert_eq!(exchange(&forwarder.connect(), b"alive"), b"alive");
+        // Those it accepts inherit it.
+        sockopt::socket_keepalive(&same).unwrap().then(|| {
+            let interval = sockopt::tcp_keepintvl(&same).unwrap();
+            let probes = sockopt::tcp_keepcnt(&same).unwrap();
+            (sockopt::tcp_keepidle(&same).unwrap(), interval, probes)
+        })
+    };
+    let seconds = Duration::from_secs;
+    let usual = Some((seconds(15), seconds(15), 3));
+    assert_eq!(keepalive(Some(Keepalive::default())), usual);
+    let other = Keepalive {
+        idle: seconds(7),
+        interval: seconds(9),
+        probes: 5,
+    };
+    assert_eq!(keepalive(Some(other)), Some((seconds(7), seconds(9), 5)));
+    assert_eq!(keepalive(None), None);
 }

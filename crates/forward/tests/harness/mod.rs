@@ -5,7 +5,7 @@ use std::io::{PipeWriter, Read, Write, pipe};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -23,24 +23,29 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Forwarder {
     /// Where it listens, in the order asked for.
     pub(crate) at: Vec<SocketAddr>,
-    control: PathBuf,
+    control: SocketPath,
     stop: Option<PipeWriter>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
 
 impl Forwarder {
     /// Starts one that forwards all of `listen` (ports 0 are chosen) as `options` say.
-    /// It is sealed as the program's is, so that every test shows what a sealed one can do.
-    pub(crate) fn start(listen: &[(Protocol, &str)], mut options: Options) -> Self {
-        options.seal = can_seal(&options.connect);
+    pub(crate) fn start(listen: &[(Protocol, &str)], options: Options) -> Self {
         let bind = |&(protocol, address): &(Protocol, &str)| {
             let fd = bind_listener(protocol, address.parse().unwrap()).unwrap();
             Listener::from_fd(fd).unwrap()
         };
-        let listeners: Vec<Listener> = listen.iter().map(bind).collect();
-        let at = listeners.iter().map(Listener::address).collect();
-        let control = control_path();
-        let server = UnixListener::bind(&control).unwrap();
+        Self::of(listen.iter().map(bind).collect(), options)
+    }
+
+    /// Starts one that forwards what comes in at `listeners`. It is sealed as the program's is, so
+    /// that every test shows what a sealed one can do.
+    pub(crate) fn of(listeners: Vec<Listener>, mut options: Options) -> Self {
+        options.seal = can_seal(&options.connect);
+        let inet = |it: &Listener| it.address().inet();
+        let at = listeners.iter().filter_map(inet).collect();
+        let control = SocketPath::new();
+        let server = UnixListener::bind(&*control).unwrap();
         let (reader, stop) = pipe().unwrap();
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -79,12 +84,12 @@ impl Forwarder {
 
     /// The address of its control socket.
     pub(crate) fn control_address(&self) -> SocketAddrUnix {
-        SocketAddrUnix::new(&self.control).unwrap()
+        SocketAddrUnix::new(&*self.control).unwrap()
     }
 
     /// A connection to its control socket.
     pub(crate) fn control(&self) -> UnixStream {
-        UnixStream::connect(&self.control).unwrap()
+        UnixStream::connect(&*self.control).unwrap()
     }
 
     /// Its counters now.
@@ -121,7 +126,6 @@ impl Forwarder {
 impl Drop for Forwarder {
     fn drop(&mut self) {
         self.stop.take();
-        let _ = std::fs::remove_file(&self.control);
         // Left to itself, since its connections may last as long as the test's sockets do.
         if self.thread.take().is_some_and(|thread| {
             thread.is_finished() && !thread::panicking() && thread.join().unwrap().is_err()
@@ -143,18 +147,44 @@ fn can_seal(connect: &ConnectTarget) -> bool {
     missing.is_empty()
 }
 
-/// A path for a socket that no other test has.
-fn control_path() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("forward-test-{}-{number}.sock", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let _ = std::fs::remove_file(&path);
-    path
+/// A path for a socket that no other test has. What stands there goes with it.
+#[derive(Debug)]
+pub(crate) struct SocketPath(PathBuf);
+
+impl SocketPath {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("forward-test-{}-{number}.sock", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_file(&path);
+        Self(path)
+    }
+}
+
+impl std::ops::Deref for SocketPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Makes reads and writes fail, and so the test, instead of hanging for ever.
 pub(crate) fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// As [`patient`], for a unix socket.
+pub(crate) fn patient_unix(stream: UnixStream) -> UnixStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
@@ -278,12 +308,16 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
 }
 
 /// Sends `payload`, ends the sending direction, and returns all that comes back.
-pub(crate) fn exchange(stream: &TcpStream, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn exchange<'s, S>(stream: &'s S, payload: &[u8]) -> Vec<u8>
+where
+    S: AsFd + Sync,
+    &'s S: Read + Write,
+{
     thread::scope(|scope| {
         scope.spawn(move || {
-            let mut stream = stream;
-            stream.write_all(payload).unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
+            let mut writer = stream;
+            writer.write_all(payload).unwrap();
+            rustix::net::shutdown(stream, rustix::net::Shutdown::Write).unwrap();
         });
         let mut answer = Vec::new();
         let mut stream = stream;

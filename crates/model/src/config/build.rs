@@ -57,7 +57,7 @@ fn forward(forward: &Forward) -> Option<desired::Forward> {
         listen: forward.listen.as_ref()?.value.clone(),
         netns: forward.netns.as_ref()?.value.clone(),
         connect: forward.connect.as_ref()?.value.clone(),
-        limits: forward.limits,
+        options: forward.options,
     })
 }
 

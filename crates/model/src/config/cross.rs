@@ -122,14 +122,16 @@ fn known_interfaces(
         known_interface(interface.place, &interface.value, here, &names, report);
     }
     for listen in namespace.forwards.iter().filter_map(|f| f.listen.as_ref()) {
-        if let Some(scope) = &listen.value.scope {
+        if let Some(scope) = listen.value.endpoint().and_then(|e| e.scope.as_ref()) {
             known_interface(listen.place, scope, here, &names, report);
         }
     }
     for forward in declared.netns.values().flat_map(|n| &n.forwards) {
         let there = forward.netns.as_ref().map(|netns| &netns.value);
         let connect = forward.connect.as_ref().filter(|_| there == Some(here));
-        if let Some((at, scope)) = connect.and_then(|c| Some((c.place, c.value.scope.as_ref()?))) {
+        if let Some((at, scope)) =
+            connect.and_then(|c| Some((c.place, c.value.endpoint()?.scope.as_ref()?)))
+        {
             known_interface(at, scope, here, &names, report);
         }
     }

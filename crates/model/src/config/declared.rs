@@ -9,8 +9,9 @@ use ipnet::IpNet;
 
 use super::diagnostic::{At, Place, Report};
 use super::text::quote;
-use crate::address::{Endpoint, InterfaceAddress, MacAddress};
-use crate::desired::{Dns, ForwardLimits, HolderChoice, Nscd, Protocol, RunAccess};
+use crate::address::{InterfaceAddress, MacAddress};
+use crate::desired::{Dns, ForwardOptions, HolderChoice, Nscd, Protocol, RunAccess};
+use crate::forward_address::ForwardAddress;
 use crate::name::{InterfaceName, NetnsRef, SysctlKey};
 
 /// Every namespace, home first.
@@ -81,10 +82,10 @@ pub(super) struct Route {
 #[derive(Debug)]
 pub(super) struct Forward {
     pub(super) protocol: Protocol,
-    pub(super) listen: Option<At<Endpoint>>,
+    pub(super) listen: Option<At<ForwardAddress>>,
     pub(super) netns: Option<At<NetnsRef>>,
-    pub(super) connect: Option<At<Endpoint>>,
-    pub(super) limits: ForwardLimits,
+    pub(super) connect: Option<At<ForwardAddress>>,
+    pub(super) options: ForwardOptions,
 }
 
 #[derive(Debug)]

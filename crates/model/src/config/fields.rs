@@ -83,6 +83,23 @@ impl<'t> Fields<'t> {
         Some(At { value, place })
     }
 
+    /// Text, or a number written as one: for keys that take either.
+    pub(super) fn integer_or_word(
+        &self,
+        name: &str,
+        report: &mut Report<'_>,
+    ) -> Option<At<String>> {
+        let (key, entry) = self.find(name)?;
+        let place = entry.node.place;
+        let value = match &entry.node.value {
+            Value::Integer(Some(number)) => number.to_string(),
+            Value::Integer(None) => report.text(place).to_owned(),
+            Value::String(text) => text.clone(),
+            _ => return wrong_type(key, &entry.node, report),
+        };
+        Some(At { value, place })
+    }
+
     pub(super) fn string(&self, name: &str, report: &mut Report<'_>) -> Option<At<&'t str>> {
         let (key, entry) = self.find(name)?;
         match &entry.node.value {

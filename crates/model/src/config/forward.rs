@@ -8,8 +8,10 @@ use super::fields::Fields;
 use super::keys::{PROTOCOLS, TCP_KEYS, UDP_KEYS};
 use super::netns::{duration, one_of};
 use super::text::quote;
-use crate::address::{Endpoint, EndpointError};
-use crate::desired::{ForwardLimits, Protocol};
+use super::values;
+use crate::address::EndpointError;
+use crate::desired::{ForwardOptions, Protocol};
+use crate::forward_address::{ForwardAddress, ForwardAddressError, SocketPathError};
 use crate::name::NetnsRef;
 
 /// Reads one `forward`.
@@ -19,19 +21,11 @@ pub(super) fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Forward {
         _ => Protocol::Tcp,
     };
     fields.require("listen", report);
-    let listen = endpoint(fields, "listen", report);
+    let listen = address(fields, "listen", protocol, report);
     fields.require("connect", report);
-    let connect = endpoint(fields, "connect", report);
-    if let Some(connect) = (connect.as_ref()).filter(|c| c.value.ip.is_unspecified()) {
-        report
-            .warning(
-                connect.place,
-                format!(
-                    "{} is no address to connect to",
-                    quote(&connect.value.to_string())
-                ),
-            )
-            .hint("the kernel takes it for the loopback address; write that one");
+    let connect = address(fields, "connect", protocol, report);
+    if let Some(connect) = &connect {
+        odd_target(fields, connect, report);
     }
     let netns = match fields.entry("netns") {
         Some(_) => (fields.string("netns", report)).and_then(|text| netns_ref(text, report)),
@@ -49,44 +43,88 @@ pub(super) fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Forward {
         listen,
         netns,
         connect,
-        limits: limits(fields, report),
+        options: options(fields, report),
     }
 }
 
-fn endpoint(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<At<Endpoint>> {
+/// Warns of targets that are not what they seem.
+fn odd_target(fields: &Fields<'_>, connect: &At<ForwardAddress>, report: &mut Report<'_>) {
+    match &connect.value {
+        ForwardAddress::Inet(endpoint) if endpoint.ip.is_unspecified() => {
+            let quoted = quote(&endpoint.to_string());
+            report
+                .warning(
+                    connect.place,
+                    format!("{quoted} is no address to connect to"),
+                )
+                .hint("the kernel takes it for the loopback address; write that one");
+        }
+        ForwardAddress::Inet(_) => {}
+        ForwardAddress::Unix(_) => {
+            if let Some(netns) = fields.entry("netns") {
+                report
+                    .warning(netns.key_place, "\"netns\" means nothing for a unix socket")
+                    .hint("its path is the same in every network namespace");
+            }
+        }
+    }
+}
+
+fn address(
+    fields: &Fields<'_>,
+    key: &str,
+    protocol: Protocol,
+    report: &mut Report<'_>,
+) -> Option<At<ForwardAddress>> {
     let text = fields.string(key, report)?;
     let quoted = quote(text.value);
     let place = text.place;
-    match Endpoint::parse(text.value) {
-        Ok(value) if value.ip.is_multicast() => {
-            report
-                .error(
-                    place,
-                    format!("{quoted} is a multicast address, which cannot be forwarded"),
-                )
-                .hint("write the address of one host, such as \"127.0.0.1:80\"");
-            None
-        }
-        Ok(value) => Some(At { value, place }),
+    let (message, hint) = match ForwardAddress::parse(text.value) {
+        Ok(ForwardAddress::Inet(endpoint)) if endpoint.ip.is_multicast() => (
+            format!("{quoted} is a multicast address, which cannot be forwarded"),
+            "write the address of one host, such as \"127.0.0.1:80\"".to_owned(),
+        ),
+        Ok(ForwardAddress::Unix(_)) if protocol == Protocol::Udp => (
+            format!("{quoted} is a unix socket, which carries no udp"),
+            "take protocol = \"tcp\", or write an address and a port".to_owned(),
+        ),
+        Ok(value) => return Some(At { value, place }),
         Err(error) => {
             let hint = match &error {
-                EndpointError::HostName if text.value.starts_with('*') => endpoint_form(text.value),
-                EndpointError::HostName => {
-                    "names are not resolved here; write the address, such as \"127.0.0.1:80\""
-                        .to_owned()
-                }
-                EndpointError::Form => endpoint_form(text.value),
-                EndpointError::NeedlessScope => "take the \"%\" and the interface away".to_owned(),
-                EndpointError::NoScope => {
-                    "the same link-local address can be on every link".to_owned()
-                }
-                EndpointError::Port => "write it as \"127.0.0.1:80\" or \"[::1]:80\"".to_owned(),
-                EndpointError::Scope(_) => "an interface name has 1 to 15 bytes".to_owned(),
+                ForwardAddressError::Endpoint(error) => endpoint_hint(error, text.value),
+                ForwardAddressError::Path(error) => path_hint(error),
             };
-            report.error(place, format!("{quoted} {error}")).hint(hint);
-            None
+            (format!("{quoted} {error}"), hint)
         }
+    };
+    report.error(place, message).hint(hint);
+    None
+}
+
+fn endpoint_hint(error: &EndpointError, text: &str) -> String {
+    match error {
+        EndpointError::HostName if text.starts_with('*') => endpoint_form(text),
+        EndpointError::HostName => {
+            "names are not resolved here; write the address, such as \"127.0.0.1:80\"".to_owned()
+        }
+        EndpointError::Form => endpoint_form(text),
+        EndpointError::NeedlessScope => "take the \"%\" and the interface away".to_owned(),
+        EndpointError::NoScope => "the same link-local address can be on every link".to_owned(),
+        EndpointError::Port => "write it as \"127.0.0.1:80\" or \"[::1]:80\"".to_owned(),
+        EndpointError::Scope(_) => "an interface name has 1 to 15 bytes".to_owned(),
     }
+}
+
+fn path_hint(error: &SocketPathError) -> String {
+    match error {
+        SocketPathError::Abstract => "give the socket a path, such as \"unix:/run/app.sock\"",
+        SocketPathError::Relative | SocketPathError::Character(_) => {
+            "write it as \"unix:/run/app.sock\""
+        }
+        SocketPathError::TooLong(_) => "a link to its folder may make the path shorter",
+        SocketPathError::Parts => "write the plain path, such as \"unix:/run/app.sock\"",
+    }
+    .to_owned()
 }
 
 /// The endpoint that was probably meant.
@@ -111,7 +149,13 @@ fn endpoint_form(text: &str) -> String {
     if text.parse::<std::net::IpAddr>().is_ok() {
         return "put a colon and the port behind the address".to_owned();
     }
-    "write it as \"127.0.0.1:80\" or \"[::1]:80\"".to_owned()
+    if text.starts_with('/') {
+        return format!(
+            "a unix socket is written as {}",
+            quote(&format!("unix:{text}"))
+        );
+    }
+    "write it as \"127.0.0.1:80\", \"[::1]:80\" or \"unix:/run/app.sock\"".to_owned()
 }
 
 /// Warns of keys that mean nothing for the protocol.
@@ -130,21 +174,50 @@ fn useless(fields: &Fields<'_>, protocol: Protocol, report: &mut Report<'_>) {
     }
 }
 
-fn limits(fields: &Fields<'_>, report: &mut Report<'_>) -> ForwardLimits {
-    let default = ForwardLimits::default();
-    let connections = fields.integer("max_connections", report);
-    let sessions = fields.integer("max_sessions", report);
-    ForwardLimits {
-        connect_timeout: timeout(fields, "connect_timeout", default.connect_timeout, report),
-        half_close_timeout: timeout(
-            fields,
-            "half_close_timeout",
-            default.half_close_timeout,
-            report,
-        ),
-        max_connections: connections.map(|c| c.value),
-        udp_timeout: timeout(fields, "udp_timeout", default.udp_timeout, report),
-        max_sessions: sessions.map_or(default.max_sessions, |s| s.value),
+fn options(fields: &Fields<'_>, report: &mut Report<'_>) -> ForwardOptions {
+    let default = ForwardOptions::default();
+    let integer = |key, report: &mut Report<'_>| fields.integer(key, report).map(|it| it.value);
+    let given = fields.integer_or_word("workers", report);
+    let workers = given.and_then(|given| {
+        let read = values::workers(&given.value);
+        read.map_err(|bad| {
+            report.error(given.place, bad.message).hint(bad.hint);
+        })
+        .ok()
+    });
+    let patience = |key, default, report: &mut Report<'_>| timeout(fields, key, default, report);
+    ForwardOptions {
+        connect_timeout: patience("connect_timeout", default.connect_timeout, report),
+        drain: duration(fields, "drain", report).map_or(default.drain, |it| it.value),
+        half_close_timeout: patience("half_close_timeout", default.half_close_timeout, report),
+        keepalive: keepalive(fields, report).unwrap_or(default.keepalive),
+        keepalive_probes: integer("keepalive_probes", report).unwrap_or(default.keepalive_probes),
+        max_connections: integer("max_connections", report),
+        proxy_protocol: fields
+            .boolean("proxy_protocol", report)
+            .unwrap_or(default.proxy_protocol),
+        udp_timeout: patience("udp_timeout", default.udp_timeout, report),
+        max_sessions: integer("max_sessions", report).unwrap_or(default.max_sessions),
+        workers: workers.unwrap_or(default.workers),
+    }
+}
+
+fn keepalive(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Duration> {
+    let given = duration(fields, "keepalive", report)?;
+    if let (true, Some(probes)) = (given.value.is_zero(), fields.entry("keepalive_probes")) {
+        report
+            .warning(
+                probes.key_place,
+                "\"keepalive_probes\" means nothing without probes",
+            )
+            .hint("keepalive = \"0s\" switches them off");
+    }
+    match values::check_keepalive(given.value) {
+        Ok(()) => Some(given.value),
+        Err(bad) => {
+            report.error(given.place, bad.message).hint(bad.hint);
+            None
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 //! Decoders take type words and examples from here, unknown keys are compared with it, and
 //! whatever describes the configuration (schema, reference page) is to be made from it.
 
+mod forward;
+
+pub use self::forward::{AUTO, FORWARD, PROTOCOLS, TCP_KEYS, UDP_KEYS, WORKERS};
 use crate::desired::HolderKind;
 
 /// A table of the configuration.
@@ -49,6 +52,8 @@ pub enum Kind {
     Boolean,
     /// A whole number between two others, both included.
     Integer(i64, i64),
+    /// Such a number or a word.
+    IntegerOr(i64, i64, &'static str),
     /// Text of some form.
     String(Form),
     /// A list of such texts.
@@ -72,7 +77,7 @@ pub enum Form {
     Destination,
     /// A length of time such as `1m30s`.
     Duration,
-    /// `ADDRESS:PORT`.
+    /// `ADDRESS:PORT` or `unix:PATH`.
     Endpoint,
     /// The name of a link.
     Interface,
@@ -94,6 +99,7 @@ impl Kind {
         match self {
             Self::Boolean => "true or false",
             Self::Integer(..) => "an integer",
+            Self::IntegerOr(..) => "an integer or a word",
             Self::String(_) => "a string",
             Self::Strings(_) => "an array of strings",
             Self::Sysctls | Self::Table(_) => "a table",
@@ -156,9 +162,6 @@ impl Key {
 /// Words for `interface_kind`.
 pub const INTERFACE_KINDS: &[&str] = &["auto", "dummy", "ifb", "bridge"];
 const _: () = assert!(INTERFACE_KINDS.len() == HolderKind::PREFERENCE.len() + 1);
-
-/// Words for `protocol`.
-pub const PROTOCOLS: &[&str] = &["tcp", "udp"];
 
 /// MTUs a veth takes: ETH_MIN_MTU and ETH_MAX_MTU of linux/if_ether.h.
 pub const MTU: std::ops::RangeInclusive<i64> = 68..=65535;
@@ -305,83 +308,6 @@ pub static SYSCTL: Section = Section {
     title: "\"sysctl\" of a namespace",
     keys: &[],
 };
-
-/// One `forward` of a namespace.
-pub static FORWARD: Section = Section {
-    header: "[[netns.NAME.forward]]",
-    title: "a forward",
-    keys: &[
-        Key::new(
-            "protocol",
-            Kind::String(Form::OneOf(PROTOCOLS)),
-            "\"tcp\"",
-            "what is forwarded",
-        )
-        .or("\"tcp\""),
-        Key::new(
-            "listen",
-            Kind::String(Form::Endpoint),
-            "\"127.0.0.1:8080\"",
-            "where to listen, in this namespace",
-        )
-        .required(),
-        Key::new(
-            "netns",
-            Kind::String(Form::Netns),
-            "\"default\"",
-            "the namespace to connect in",
-        )
-        .or("\"default\""),
-        Key::new(
-            "connect",
-            Kind::String(Form::Endpoint),
-            "\"127.0.0.1:80\"",
-            "where to connect, in that namespace",
-        )
-        .required(),
-        Key::new(
-            "connect_timeout",
-            Kind::String(Form::Duration),
-            "\"10s\"",
-            "tcp: how long the target may take to answer",
-        )
-        .or("\"10s\""),
-        Key::new(
-            "half_close_timeout",
-            Kind::String(Form::Duration),
-            "\"5m\"",
-            "tcp: how long a connection with one direction closed may stay silent",
-        )
-        .or("\"5m\""),
-        Key::new(
-            "max_connections",
-            Kind::Integer(1, u32::MAX as i64),
-            "1000",
-            "tcp: connections at once",
-        )
-        .or_as_said("as many as there are descriptors for"),
-        Key::new(
-            "udp_timeout",
-            Kind::String(Form::Duration),
-            "\"2m\"",
-            "udp: how long a session without traffic is kept",
-        )
-        .or("\"2m\""),
-        Key::new(
-            "max_sessions",
-            Kind::Integer(1, u32::MAX as i64),
-            "16384",
-            "udp: sessions at once",
-        )
-        .or("16384"),
-    ],
-};
-
-/// Keys of a forward that mean something for one protocol alone.
-pub const TCP_KEYS: &[&str] = &["connect_timeout", "half_close_timeout", "max_connections"];
-
-/// Keys of a forward that mean something for one protocol alone.
-pub const UDP_KEYS: &[&str] = &["udp_timeout", "max_sessions"];
 
 /// One `veth` of a namespace.
 pub static VETH: Section = Section {

@@ -1,59 +1,85 @@
 //! What listens where, and where it leads in the end.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::declared::{Declared, Forward};
-use super::diagnostic::Report;
+use super::diagnostic::{At, Place, Report};
 use super::links::Links;
 use super::text::quote;
 use crate::address::Endpoint;
+use crate::desired::Protocol;
+use crate::forward_address::{ForwardAddress, SocketPath};
 use crate::name::NetnsRef;
 
 /// Refuses two listeners of which the second could not be bound.
 pub(super) fn listeners(declared: &Declared, report: &mut Report<'_>) {
+    let mut sockets: BTreeMap<&SocketPath, Place> = BTreeMap::new();
     for (netns, namespace) in &declared.netns {
         for (n, second) in namespace.forwards.iter().enumerate() {
-            let clash = (namespace.forwards[..n].iter()).find(|first| clash(first, second));
-            let (Some(first), Some(listen)) = (clash, &second.listen) else {
+            let Some(listen) = &second.listen else {
                 continue;
             };
-            let Some(before) = &first.listen else {
-                continue;
-            };
-            let (protocol, netns) = (second.protocol, quote(netns.as_str()));
-            let message = if before.value == listen.value {
-                format!(
-                    "{protocol} {} is listened on twice in namespace {netns}",
-                    listen.value
-                )
-            } else {
-                format!(
-                    "{protocol} {} and {} cannot both be listened on in namespace {netns}",
-                    before.value, listen.value
-                )
-            };
-            let hint = match (
-                before.value.ip.is_unspecified(),
-                before.value == listen.value,
-            ) {
-                (_, true) => "take another port or another address",
-                _ => {
-                    "one of them takes the port on all addresses (\"[::]\" those of IPv4 too); take another port or single addresses"
+            match &listen.value {
+                ForwardAddress::Inet(endpoint) => {
+                    let earlier = &namespace.forwards[..n];
+                    let endpoint = At {
+                        value: endpoint,
+                        place: listen.place,
+                    };
+                    endpoint_once(netns, second.protocol, endpoint, earlier, report);
                 }
-            };
-            report
-                .error(listen.place, message)
-                .hint(hint)
-                .related(before.place, "already taken here");
+                ForwardAddress::Unix(path) => match sockets.get(path) {
+                    Some(before) => {
+                        report
+                            .error(
+                                listen.place,
+                                format!("{} is listened on twice", listen.value),
+                            )
+                            .hint("its path is the same in every network namespace; take another")
+                            .related(*before, "already taken here");
+                    }
+                    None => {
+                        sockets.insert(path, listen.place);
+                    }
+                },
+            }
         }
     }
 }
 
-fn clash(a: &Forward, b: &Forward) -> bool {
-    let (Some(x), Some(y)) = (&a.listen, &b.listen) else {
-        return false;
+/// Refuses `listen` if one of the `earlier` forwards of its namespace keeps it from being bound.
+fn endpoint_once(
+    netns: &NetnsRef,
+    protocol: Protocol,
+    listen: At<&Endpoint>,
+    earlier: &[Forward],
+    report: &mut Report<'_>,
+) {
+    let (second, netns) = (listen.value, quote(netns.as_str()));
+    let clash = earlier.iter().find_map(|forward| {
+        let at = forward.listen.as_ref()?;
+        let first = at.value.endpoint()?;
+        let clash = covers(first, second) || covers(second, first);
+        (forward.protocol == protocol && clash).then_some((first, at.place))
+    });
+    let Some((first, place)) = clash else {
+        return;
     };
-    a.protocol == b.protocol && (covers(&x.value, &y.value) || covers(&y.value, &x.value))
+    let message = if first == second {
+        format!("{protocol} {second} is listened on twice in namespace {netns}")
+    } else {
+        format!("{protocol} {first} and {second} cannot both be listened on in namespace {netns}")
+    };
+    let hint = if first == second {
+        "take another port or another address"
+    } else {
+        "one of them takes the port on all addresses (\"[::]\" those of IPv4 too); take another port or single addresses"
+    };
+    report
+        .error(listen.place, message)
+        .hint(hint)
+        .related(place, "already taken here");
 }
 
 /// Whether what is sent to `to` reaches who listens on `listen`. A socket on `[::]` takes IPv4 as
@@ -130,8 +156,12 @@ fn next<'d>(
     (netns, n): (&NetnsRef, usize),
 ) -> Option<(&'d NetnsRef, usize)> {
     let forward = declared.netns.get(netns)?.forwards.get(n)?;
+    let connect = &forward.connect.as_ref()?.value;
+    let Some(endpoint) = connect.endpoint() else {
+        return listens_at(declared, connect);
+    };
+    let mut connect = endpoint.clone();
     let there = &forward.netns.as_ref()?.value;
-    let mut connect = forward.connect.as_ref()?.value.clone();
     if connect.ip.is_unspecified() {
         connect.ip = match connect.ip {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -147,12 +177,27 @@ fn next<'d>(
         .flat_map(|l| l.address);
     let own = connect.ip.is_loopback() || addresses.any(|a| a.value.ip() == connect.ip);
     let takes = |forward_there: &Forward| {
-        let Some(listen) = &forward_there.listen else {
+        let listen = forward_there.listen.as_ref();
+        let Some(listen) = listen.and_then(|listen| listen.value.endpoint()) else {
             return false;
         };
-        let reached = own || !listen.value.ip.is_unspecified();
-        forward_there.protocol == forward.protocol && reached && covers(&listen.value, &connect)
+        let reached = own || !listen.ip.is_unspecified();
+        forward_there.protocol == forward.protocol && reached && covers(listen, &connect)
     };
     let found = namespace.forwards.iter().position(takes)?;
     Some((there, found))
+}
+
+/// The forward that listens at the unix socket `socket`, in whichever namespace it is declared.
+fn listens_at<'d>(
+    declared: &'d Declared,
+    socket: &ForwardAddress,
+) -> Option<(&'d NetnsRef, usize)> {
+    declared.netns.iter().find_map(|(netns, namespace)| {
+        let here = |forward: &Forward| {
+            let listen = forward.listen.as_ref();
+            listen.is_some_and(|listen| listen.value == *socket)
+        };
+        Some((netns, namespace.forwards.iter().position(here)?))
+    })
 }

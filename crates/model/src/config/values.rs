@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::keys::{AUTO, WORKERS};
 use super::text::quote;
 use crate::address::InterfaceAddress;
+use crate::desired::Workers;
 use crate::name::{InterfaceName, is_control};
 
 /// What is wrong with a value, and what would have been right.
@@ -104,6 +106,41 @@ pub fn write_duration(duration: Duration) -> String {
         text.push_str("0s");
     }
     text
+}
+
+/// The longest pause between keepalive probes, in seconds: MAX_TCP_KEEPIDLE of the kernel's
+/// include/net/tcp.h.
+const KEEPALIVE_MAX: u64 = 32_767;
+
+/// Checks the pause between keepalive probes of tcp(7); zero means no probes.
+pub fn check_keepalive(pause: Duration) -> Result<(), BadValue> {
+    if pause.subsec_nanos() == 0 && pause.as_secs() <= KEEPALIVE_MAX {
+        return Ok(());
+    }
+    Err(BadValue::new(
+        format!("keepalive probes are whole seconds apart, {KEEPALIVE_MAX} at most"),
+        "write it as \"15s\"; \"0s\" switches them off",
+    ))
+}
+
+/// Reads a number of threads from 1 to 64, or `auto`.
+pub fn workers(text: &str) -> Result<Workers, BadValue> {
+    if text == AUTO {
+        return Ok(Workers::Auto);
+    }
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let count = digits.then(|| text.parse().ok()).flatten();
+    let fits = count.filter(|count: &u32| WORKERS.contains(&i64::from(*count)));
+    fits.map(Workers::Exactly).ok_or_else(|| {
+        BadValue::new(
+            format!("{} is no number of workers", quote(text)),
+            format!(
+                "it is between {} and {}, or \"{AUTO}\"",
+                WORKERS.start(),
+                WORKERS.end()
+            ),
+        )
+    })
 }
 
 /// Splits `ADDRESS/LENGTH`; without a length it is that of a single address.

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use crate::config::keys::{TCP_KEYS, UDP_KEYS};
 use crate::config::values::write_duration;
 use crate::desired::{
-    Desired, Dns, Forward, Holder, HolderChoice, Netns, Nscd, Protocol, Route, RunAccess, VethPair,
+    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, Netns, Nscd, Protocol, Route,
+    RunAccess, VethPair, Workers,
 };
 use crate::name::{NetnsRef, is_control};
 
@@ -23,6 +25,7 @@ pub fn to_json(desired: &Desired) -> String {
     text
 }
 
+#[derive(PartialEq)]
 enum Value {
     Array(Vec<Value>),
     /// A number or a boolean, as both languages write it.
@@ -137,47 +140,50 @@ fn forwards(forwards: &[Forward]) -> Value {
 }
 
 fn forward(forward: &Forward) -> Table {
-    let limits = &forward.limits;
     let mut entries = table([
         ("protocol", string(forward.protocol)),
         ("listen", string(&forward.listen)),
         ("netns", string(&forward.netns)),
         ("connect", string(&forward.connect)),
     ]);
-    let default = crate::desired::ForwardLimits::default();
-    let times = [
-        (
-            "connect_timeout",
-            limits.connect_timeout,
-            default.connect_timeout,
-            Protocol::Tcp,
-        ),
-        (
-            "half_close_timeout",
-            limits.half_close_timeout,
-            default.half_close_timeout,
-            Protocol::Tcp,
-        ),
-        (
-            "udp_timeout",
-            limits.udp_timeout,
-            default.udp_timeout,
-            Protocol::Udp,
-        ),
-    ];
+    let given = options(&forward.options);
+    let default = options(&ForwardOptions::default());
+    let useless = match forward.protocol {
+        Protocol::Tcp => UDP_KEYS,
+        Protocol::Udp => TCP_KEYS,
+    };
     // What means nothing for the protocol draws a warning, so it is written only where it must be.
-    for (key, time, default, protocol) in times {
-        if protocol == forward.protocol || time != default {
-            entries.push((key.to_owned(), string(write_duration(time))));
-        }
-    }
-    if let Some(most) = limits.max_connections {
-        entries.push(("max_connections".to_owned(), bare(most)));
-    }
-    if forward.protocol == Protocol::Udp || limits.max_sessions != default.max_sessions {
-        entries.push(("max_sessions".to_owned(), bare(limits.max_sessions)));
-    }
+    let written = given
+        .into_iter()
+        .zip(default)
+        .filter_map(|(given, default)| {
+            let (key, value) = given;
+            let must = !useless.contains(&key) || value != default.1;
+            Some((key.to_owned(), value?)).filter(|_| must)
+        });
+    entries.extend(written);
     entries
+}
+
+/// Every option; none for what is not given.
+fn options(options: &ForwardOptions) -> [(&'static str, Option<Value>); 10] {
+    let time = |time| Some(string(write_duration(time)));
+    let workers = match options.workers {
+        Workers::Auto => string(Workers::Auto),
+        Workers::Exactly(count) => bare(count),
+    };
+    [
+        ("connect_timeout", time(options.connect_timeout)),
+        ("drain", time(options.drain)),
+        ("half_close_timeout", time(options.half_close_timeout)),
+        ("keepalive", time(options.keepalive)),
+        ("keepalive_probes", Some(bare(options.keepalive_probes))),
+        ("max_connections", options.max_connections.map(bare)),
+        ("proxy_protocol", Some(bare(options.proxy_protocol))),
+        ("udp_timeout", time(options.udp_timeout)),
+        ("max_sessions", Some(bare(options.max_sessions))),
+        ("workers", Some(workers)),
+    ]
 }
 
 fn veth(pair: &VethPair) -> Table {

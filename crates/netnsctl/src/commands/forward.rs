@@ -1,17 +1,19 @@
 //! `forward`: the long-running part that carries one port.
 
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use netnsctl_forward::{
-    ConnectTarget, Listener, Log, Options, bind_listener, confine, raise_file_limit,
+    ConnectTarget, Keepalive, Listener, Log, Options, RunError, available_workers, bind_listener,
+    bind_unix_listener, confine, raise_file_limit,
 };
 use netnsctl_kernel::netns;
 use netnsctl_kernel::run::enter_network;
-use netnsctl_model::address::Endpoint;
-use netnsctl_model::config::values;
-use netnsctl_model::desired::Protocol;
+use netnsctl_model::config::values::{self, BadValue};
+use netnsctl_model::desired::{Protocol, Workers};
+use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::activation::take_listen_fds;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
@@ -62,7 +64,11 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
         &options,
         ready,
     )
-    .map_err(|error| Failure::failed(error.to_string()))?;
+    .map_err(|error| match error {
+        RunError::Datagrams { .. } => Failure::usage(error.to_string())
+            .hint("connect to an address and a port, or listen on tcp or a unix socket"),
+        error => Failure::failed(error.to_string()),
+    })?;
     Ok(Exit::Done)
 }
 
@@ -102,19 +108,30 @@ fn listener(fd: OwnedFd) -> Result<Listener, Failure> {
     Listener::from_fd(fd).map_err(|error| Failure::failed(error.to_string()))
 }
 
-/// Listens on `PROTOCOL:ADDRESS:PORT` in a namespace.
+/// Listens on `PROTOCOL:ADDRESS:PORT` in a namespace, or at `unix:PATH`.
 fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
     let bad = || {
-        Failure::usage(format!("{text:?} is not PROTOCOL:ADDRESS:PORT"))
-            .hint("for example tcp:127.0.0.1:8080 or udp:[::]:53")
+        Failure::usage(format!(
+            "{text:?} is not PROTOCOL:ADDRESS:PORT or unix:PATH"
+        ))
+        .hint("for example tcp:127.0.0.1:8080, udp:[::]:53 or unix:/run/app.sock")
     };
-    let (kind, endpoint) = text.split_once(':').ok_or_else(bad)?;
-    let kind = match kind {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
+    let (kind, rest) = text.split_once(':').ok_or_else(bad)?;
+    let (kind, address) = match kind {
+        "tcp" => (Protocol::Tcp, rest),
+        "udp" => (Protocol::Udp, rest),
+        "unix" => (Protocol::Tcp, text),
         _ => return Err(bad()),
     };
-    let endpoint = self::endpoint(endpoint)?;
+    let endpoint = match address_of(address)? {
+        ForwardAddress::Unix(path) => {
+            // Its file stays behind: who it is made by may not remove it any more at the end.
+            let bound = bind_unix_listener(path.as_path());
+            let (fd, _) = bound.map_err(|error| Failure::failed(cannot_bind(&error)))?;
+            return listener(fd);
+        }
+        ForwardAddress::Inet(endpoint) => endpoint,
+    };
     let handle = netns::resolve(&netns_ref(netns)?)?;
     let bound = netns::within(&handle, netns, || {
         let address = socket_address(&endpoint)?;
@@ -124,7 +141,7 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
 }
 
 fn options(arguments: &Forward) -> Result<Options, Failure> {
-    let target = endpoint(&arguments.connect)?;
+    let target = address_of(&arguments.connect)?;
     let target: ConnectTarget = target
         .to_string()
         .parse()
@@ -132,26 +149,51 @@ fn options(arguments: &Forward) -> Result<Options, Failure> {
     let mut options = Options::new(target);
     options.connect_timeout = duration("--connect-timeout", &arguments.connect_timeout)?;
     options.half_close_timeout = duration("--half-close-timeout", &arguments.half_close_timeout)?;
+    options.keepalive = keepalive(arguments)?;
     options.udp_timeout = duration("--udp-timeout", &arguments.udp_timeout)?;
     options.drain = duration("--drain", &arguments.drain)?;
+    options.proxy_protocol = arguments.proxy_protocol;
     options.max_connections = arguments.max_connections.map(|most| most as usize);
     options.max_sessions = arguments.max_sessions as usize;
     options.seal = true;
+    options.workers = workers(&arguments.workers)?;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     Ok(options)
 }
 
-fn endpoint(text: &str) -> Result<Endpoint, Failure> {
-    Endpoint::parse(text).map_err(|error| {
+fn keepalive(arguments: &Forward) -> Result<Option<Keepalive>, Failure> {
+    let pause = duration("--keepalive", &arguments.keepalive)?;
+    values::check_keepalive(pause).map_err(|bad| bad_value("--keepalive", bad))?;
+    Ok((!pause.is_zero()).then_some(Keepalive {
+        idle: pause,
+        interval: pause,
+        probes: arguments.keepalive_probes,
+    }))
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, Failure> {
+    match values::workers(text).map_err(|bad| bad_value("--workers", bad))? {
+        Workers::Auto => Ok(available_workers()),
+        Workers::Exactly(count) => {
+            Ok(NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN))
+        }
+    }
+}
+
+fn address_of(text: &str) -> Result<ForwardAddress, Failure> {
+    ForwardAddress::parse(text).map_err(|error| {
         Failure::usage(format!("{text:?} {error}"))
-            .hint("an endpoint is ADDRESS:PORT, for example 127.0.0.1:80 or [fd20::1]:80")
+            .hint("an address is 127.0.0.1:80, [fd20::1]:80, [fe80::1%INTERFACE]:80 or unix:/run/app.sock")
     })
 }
 
+fn bad_value(option: &str, bad: BadValue) -> Failure {
+    Failure::usage(format!("{option}: {}", bad.message)).hint(bad.hint)
+}
+
 fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
-    values::duration(text)
-        .map_err(|error| Failure::usage(format!("{option}: {}", error.message)).hint(error.hint))
+    values::duration(text).map_err(|bad| bad_value(option, bad))
 }
 
 fn netns_ref(text: &str) -> Result<NetnsRef, Failure> {

@@ -162,7 +162,11 @@ impl Rows {
             connect,
             ..
         } = forward;
-        let name = format!("{protocol} {listen} → {netns} {connect}");
+        // The path of a unix socket is the same in every namespace.
+        let name = match connect.starts_with("unix:") {
+            true => format!("{protocol} {listen} → {connect}"),
+            false => format!("{protocol} {listen} → {netns} {connect}"),
+        };
         match &forward.counters {
             Some(counters) => {
                 let state = if is_there {

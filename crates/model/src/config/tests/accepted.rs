@@ -1,5 +1,5 @@
 use super::{Format, Source, desired, load};
-use crate::desired::Desired;
+use crate::desired::{Desired, Workers};
 
 /// The example of the contract, as it stands there.
 const EXAMPLE: &str = include_str!("example.toml");
@@ -181,4 +181,22 @@ fn the_same_port_elsewhere_is_no_circle() {
     // 192.168.77.1 is home's; what listens on all addresses of office does not hear it.
     let text = "[[netns.office.forward]]\nlisten = \"0.0.0.0:80\"\nnetns = \"office\"\nconnect = \"192.168.77.1:80\"\n";
     desired(&[("a.toml", text)]);
+}
+
+#[test]
+fn workers_are_counted_in_any_notation() {
+    for (written, workers) in [
+        ("\"auto\"", Workers::Auto),
+        ("2", Workers::Exactly(2)),
+        ("0x1_0", Workers::Exactly(16)),
+        ("\"3\"", Workers::Exactly(3)),
+    ] {
+        let text = format!(
+            "[[netns.a.forward]]\nlisten = \"127.0.0.1:80\"\nconnect = \"unix:/run/app.sock\"\nworkers = {written}\n"
+        );
+        let read = desired(&[("a.toml", text.as_str())]);
+        let forwards = read.netns.values().flat_map(|netns| &netns.forwards);
+        let found: Vec<_> = forwards.map(|forward| forward.options.workers).collect();
+        assert_eq!(found, [workers], "{written}");
+    }
 }

@@ -278,6 +278,34 @@ refused!(
             "[[netns.office.forward]]\nlisten = \"127.0.0.1:80\"\nconnect = \"127.0.0.1:80\"\nudp_timeout = \"5s\"\n[[netns.office.forward]]\nprotocol = \"udp\"\nlisten = \"127.0.0.1:80\"\nconnect = \"127.0.0.1:80\"\nmax_connections = 5\n"
         ),
         (
+            "unix sockets",
+            "[[netns.office.forward]]\nlisten = \"unix:app.sock\"\nconnect = \"/run/app.sock\"\n[[netns.office.forward]]\nlisten = \"unix:@app\"\nconnect = \"unix:/run/../app.sock\"\n[[netns.office.forward]]\nprotocol = \"udp\"\nlisten = \"unix:/run/a.sock\"\nconnect = \"unix:/run/b.sock\"\n[[netns.office.forward]]\nlisten = \"unix:/run/a\\u0000.sock\"\nconnect = \"unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n",
+        ),
+        (
+            "one unix socket twice",
+            "[[netns.a.forward]]\nlisten = \"unix:/run/app.sock\"\nconnect = \"127.0.0.1:80\"\n[[netns.b.forward]]\nlisten = \"unix:/run/app.sock\"\nconnect = \"127.0.0.1:80\"\n",
+        ),
+        (
+            "a circle by way of a unix socket",
+            "[[netns.a.forward]]\nlisten = \"unix:/run/app.sock\"\nnetns = \"b\"\nconnect = \"127.0.0.1:80\"\n[[netns.b.forward]]\nlisten = \"127.0.0.1:80\"\nconnect = \"unix:/run/app.sock\"\n",
+        ),
+        (
+            "a namespace for a unix socket",
+            "[[netns.office.forward]]\nlisten = \"127.0.0.1:80\"\nnetns = \"office\"\nconnect = \"unix:/run/app.sock\"\n",
+        ),
+        (
+            "keepalive",
+            "[[netns.office.forward]]\nlisten = \"127.0.0.1:80\"\nconnect = \"127.0.0.1:80\"\nkeepalive = \"1s500ms\"\nkeepalive_probes = 128\n[[netns.office.forward]]\nlisten = \"127.0.0.1:81\"\nconnect = \"127.0.0.1:80\"\nkeepalive = \"10h\"\nkeepalive_probes = \"3\"\n[[netns.office.forward]]\nlisten = \"127.0.0.1:82\"\nconnect = \"127.0.0.1:80\"\nkeepalive = \"0s\"\nkeepalive_probes = 3\n",
+        ),
+        (
+            "workers",
+            "[[netns.office.forward]]\nlisten = \"127.0.0.1:80\"\nconnect = \"127.0.0.1:80\"\nworkers = 0\n[[netns.office.forward]]\nlisten = \"127.0.0.1:81\"\nconnect = \"127.0.0.1:80\"\nworkers = \"all\"\n[[netns.office.forward]]\nlisten = \"127.0.0.1:82\"\nconnect = \"127.0.0.1:80\"\nworkers = true\nproxy_protocol = \"v2\"\n",
+        ),
+        (
+            "manners of the other protocol",
+            "[[netns.office.forward]]\nprotocol = \"udp\"\nlisten = \"127.0.0.1:80\"\nconnect = \"127.0.0.1:80\"\nproxy_protocol = true\nkeepalive = \"5s\"\ndrain = \"0s\"\nworkers = 2\n",
+        ),
+        (
             "interface of a link-local address",
             "[[netns.office.forward]]\nlisten = \"[fe80::1%hots]:80\"\nconnect = \"127.0.0.1:80\"\n[[netns.office.veth]]\n"
         ),

@@ -11,10 +11,13 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{BindError, Protocol as ForwardProtocol, bind_listener};
+use netnsctl_forward::{
+    BindError, Protocol as ForwardProtocol, SocketFile, bind_listener, bind_unix_listener,
+};
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::{Forward, Protocol};
+use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::spawn::{self, Activated};
 use rustix::io::Errno;
@@ -43,6 +46,8 @@ pub(super) struct Forwarder {
     /// None while the namespace is being taken away.
     connect_netns: Option<Netns>,
     listener: OwnedFd,
+    /// The file of a unix socket, removed with this.
+    file: Option<SocketFile>,
     control: UnixListener,
     child: Child,
     pause: Duration,
@@ -72,7 +77,7 @@ impl Forwarder {
     ) -> Result<Self, Failure> {
         let listen_netns = netns::resolve(&netns)?;
         let connect_netns = Some(netns::resolve(&forward.netns)?);
-        let listener = listen(&listen_netns, &netns, &forward, patience)?;
+        let (listener, file) = listen(&listen_netns, &netns, &forward, patience)?;
         let control = UnixListener::bind(&control_path).map_err(|error| {
             let path = control_path.display();
             Failure::failed(format!("cannot listen on {path}: {error}"))
@@ -85,6 +90,7 @@ impl Forwarder {
             listen_netns,
             connect_netns,
             listener,
+            file,
             control,
             child: Child::Waiting {
                 until: Instant::now(),
@@ -241,6 +247,9 @@ impl Forwarder {
 impl Drop for Forwarder {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.control_path);
+        if let Some(file) = &self.file {
+            file.remove();
+        }
     }
 }
 
@@ -256,30 +265,46 @@ fn listen(
     name: &NetnsRef,
     forward: &Forward,
     patience: Duration,
-) -> Result<OwnedFd, Failure> {
+) -> Result<(OwnedFd, Option<SocketFile>), Failure> {
     let protocol = protocol(forward.protocol);
     let deadline = Instant::now() + patience;
-    let listened = netns::within(netns, name.as_str(), || {
-        let address = socket_address(&forward.listen)?;
-        loop {
-            match bind_listener(protocol, address) {
-                // A forwarder that was told to end has not closed it yet.
-                Err(error) if error.errno == Errno::ADDRINUSE && Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                result => return result.map_err(|error| cannot_bind(&error)),
-            }
+    match &forward.listen {
+        ForwardAddress::Unix(path) => retry(deadline, || bind_unix_listener(path.as_path()))
+            .map(|(listener, file)| (listener, Some(file)))
+            .map_err(|error| Failure::failed(cannot_bind(&error))),
+        ForwardAddress::Inet(endpoint) => {
+            let listened = netns::within(netns, name.as_str(), || {
+                let address = socket_address(endpoint)?;
+                retry(deadline, || bind_listener(protocol, address))
+                    .map_err(|error| cannot_bind(&error))
+            })?;
+            let listener =
+                listened.map_err(|error| Failure::failed(format!("netns \"{name}\": {error}")))?;
+            Ok((listener, None))
         }
-    })?;
-    listened.map_err(|error| Failure::failed(format!("netns \"{name}\": {error}")))
+    }
+}
+
+/// Binds again while a forwarder that was told to end has not closed its listener yet.
+fn retry<T>(
+    deadline: Instant,
+    mut bind: impl FnMut() -> Result<T, BindError>,
+) -> Result<T, BindError> {
+    loop {
+        match bind() {
+            Err(error) if error.errno == Errno::ADDRINUSE && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Why a listener cannot be had, the kernel's words as in every other message.
 pub(crate) fn cannot_bind(error: &BindError) -> String {
     let cause = std::io::Error::from(error.errno);
     let words = netnsctl_sys::errno::Errno::of(&cause);
-    let (step, protocol) = (error.step, error.protocol);
-    format!("cannot {step} for {protocol} {}: {words}", error.address)
+    format!("cannot {} for {}: {words}", error.step, error.what)
 }
 
 /// The forwarder's word for a protocol.
@@ -307,27 +332,26 @@ pub(crate) fn socket_address(
 
 /// The command line of the child.
 fn arguments(forward: &Forward) -> std::io::Result<Vec<CString>> {
-    let limits = &forward.limits;
+    let options = &forward.options;
+    let time = |name: &str, time| format!("--{name}={}", write_duration(time));
     let mut words = vec![
         "netnsctl".to_owned(),
         "forward".to_owned(),
         format!("--connect={}", forward.connect),
-        format!(
-            "--connect-timeout={}",
-            write_duration(limits.connect_timeout)
-        ),
-        format!(
-            "--half-close-timeout={}",
-            write_duration(limits.half_close_timeout)
-        ),
-        format!("--udp-timeout={}", write_duration(limits.udp_timeout)),
-        format!("--max-sessions={}", limits.max_sessions),
+        time("connect-timeout", options.connect_timeout),
+        time("half-close-timeout", options.half_close_timeout),
+        time("keepalive", options.keepalive),
+        format!("--keepalive-probes={}", options.keepalive_probes),
+        time("udp-timeout", options.udp_timeout),
+        time("drain", options.drain),
+        format!("--max-sessions={}", options.max_sessions),
+        format!("--workers={}", options.workers),
     ];
-    words.extend(
-        limits
-            .max_connections
-            .map(|most| format!("--max-connections={most}")),
-    );
+    if options.proxy_protocol {
+        words.push("--proxy-protocol".to_owned());
+    }
+    let most = options.max_connections;
+    words.extend(most.map(|most| format!("--max-connections={most}")));
     Ok(words
         .into_iter()
         .map(CString::new)

@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
 use serde::{Deserialize, Serialize};
@@ -166,10 +167,17 @@ pub(crate) fn remove_stale() {
 
 /// How a forward is called in messages.
 pub(crate) fn forward_name(netns: &NetnsRef, forward: &netnsctl_model::desired::Forward) -> String {
-    format!(
-        "{} {} in netns \"{netns}\" to {} in netns \"{}\"",
-        forward.protocol, forward.listen, forward.connect, forward.netns
-    )
+    let listen = match &forward.listen {
+        ForwardAddress::Inet(endpoint) => {
+            format!("{} {endpoint} in netns \"{netns}\"", forward.protocol)
+        }
+        socket @ ForwardAddress::Unix(_) => socket.to_string(),
+    };
+    let connect = match &forward.connect {
+        ForwardAddress::Inet(endpoint) => format!("{endpoint} in netns \"{}\"", forward.netns),
+        socket @ ForwardAddress::Unix(_) => socket.to_string(),
+    };
+    format!("{listen} to {connect}")
 }
 
 /// How a forward is told apart from others.
