@@ -56,6 +56,8 @@ impl Drop for Forwarder {
 /// Starts `command` and waits until it is ready.
 pub(crate) fn ready(mut command: Command) -> Forwarder {
     let path = "/run/test-forward";
+    // Another forwarder of the test may have had one there.
+    let _ = std::fs::remove_file(path);
     let socket = UnixDatagram::bind(path).expect("/run is ours");
     std::fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");

@@ -21,6 +21,7 @@ mod holders;
 mod interop;
 mod metrics;
 mod net;
+mod options;
 mod order;
 mod ownership;
 mod prometheus;
@@ -34,6 +35,7 @@ mod served;
 mod status;
 mod support;
 mod traffic;
+mod unix;
 mod up;
 mod veth;
 
@@ -62,6 +64,7 @@ fn all() -> Vec<Test> {
         holders::TESTS,
         interop::TESTS,
         metrics::TESTS,
+        options::TESTS,
         order::TESTS,
         ownership::TESTS,
         reload::TESTS,
@@ -71,6 +74,7 @@ fn all() -> Vec<Test> {
         sealed::TESTS,
         serve::TESTS,
         status::TESTS,
+        unix::TESTS,
         up::TESTS,
         veth::TESTS,
     ]
