@@ -290,6 +290,14 @@ mod tests {
     }
 
     #[test]
+    fn workers_are_bounded_by_the_machine_and_by_reason() {
+        let available = thread::available_parallelism().unwrap();
+        let workers = available_workers();
+        assert!(workers.get() <= MOST_WORKERS && workers <= available);
+        assert!(workers == available || workers.get() == MOST_WORKERS);
+    }
+
+    #[test]
     fn texts_that_name_no_target_are_refused() {
         for text in [
             "",
