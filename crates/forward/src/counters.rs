@@ -66,8 +66,9 @@ pub struct UdpCounters {
     /// Payload bytes of `datagrams_to_client`.
     pub bytes_to_client: u64,
     /// Datagrams lost, by errno, or `draining` (from a new client after the order to stop),
-    /// `no address` (the kernel told no source or destination), `truncated`. `ECONNREFUSED` counts
-    /// what the target's host reported as undeliverable after it had been sent.
+    /// `no address` (the kernel told no source or destination), `receive buffer full` (more came than
+    /// could be taken; noticed with the next datagram), `truncated`. `ECONNREFUSED` counts what the
+    /// target's host reported as undeliverable after it had been sent.
     pub dropped: Reasons,
 }
 

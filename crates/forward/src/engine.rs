@@ -310,6 +310,7 @@ impl<'a> Engine<'a> {
                 self.again(token);
             }
         }
+        self.udp.flush(&mut self.core);
         self.tcp.expire(&mut self.core);
         self.udp.expire(&mut self.core);
         if self.control_due.is_some_and(|due| due <= self.core.now) {

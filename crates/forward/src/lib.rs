@@ -16,7 +16,7 @@
 //! | `tcp`, `client`, `connection`, `relay` | accepting; one connection; one direction of it |
 //! | `target`, `waiting`, `proxy_header` | connecting; what the target is told about the client |
 //! | `address`, `listener`, `socket_file` | where sockets are; making those that listen |
-//! | `udp` | sessions, their addresses and expiry |
+//! | `udp` | sessions, their addresses and expiry; sending in batches |
 //! | `shortage` | pauses for want of descriptors |
 //! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
 //! | `confine`, `seal`, `filter` | giving up privileges after set-up, then all but the data path |

@@ -93,9 +93,11 @@ pub enum ListenerError {
 }
 
 impl Listener {
-    /// Recognises a listening TCP or unix stream socket or a bound UDP socket and prepares it: non-blocking, and
-    /// for UDP told to report where datagrams were sent to (IP_PKTINFO, IPV6_RECVPKTINFO) and
-    /// given a larger receive buffer. A flag set here is shared with whoever else holds the socket.
+    /// Recognises a listening TCP or unix stream socket or a bound UDP socket and prepares it:
+    /// non-blocking, and for UDP told to report where datagrams were sent to (IP_PKTINFO,
+    /// IPV6_RECVPKTINFO; only where that is not the socket's own address) and how many were lost
+    /// (SO_RXQ_OVFL), to keep coalesced ones whole (UDP_GRO), and given a larger receive buffer. A
+    /// flag set here is shared with whoever else holds the socket.
     ///
     /// Needs no capability, and works from any network namespace. See socket(7), udp(7).
     ///
@@ -126,7 +128,13 @@ impl Listener {
                 }
             }
             Protocol::Udp => {
-                datagram::report_destination(&fd, ipv6).map_err(step("set IP_PKTINFO"))?;
+                let wildcard = address.inet().is_some_and(|it| it.ip().is_unspecified());
+                if wildcard {
+                    datagram::report_destination(&fd, ipv6).map_err(step("set IP_PKTINFO"))?;
+                }
+                datagram::report_losses(&fd).map_err(step("set SO_RXQ_OVFL"))?;
+                // Without it, datagrams come one by one.
+                let _ = datagram::coalesce(&fd);
                 grow_buffer(&fd);
             }
         }

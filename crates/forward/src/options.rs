@@ -28,7 +28,13 @@ pub struct Options {
     /// How long a UDP session is kept without a datagram either way. 120 s, the least RFC 4787
     /// REQ-5 allows.
     pub udp_timeout: Duration,
-    /// Most UDP sessions at once; one more replaces the one unused for longest. 0 acts as 1.
+    /// How long a UDP session is kept that has carried one datagram each way and no more, as a
+    /// question and its answer are, if that is less than `udp_timeout`. 30 s: nobody waits for more,
+    /// and it is what the kernel's connection tracking gives such a flow.
+    pub udp_single_timeout: Duration,
+    /// Most UDP sessions at once. One more replaces the one unused for longest of those whose
+    /// client has not written again after an answer, or if there are none of the others. 0 acts
+    /// as 1.
     pub max_sessions: usize,
     /// Most TCP connections at once. Further clients wait in the listener's queue. None: as many
     /// as there are descriptors for.
@@ -60,6 +66,7 @@ impl Options {
             half_close_timeout: Duration::from_secs(300),
             keepalive: Some(Keepalive::default()),
             udp_timeout: Duration::from_secs(120),
+            udp_single_timeout: Duration::from_secs(30),
             max_sessions: 16_384,
             max_connections: None,
             drain: Duration::from_secs(30),

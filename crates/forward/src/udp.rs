@@ -3,69 +3,67 @@
 //! A session is one client address writing to one local address of one listener. It owns a socket
 //! connected to the target, so the target sees one port per client and the kernel says which
 //! client an answer, or an ICMP error, belongs to. Answers leave from the address the client wrote
-//! to. All sessions are in one list by the time of their last datagram either way; its front is
-//! the next to expire and the next to be replaced when the table is full.
+//! to.
+//!
+//! All that passes goes through one batch. What clients sent is sent on at once, since each
+//! session has a socket of its own; what targets sent is gathered over all sessions of a round and
+//! leaves by as few calls as there are listeners.
 //!
 //! Errors stay with their session: they are counted and the next datagram tries again. One that
 //! says that the session's own address or route is gone ends the session, so that the next
 //! datagram makes a new one.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use netnsctl_sys::datagram::{Batch, Destination, Local, SLOTS};
+use netnsctl_sys::datagram::{self, Batch, Destination, Local, SLOTS};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto};
-use slab::Slab;
 
 use crate::context::{Core, Kind, Seldom, Token};
-use crate::counters::{count, count_word};
+use crate::counters::{Reasons, count, count_word};
 use crate::errno;
-use crate::list::{Linked, Links, List};
 use crate::listener::{Listener, grow_buffer};
 
-/// Bytes of a slot: more than any UDP datagram without jumbograms has.
+mod send;
+mod session;
+
+use send::{Letter, Sent};
+use session::{Key, Session, Sessions};
+
+/// Bytes of a slot: more than any UDP datagram without jumbograms has, and as much as the kernel
+/// coalesces.
 const SLOT: usize = 1 << 16;
 
 /// Batches per turn of one socket.
 const TURN: usize = 4;
 
-/// What a session is found by.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct Key {
-    client: SocketAddr,
-    local: Local,
-    listener: usize,
-}
+/// Slots offered to a session at first. Most have few datagrams waiting, and every slot offered
+/// costs a little.
+const FEW: usize = 4;
 
-struct Session {
-    fd: OwnedFd,
-    key: Key,
-    used: Instant,
-    generation: u32,
-    /// Whether it has a turn coming.
-    queued: bool,
-    links: Links,
-}
-
-impl Linked for Session {
-    fn links(&mut self) -> &mut Links {
-        &mut self.links
-    }
+/// A listener and what is known of it.
+struct Port {
+    listener: Listener,
+    /// The address all its datagrams were sent to, if it is bound to one.
+    fixed: Option<Local>,
+    /// Whether the kernel may cut messages to clients into datagrams.
+    segments: bool,
+    /// How many datagrams the socket had lost when the last one came in.
+    lost: u32,
 }
 
 /// Everything UDP.
 pub(crate) struct Udp {
-    listeners: Vec<Listener>,
-    sessions: Slab<Session>,
-    by_key: HashMap<Key, usize>,
-    recent: List,
+    ports: Vec<Port>,
+    sessions: Sessions,
     batch: Batch,
+    /// What is to be sent of the batch to clients of the listener `outgoing`.
+    letters: Vec<Letter>,
+    outgoing: usize,
+    told_busy: Seldom,
     told_full: Seldom,
     told_short: Seldom,
 }
@@ -84,12 +82,19 @@ impl Udp {
             }
         }
         let slot = if listeners.is_empty() { 0 } else { SLOT };
+        let port = |listener: Listener| Port {
+            segments: datagram::can_segment(&listener.fd),
+            fixed: listener.address().inet().and_then(|it| fixed(it.ip())),
+            listener,
+            lost: 0,
+        };
         Ok(Self {
-            listeners,
-            sessions: Slab::new(),
-            by_key: HashMap::new(),
-            recent: List::new(),
+            ports: listeners.into_iter().map(port).collect(),
+            sessions: Sessions::new(),
             batch: Batch::new(slot),
+            letters: Vec::new(),
+            outgoing: 0,
+            told_busy: Seldom::default(),
             told_full: Seldom::default(),
             told_short: Seldom::default(),
         })
@@ -98,12 +103,15 @@ impl Udp {
     /// Takes what clients sent to listener `index`, for one turn.
     pub(crate) fn take_requests(&mut self, index: usize, core: &mut Core<'_>) {
         for _ in 0..TURN {
-            let Some(listener) = self.listeners.get(index) else {
+            self.flush(core);
+            let Some(port) = self.ports.get_mut(index) else {
                 return;
             };
-            match self.batch.receive(&listener.fd) {
+            match self.batch.receive(&port.listener.fd, SLOTS) {
                 Ok(received) => {
-                    self.deliver(index, received, core);
+                    note_losses(&self.batch, &mut port.lost, &mut core.counters.udp.dropped);
+                    self.deliver(index, core);
+                    self.batch.clear();
                     // A batch that is not full ended because the socket was empty.
                     if received < SLOTS {
                         return;
@@ -114,47 +122,56 @@ impl Udp {
                 Err(error) => count(&mut core.counters.udp.dropped, error),
             }
         }
-        if let Some(listener) = self.listeners.get_mut(index) {
-            core.requeue(Token::fixed(Kind::UdpListener, index), &mut listener.queued);
+        if let Some(port) = self.ports.get_mut(index) {
+            let token = Token::fixed(Kind::UdpListener, index);
+            core.requeue(token, &mut port.listener.queued);
         }
     }
 
     /// Sends a batch from clients on, each run of one session's datagrams by one call.
-    fn deliver(&mut self, listener: usize, received: usize, core: &mut Core<'_>) {
+    fn deliver(&mut self, listener: usize, core: &mut Core<'_>) {
         let mut next = 0;
-        while next < received {
+        while next < self.batch.len() {
             let start = next;
             next += 1;
             let key = match self.key(listener, start) {
                 Ok(key) => key,
                 Err(reason) => {
-                    count_word(&mut core.counters.udp.dropped, reason);
+                    let lost = self.datagrams(start, next);
+                    count_lost(&mut core.counters.udp.dropped, reason, lost);
                     continue;
                 }
             };
-            while next < received && self.key(listener, next) == Ok(key) {
+            while self.key(listener, next) == Ok(key) {
                 next += 1;
             }
             match self.session(key, core) {
-                Ok(index) => self.request(index, start..next, core),
+                Ok(index) => self.request(index, (start, next), core),
                 Err(Some(error)) => {
-                    for _ in start..next {
+                    for _ in 0..self.datagrams(start, next) {
                         count(&mut core.counters.udp.dropped, error);
                     }
                 }
                 Err(None) => {
-                    for _ in start..next {
-                        count_word(&mut core.counters.udp.dropped, "draining");
-                    }
+                    let lost = self.datagrams(start, next);
+                    count_lost(&mut core.counters.udp.dropped, "draining", lost);
                 }
             }
         }
     }
 
+    /// The number of datagrams in slots `start` to `end`.
+    fn datagrams(&self, start: usize, end: usize) -> usize {
+        let slots = (start..end).filter_map(|slot| self.batch.get(slot));
+        slots.map(|it| it.count()).sum()
+    }
+
     /// The session key of the datagram in slot `index`, or why it has none.
     fn key(&self, listener: usize, index: usize) -> Result<Key, &'static str> {
         let datagram = self.batch.get(index).ok_or("no address")?;
-        let (Some(client), Some(local)) = (datagram.source, datagram.local) else {
+        let fixed = self.ports.get(listener).and_then(|it| it.fixed);
+        let local = fixed.or(datagram.local.map(pinned));
+        let (Some(client), Some(local)) = (datagram.source, local) else {
             return Err("no address");
         };
         if datagram.truncated {
@@ -162,76 +179,108 @@ impl Udp {
         }
         Ok(Key {
             client,
-            local: pinned(local),
+            local,
             listener,
         })
     }
 
     /// Finds or makes the session for `key`. None as error: none is made any more.
     fn session(&mut self, key: Key, core: &mut Core<'_>) -> Result<usize, Option<Errno>> {
-        if let Some(&index) = self.by_key.get(&key) {
+        if let Some(index) = self.sessions.find(&key) {
             return Ok(index);
         }
         if core.draining {
             return Err(None);
         }
-        let limit = core.options.max_sessions.max(1);
-        while self.sessions.len() >= limit {
-            let Some(oldest) = self.recent.front() else {
-                break;
-            };
-            self.remove(oldest, core);
-            core.counters.udp.sessions_evicted += 1;
-            if self.told_full.due(core.now) {
-                core.log(&format!(
-                    "all {limit} sessions in use, the least recent gives way"
-                ));
+        self.make_room(core);
+        let made = self.make(key, core);
+        let index = match made {
+            // Strangers give way to others not only where the table ends.
+            Err(error) if errno::is_shortage(error) => {
+                self.tell_short(error, core);
+                let Some(stranger) = self.sessions.stranger() else {
+                    return Err(Some(error));
+                };
+                self.evict(stranger, core);
+                self.make(key, core)?
             }
-        }
-        let fd = open_target(core).map_err(|error| self.short(error, core))?;
-        let generation = core.generation();
-        let index = self.sessions.vacant_key();
-        let token = Token {
-            kind: Kind::Session,
-            generation,
-            index,
+            made => made?,
         };
-        core.watch(&fd, token, EventFlags::IN)
-            .map_err(|error| self.short(error, core))?;
-        let (used, links) = (core.now, Links::default());
-        let session = Session {
-            fd,
-            key,
-            used,
-            generation,
-            queued: false,
-            links,
-        };
-        self.sessions.insert(session);
-        self.recent.push(&mut self.sessions, index);
-        self.by_key.insert(key, index);
         core.counters.udp.sessions_ever += 1;
         core.counters.udp.sessions_now = self.sessions.len() as u64;
+        self.tell_busy(core);
         Ok(index)
     }
 
+    /// Makes room for one more session.
+    fn make_room(&mut self, core: &mut Core<'_>) {
+        let limit = core.options.max_sessions.max(1);
+        while self.sessions.len() >= limit {
+            let Some(least) = self.sessions.least() else {
+                return;
+            };
+            self.evict(least, core);
+            if self.told_full.due(core.now) {
+                core.log(&format!(
+                    "all {limit} UDP sessions in use, the least recent gives way"
+                ));
+            }
+        }
+    }
+
+    fn make(&mut self, key: Key, core: &mut Core<'_>) -> Result<usize, Errno> {
+        let fd = open_target(core)?;
+        let generation = core.generation();
+        let token = Token {
+            kind: Kind::Session,
+            generation,
+            index: self.sessions.next_index(),
+        };
+        core.watch(&fd, token, EventFlags::IN)?;
+        let mut session = Session::new(fd, key, generation, core.now);
+        session.segments = self.ports.get(key.listener).is_some_and(|it| it.segments);
+        Ok(self.sessions.insert(session))
+    }
+
+    /// Tells now and then that the table is nearly full.
+    fn tell_busy(&mut self, core: &Core<'_>) {
+        let (len, limit) = (self.sessions.len(), core.options.max_sessions);
+        let nearly = limit - limit / 5;
+        if len >= nearly && len < limit && self.told_busy.due(core.now) {
+            core.log(&format!("{len} of {limit} UDP sessions in use"));
+        }
+    }
+
     /// Tells now and then of sessions not made for want of descriptors or memory.
-    fn short(&mut self, error: Errno, core: &Core<'_>) -> Option<Errno> {
-        if errno::is_shortage(error) && self.told_short.due(core.now) {
+    fn tell_short(&mut self, error: Errno, core: &Core<'_>) {
+        if self.told_short.due(core.now) {
             let kept = self.sessions.len();
             core.log(&format!(
-                "cannot make a session: {error}; {kept} sessions go on"
+                "cannot make one more UDP session than {kept}: {error}"
             ));
         }
-        Some(error)
     }
 
     /// Sends datagrams of the batch to the target.
-    fn request(&mut self, index: usize, slots: Range<usize>, core: &mut Core<'_>) {
-        self.touch(index, core.now);
-        let sent = send(&self.batch, &self.sessions[index].fd, slots, None, core);
-        core.counters.udp.datagrams_to_target += sent.datagrams;
-        core.counters.udp.bytes_to_target += sent.bytes;
+    fn request(&mut self, index: usize, slots: (usize, usize), core: &mut Core<'_>) {
+        let asked = self.datagrams(slots.0, slots.1);
+        self.sessions.asked(index, asked, core.now);
+        let Some(session) = self.sessions.at(index) else {
+            return;
+        };
+        send::address(
+            &self.batch,
+            slots,
+            None,
+            session.segments,
+            &mut self.letters,
+        );
+        let counters = &mut core.counters.udp;
+        let sent = send::send(&self.batch, &session.fd, &self.letters, counters);
+        self.letters.clear();
+        session.segments &= sent.uncut.is_none();
+        counters.datagrams_to_target += sent.datagrams;
+        counters.bytes_to_target += sent.bytes;
         if sent.stale {
             self.remove(index, core);
         }
@@ -239,20 +288,28 @@ impl Udp {
 
     /// Takes what the target sent to a session, for one turn.
     pub(crate) fn take_replies(&mut self, token: Token, core: &mut Core<'_>) {
-        let index = token.index;
+        let mut most = FEW;
         for _ in 0..TURN {
-            let Some(session) = self.sessions.get(index) else {
+            if self.batch.len() == SLOTS {
+                self.flush(core);
+            }
+            let Some(session) = self.sessions.get(token.index, token.generation) else {
                 return;
             };
-            if session.generation != token.generation {
-                return;
-            }
-            match self.batch.receive_connected(&session.fd) {
+            let start = self.batch.len();
+            let most_now = most.min(SLOTS - start);
+            match self.batch.receive_connected(&session.fd, most_now) {
                 Ok(received) => {
-                    self.reply(index, received, core);
-                    if received < SLOTS {
+                    note_losses(
+                        &self.batch,
+                        &mut session.lost,
+                        &mut core.counters.udp.dropped,
+                    );
+                    self.reply(token.index, start, core);
+                    if received < most_now {
                         return;
                     }
+                    most = SLOTS;
                 }
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR) => {}
@@ -260,86 +317,120 @@ impl Udp {
                 Err(error) => count(&mut core.counters.udp.dropped, error),
             }
         }
-        if let Some(session) = self.sessions.get_mut(index) {
+        if let Some(session) = self.sessions.get(token.index, token.generation) {
             core.requeue(token, &mut session.queued);
         }
     }
 
-    /// Sends a batch from the target to the session's client.
-    fn reply(&mut self, index: usize, received: usize, core: &mut Core<'_>) {
-        self.touch(index, core.now);
+    /// Has what the batch holds from slot `start` sent to the session's client.
+    fn reply(&mut self, index: usize, start: usize, core: &mut Core<'_>) {
+        let end = self.batch.len();
+        let answered = self.datagrams(start, end);
+        self.sessions.answered(index, answered, core.now);
+        let Some(session) = self.sessions.at(index) else {
+            return;
+        };
         let Key {
             client,
             local,
             listener,
-        } = self.sessions[index].key;
-        let Some(listener) = self.listeners.get(listener) else {
+        } = session.key;
+        if listener != self.outgoing {
+            self.send_letters(core);
+            self.outgoing = listener;
+        }
+        let Some(port) = self.ports.get(listener) else {
             return;
         };
-        let from = Some(local).filter(|local| !local.address.is_multicast());
-        let destination = Destination { to: client, from };
-        let sent = send(
-            &self.batch,
-            &listener.fd,
-            0..received,
-            Some(&destination),
-            core,
-        );
-        core.counters.udp.datagrams_to_client += sent.datagrams;
-        core.counters.udp.bytes_to_client += sent.bytes;
+        let from = Some(local).filter(|it| port.fixed.is_none() && !it.address.is_multicast());
+        let destination = Some(Destination { to: client, from });
+        let segments = port.segments;
+        let slots = (start, end);
+        send::address(&self.batch, slots, destination, segments, &mut self.letters);
+    }
+
+    /// Sends what was gathered for clients. To be called before the loop waits.
+    pub(crate) fn flush(&mut self, core: &mut Core<'_>) {
+        self.send_letters(core);
+        self.batch.clear();
+    }
+
+    fn send_letters(&mut self, core: &mut Core<'_>) {
+        let Some(port) = self.ports.get_mut(self.outgoing) else {
+            return;
+        };
+        let counters = &mut core.counters.udp;
+        let sent = send::send(&self.batch, &port.listener.fd, &self.letters, counters);
+        self.letters.clear();
+        let Sent {
+            datagrams, bytes, ..
+        } = sent;
+        counters.datagrams_to_client += datagrams;
+        counters.bytes_to_client += bytes;
+        // Too long a segment is a matter of one client's path, the rest one of the kernel.
+        let refused = sent.uncut.is_some_and(|error| error != Errno::MSGSIZE);
+        port.segments &= !refused;
     }
 
     /// Clears the mark of a turn that is about to be given.
     pub(crate) fn dequeue(&mut self, token: Token) {
-        match token.kind {
-            Kind::UdpListener => {
-                if let Some(listener) = self.listeners.get_mut(token.index) {
-                    listener.queued = false;
-                }
+        if token.kind == Kind::UdpListener {
+            if let Some(port) = self.ports.get_mut(token.index) {
+                port.listener.queued = false;
             }
-            _ => {
-                let session = self.sessions.get_mut(token.index);
-                if let Some(session) = session.filter(|it| it.generation == token.generation) {
-                    session.queued = false;
-                }
-            }
+        } else if let Some(session) = self.sessions.get(token.index, token.generation) {
+            session.queued = false;
         }
     }
 
-    fn touch(&mut self, index: usize, now: Instant) {
-        self.sessions[index].used = now;
-        self.recent.touch(&mut self.sessions, index);
+    fn evict(&mut self, index: usize, core: &mut Core<'_>) {
+        self.remove(index, core);
+        core.counters.udp.sessions_evicted += 1;
     }
 
     fn remove(&mut self, index: usize, core: &mut Core<'_>) {
-        self.recent.remove(&mut self.sessions, index);
-        let session = self.sessions.remove(index);
-        if let Entry::Occupied(entry) = self.by_key.entry(session.key) {
-            entry.remove();
-        }
+        self.sessions.remove(index);
         core.counters.udp.sessions_now = self.sessions.len() as u64;
     }
 
     /// The next time [`expire`](Self::expire) has something to do.
     pub(crate) fn deadline(&self, core: &Core<'_>) -> Option<Instant> {
-        let oldest = self.recent.front()?;
-        self.sessions[oldest]
-            .used
-            .checked_add(core.options.udp_timeout)
+        let (end, _) = self.sessions.first_to_end(core.options)?;
+        Some(end)
     }
 
     /// Ends the sessions that were unused for too long.
     pub(crate) fn expire(&mut self, core: &mut Core<'_>) {
-        while self
-            .deadline(core)
-            .is_some_and(|deadline| deadline <= core.now)
-        {
-            let Some(oldest) = self.recent.front() else {
+        while let Some((end, index)) = self.sessions.first_to_end(core.options) {
+            if end > core.now {
                 return;
-            };
-            self.remove(oldest, core);
+            }
+            self.remove(index, core);
         }
     }
+}
+
+fn count_lost(dropped: &mut Reasons, word: &'static str, datagrams: usize) {
+    for _ in 0..datagrams {
+        count_word(dropped, word);
+    }
+}
+
+/// Counts what a socket lost before the last datagram in `batch`, which it received.
+fn note_losses(batch: &Batch, before: &mut u32, dropped: &mut Reasons) {
+    let last = batch.len().checked_sub(1).and_then(|slot| batch.get(slot));
+    let now = last.map_or(*before, |it| it.lost);
+    let lost = now.wrapping_sub(*before);
+    if lost > 0 {
+        *dropped.entry("receive buffer full".into()).or_default() += u64::from(lost);
+        *before = now;
+    }
+}
+
+/// The local end of all that comes in at a socket bound to `address`: no need to ask for it.
+fn fixed(address: IpAddr) -> Option<Local> {
+    let interface = 0;
+    (!address.is_unspecified()).then_some(Local { address, interface })
 }
 
 /// The part of `local` that answers are pinned to. The interface matters only where the address
@@ -367,74 +458,8 @@ fn open_target(core: &Core<'_>) -> Result<OwnedFd, Errno> {
     let address = connect.resolve(target.as_fd())?;
     net::connect(&target, &address)?;
     grow_buffer(&target);
+    datagram::report_losses(&target)?;
+    // Without it, datagrams come one by one.
+    let _ = datagram::coalesce(&target);
     Ok(target)
-}
-
-/// What became of a run of datagrams.
-#[derive(Default)]
-struct Sent {
-    datagrams: u64,
-    bytes: u64,
-    /// The socket's own address or route is gone.
-    stale: bool,
-}
-
-/// Sends the datagrams of `slots`, counting each that is lost by its errno.
-fn send(
-    batch: &Batch,
-    socket: &OwnedFd,
-    mut slots: Range<usize>,
-    destination: Option<&Destination>,
-    core: &mut Core<'_>,
-) -> Sent {
-    let mut sent = Sent::default();
-    let mut repeated = false;
-    while !slots.is_empty() {
-        match batch.send(socket, slots.clone(), destination) {
-            Ok(0) => break,
-            Ok(count) => {
-                let done = slots.start..slots.start + count;
-                let lengths = done
-                    .filter_map(|slot| batch.get(slot))
-                    .map(|it| it.payload.len());
-                sent.bytes += lengths.sum::<usize>() as u64;
-                sent.datagrams += count as u64;
-                slots.start += count;
-                repeated = false;
-            }
-            Err(Errno::INTR) => {}
-            // This tells of an earlier datagram and kept this one from being sent; the error is
-            // cleared by being told, so once more.
-            Err(error) if is_reported(error) && !repeated => {
-                count(&mut core.counters.udp.dropped, error);
-                repeated = true;
-            }
-            Err(error) => {
-                count(&mut core.counters.udp.dropped, error);
-                sent.stale |= is_stale(error);
-                slots.start += 1;
-                repeated = false;
-            }
-        }
-    }
-    sent
-}
-
-/// Errors that only ICMP causes.
-fn is_reported(error: Errno) -> bool {
-    matches!(error, Errno::CONNREFUSED | Errno::NOPROTOOPT | Errno::PROTO)
-}
-
-/// Errors that last as long as the socket keeps its address or route.
-fn is_stale(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::ADDRNOTAVAIL
-            | Errno::HOSTUNREACH
-            | Errno::INVAL
-            | Errno::NETDOWN
-            | Errno::NETUNREACH
-            | Errno::NODEV
-            | Errno::NXIO
-    )
 }

@@ -47,32 +47,52 @@ pub(super) fn encode_name(address: SocketAddr, name: &mut [u8; NAME]) -> libc::s
     }
 }
 
-/// Finds the packet info among the control messages in `control`.
-///
-/// For IPv4 this is `ipi_spec_dst`, the local address, not `ipi_addr`: they differ for a broadcast
-/// or multicast, which nothing can be sent from.
-pub(super) fn decode_local(mut control: &[u8]) -> Option<Local> {
-    loop {
-        // A cmsghdr is a length (header included), a level and a type.
-        let length = usize::from_ne_bytes(array(control, 0)?);
-        let level = i32::from_ne_bytes(array(control, size_of::<usize>())?);
-        let kind = i32::from_ne_bytes(array(control, size_of::<usize>() + 4)?);
-        let data = control.get(CMSG_HEADER..length)?;
-        match (level, kind) {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let interface = i32::from_ne_bytes(array(data, 0)?).unsigned_abs();
-                let address = Ipv4Addr::from(array::<4>(data, 4)?).into();
-                return Some(Local { address, interface });
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let address = Ipv6Addr::from(array::<16>(data, 0)?).into();
-                let interface = u32::from_ne_bytes(array(data, 16)?);
-                return Some(Local { address, interface });
-            }
-            // `length` is at least a header and inside the buffer, so this always moves on.
-            _ => control = control.get(length.next_multiple_of(size_of::<usize>())..)?,
-        }
+/// What the control messages of one datagram tell.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Told {
+    pub(super) local: Option<Local>,
+    pub(super) segment: u16,
+    pub(super) lost: u32,
+}
+
+/// Reads the control messages in `control`, as far as they make sense.
+pub(super) fn decode_controls(mut control: &[u8]) -> Told {
+    let mut told = Told::default();
+    while let Some(rest) = decode_control(control, &mut told) {
+        control = rest;
     }
+    told
+}
+
+/// Reads one control message and returns what is behind it.
+///
+/// For IPv4 the local address is `ipi_spec_dst`, not `ipi_addr`: they differ for a broadcast or
+/// multicast, which nothing can be sent from.
+fn decode_control<'a>(control: &'a [u8], told: &mut Told) -> Option<&'a [u8]> {
+    // A cmsghdr is a length (header included), a level and a type.
+    let length = usize::from_ne_bytes(array(control, 0)?);
+    let level = i32::from_ne_bytes(array(control, size_of::<usize>())?);
+    let kind = i32::from_ne_bytes(array(control, size_of::<usize>() + 4)?);
+    let data = control.get(CMSG_HEADER..length)?;
+    match (level, kind) {
+        (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+            let interface = i32::from_ne_bytes(array(data, 0)?).unsigned_abs();
+            let address = Ipv4Addr::from(array::<4>(data, 4)?).into();
+            told.local = Some(Local { address, interface });
+        }
+        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+            let address = Ipv6Addr::from(array::<16>(data, 0)?).into();
+            let interface = u32::from_ne_bytes(array(data, 16)?);
+            told.local = Some(Local { address, interface });
+        }
+        (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.lost = u32::from_ne_bytes(array(data, 0)?),
+        (libc::SOL_UDP, libc::UDP_GRO) => {
+            told.segment = u16::try_from(i32::from_ne_bytes(array(data, 0)?)).ok()?;
+        }
+        _ => {}
+    }
+    // `length` is at least a header and inside the buffer, so this always moves on.
+    control.get(length.next_multiple_of(size_of::<usize>())..)
 }
 
 /// Writes the packet info that pins `from` as the source and returns the bytes used.
@@ -97,6 +117,21 @@ pub(super) fn encode_local(from: Local, control: &mut [u8; CONTROL]) -> usize {
         }
     }
     (CMSG_HEADER + size).next_multiple_of(word)
+}
+
+/// Writes the length of the datagrams that a message is to be cut into, unless it is 0, and
+/// returns the bytes used.
+pub(super) fn encode_segment(segment: u16, control: &mut [u8]) -> usize {
+    const LENGTH: usize = CMSG_HEADER + size_of::<u16>();
+    if segment == 0 {
+        return 0;
+    }
+    let word = size_of::<usize>();
+    control[..word].copy_from_slice(&LENGTH.to_ne_bytes());
+    control[word..word + 4].copy_from_slice(&libc::SOL_UDP.to_ne_bytes());
+    control[word + 4..word + 8].copy_from_slice(&libc::UDP_SEGMENT.to_ne_bytes());
+    control[CMSG_HEADER..LENGTH].copy_from_slice(&segment.to_ne_bytes());
+    LENGTH.next_multiple_of(word)
 }
 
 /// The `N` bytes at `offset`, if there are that many.
@@ -125,6 +160,13 @@ mod tests {
         assert_eq!(decode_name(&[0; NAME], 0), None);
     }
 
+    /// A control message with a level and type that nobody knows.
+    fn unknown() -> Vec<u8> {
+        let mut bytes = 21usize.to_ne_bytes().to_vec();
+        bytes.extend([0xff; 13 + 3]);
+        bytes
+    }
+
     #[test]
     fn packet_info_survives_the_round_trip_behind_another_message() {
         for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"] {
@@ -134,25 +176,74 @@ mod tests {
             };
             let mut control = [0; CONTROL];
             let used = encode_local(local, &mut control);
-            assert_eq!(decode_local(&control[..used]), Some(local));
-            let mut two = 21usize.to_ne_bytes().to_vec();
-            two.extend([0xff; 13 + 3]);
+            assert_eq!(decode_controls(&control[..used]).local, Some(local));
+            let mut two = unknown();
             two.extend(&control[..used]);
-            assert_eq!(decode_local(&two), Some(local));
+            assert_eq!(decode_controls(&two).local, Some(local));
         }
+    }
+
+    #[test]
+    fn all_that_a_datagram_may_bring_is_read() {
+        let message = |level: i32, kind: i32, data: [u8; 4]| {
+            let mut bytes = (CMSG_HEADER + 4).to_ne_bytes().to_vec();
+            bytes.extend(level.to_ne_bytes());
+            bytes.extend(kind.to_ne_bytes());
+            bytes.extend(data);
+            bytes.resize((CMSG_HEADER + 4).next_multiple_of(size_of::<usize>()), 0);
+            bytes
+        };
+        let local = Local {
+            address: "2001:db8::1".parse().unwrap(),
+            interface: 7,
+        };
+        let mut control = [0; CONTROL];
+        let used = encode_local(local, &mut control);
+        let mut bytes = message(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 9u32.to_ne_bytes());
+        bytes.extend(message(libc::SOL_UDP, libc::UDP_GRO, 1200i32.to_ne_bytes()));
+        bytes.extend(unknown());
+        bytes.extend(&control[..used]);
+        let told = Told {
+            local: Some(local),
+            segment: 1200,
+            lost: 9,
+        };
+        assert_eq!(decode_controls(&bytes), told);
+        // No datagram is of negative length.
+        let bytes = message(libc::SOL_UDP, libc::UDP_GRO, (-1i32).to_ne_bytes());
+        assert_eq!(decode_controls(&bytes), Told::default());
     }
 
     proptest! {
         #[test]
         fn no_control_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
-            let _ = decode_local(&bytes);
+            let _ = decode_controls(&bytes);
         }
 
         #[test]
         fn no_length_makes_the_parser_run_out_of_bounds(length in any::<usize>(), rest in proptest::collection::vec(0u8..3, 0..80)) {
             let mut bytes = length.to_ne_bytes().to_vec();
             bytes.extend(rest);
-            let _ = decode_local(&bytes);
+            let _ = decode_controls(&bytes);
+        }
+
+        #[test]
+        fn no_message_of_a_known_kind_makes_the_parser_panic(
+            kind in prop::sample::select(vec![
+                (libc::IPPROTO_IP, libc::IP_PKTINFO),
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO),
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
+                (libc::SOL_UDP, libc::UDP_GRO),
+            ]),
+            data in proptest::collection::vec(any::<u8>(), 0..24),
+            tail in proptest::collection::vec(any::<u8>(), 0..24),
+        ) {
+            let mut bytes = (CMSG_HEADER + data.len()).to_ne_bytes().to_vec();
+            bytes.extend(kind.0.to_ne_bytes());
+            bytes.extend(kind.1.to_ne_bytes());
+            bytes.extend(data);
+            bytes.extend(tail);
+            let _ = decode_controls(&bytes);
         }
     }
 }
