@@ -13,5 +13,8 @@ mod tcp;
 mod trace;
 mod trouble;
 mod udp;
+mod udp_crowd;
+mod udp_errors;
+mod udp_whole;
 mod unix;
 mod workers;

@@ -9,7 +9,7 @@ use netnsctl_forward::{Options, Protocol};
 use crate::harness::{Forwarder, PATIENCE, noise};
 
 /// A target that sends each datagram back to where it came from.
-fn echo(address: &str) -> SocketAddr {
+pub(crate) fn echo(address: &str) -> SocketAddr {
     let socket = UdpSocket::bind(address).unwrap();
     let at = socket.local_addr().unwrap();
     thread::spawn(move || reflect(&socket));
@@ -23,12 +23,12 @@ fn reflect(socket: &UdpSocket) {
     }
 }
 
-fn forward(listen: &str, target: SocketAddr) -> Forwarder {
+pub(crate) fn forward(listen: &str, target: SocketAddr) -> Forwarder {
     Forwarder::start(&[(Protocol::Udp, listen)], Options::new(target.into()))
 }
 
 /// A client connected to `to`: it hears answers from there and from nowhere else.
-fn client(to: SocketAddr) -> UdpSocket {
+pub(crate) fn client(to: SocketAddr) -> UdpSocket {
     let any = if to.is_ipv4() {
         "127.0.0.1:0"
     } else {
@@ -40,7 +40,7 @@ fn client(to: SocketAddr) -> UdpSocket {
     socket
 }
 
-fn ask(client: &UdpSocket, payload: &[u8]) {
+pub(crate) fn ask(client: &UdpSocket, payload: &[u8]) {
     client.send(payload).unwrap();
     let mut answer = vec![0; 65_536];
     let length = client.recv(&mut answer).unwrap();

@@ -40,6 +40,10 @@ impl Forwarder {
         self.0.stderr.take().expect("a pipe")
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it is our child").is_some()
+    }
+
     pub(crate) fn exit(&mut self) -> Option<i32> {
         let ended = || self.0.try_wait().expect("it is our child");
         eventually("the forwarder's end", ended).code()

@@ -14,6 +14,7 @@
 mod change;
 mod check;
 mod crash;
+mod datagrams;
 mod drift;
 mod exits;
 mod forward;
@@ -58,6 +59,7 @@ fn all() -> Vec<Test> {
         change::TESTS,
         check::TESTS,
         crash::TESTS,
+        datagrams::TESTS,
         drift::TESTS,
         exits::TESTS,
         forward::TESTS,
