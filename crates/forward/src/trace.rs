@@ -1,7 +1,7 @@
 //! Two lines for every connection, for whoever looks for a fault. Without a reader of them nothing
 //! is kept and nothing is written.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
@@ -57,7 +57,7 @@ impl End {
 #[derive(Debug)]
 pub(crate) struct Trace {
     log: Option<Log>,
-    open: HashMap<usize, Open>,
+    open: BTreeMap<usize, Open>,
 }
 
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Trace {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             log: options.trace.clone(),
-            open: HashMap::new(),
+            open: BTreeMap::new(),
         }
     }
 
