@@ -18,13 +18,20 @@ struct Row {
     left: Duration,
 }
 
+/// The sockets that are connected. Others may stay for a minute after their end and have the port
+/// of one that came later.
 fn rows() -> Vec<Row> {
     let text = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    text.lines().skip(1).map(row).collect()
+    text.lines().skip(1).filter_map(row).collect()
 }
 
-fn row(line: &str) -> Row {
+fn row(line: &str) -> Option<Row> {
+    /// TCP_ESTABLISHED.
+    const CONNECTED: &str = "01";
     let words: Vec<&str> = line.split_whitespace().collect();
+    if words[3] != CONNECTED {
+        return None;
+    }
     let port = |address: &str| {
         let (_, port) = address.split_once(':').unwrap();
         u16::from_str_radix(port, 16).unwrap()
@@ -32,12 +39,12 @@ fn row(line: &str) -> Row {
     let (timer, left) = words[5].split_once(':').unwrap();
     // Clock ticks, of which there are a hundred a second wherever Linux runs.
     let ticks = u64::from_str_radix(left, 16).unwrap();
-    Row {
+    Some(Row {
         local: port(words[1]),
         remote: port(words[2]),
         timer: u8::from_str_radix(timer, 16).unwrap(),
         left: Duration::from_millis(ticks * 10),
-    }
+    })
 }
 
 /// The client of a connection through `forwarder`, and the rows of the three sockets that can be

@@ -282,6 +282,8 @@ impl Silent {
     /// the queue end without a byte.
     pub(crate) fn accept(&mut self) -> (TcpStream, Vec<u8>) {
         self.queued.clear();
+        // With room for all, or who is turned away again asks ever more seldom.
+        rustix::net::listen(&self.listener, 4096).unwrap();
         loop {
             let mut stream = patient(self.listener.accept().unwrap().0);
             let mut bytes = vec![0; 100];
