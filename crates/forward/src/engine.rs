@@ -7,7 +7,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -20,9 +19,9 @@ use crate::context::{Core, Kind, Shared, Token};
 use crate::control;
 use crate::listener::{Listener, Protocol};
 use crate::options::{ConnectTarget, Options};
-use crate::seal::{MissingLayer, seal};
 use crate::tcp::Tcp;
 use crate::udp::Udp;
+use crate::workers::{for_first, for_worker, serve_all};
 
 /// Events fetched per round.
 const EVENTS: usize = 256;
@@ -70,8 +69,8 @@ pub enum RunError {
     },
 }
 
-struct Engine<'a> {
-    core: Core<'a>,
+pub(crate) struct Engine<'a> {
+    pub(crate) core: Core<'a>,
     tcp: Tcp,
     udp: Udp,
     control: Option<UnixListener>,
@@ -133,85 +132,10 @@ pub fn run(
     }
     let own = for_first(listeners, &shared);
     let first = Engine::new(own, control, stops, options, &shared, 0)?;
-    let fail = || {
-        // Adding one to a counter at zero does not fail.
-        let _ = rustix::io::write(&failed, &1u64.to_ne_bytes());
-    };
-    let serve = |engine: Engine<'_>| engine.serve().inspect_err(|_| fail());
-    thread::scope(|scope| {
-        let mut threads = Vec::with_capacity(engines.len());
-        for engine in engines {
-            let name = format!("worker {}", engine.core.worker);
-            let builder = thread::Builder::new().name(name);
-            let start = || {
-                cut_off(options);
-                serve(engine)
-            };
-            match builder.spawn_scoped(scope, start) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    fail();
-                    return Err(RunError::Thread { error });
-                }
-            }
-        }
-        for line in lines {
-            options.log.line(&line);
-        }
-        // After this no thread can be started any more.
-        for layer in cut_off(options) {
-            options.log.line(&format!("going on with {layer}"));
-        }
+    serve_all(first, engines, failed.as_fd(), options, || {
+        lines.iter().for_each(|line| options.log.line(line));
         ready();
-        let mut result = serve(first);
-        for thread in threads {
-            // A worker that panicked has told why.
-            result = result.and(thread.join().unwrap_or(Ok(())));
-        }
-        result
     })
-}
-
-/// Seals the calling thread if that is asked for; gives the layers that are lacking, in each thread
-/// the same.
-fn cut_off(options: &Options) -> Vec<MissingLayer> {
-    if options.seal {
-        seal(&options.connect)
-    } else {
-        Vec::new()
-    }
-}
-
-/// The listeners of a worker but the first: every TCP one, and its share of those for UDP.
-fn for_worker(
-    listeners: &[Listener],
-    worker: usize,
-    shared: &Shared,
-) -> Result<Vec<Listener>, RunError> {
-    let own = listeners
-        .iter()
-        .enumerate()
-        .filter(|(index, it)| is_served_by(it, *index, worker, shared));
-    own.map(|(_, listener)| {
-        listener.duplicate().map_err(|errno| RunError::Watch {
-            what: listener.to_string(),
-            errno,
-        })
-    })
-    .collect()
-}
-
-/// The listeners of the first worker.
-fn for_first(listeners: Vec<Listener>, shared: &Shared) -> Vec<Listener> {
-    let own = listeners
-        .into_iter()
-        .enumerate()
-        .filter(|(index, it)| is_served_by(it, *index, 0, shared));
-    own.map(|(_, listener)| listener).collect()
-}
-
-fn is_served_by(listener: &Listener, index: usize, worker: usize, shared: &Shared) -> bool {
-    listener.protocol() == Protocol::Tcp || index % shared.workers() == worker
 }
 
 impl<'a> Engine<'a> {
@@ -260,7 +184,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Runs until told to stop and done.
-    fn serve(mut self) -> Result<(), RunError> {
+    pub(crate) fn serve(mut self) -> Result<(), RunError> {
         let mut events = Vec::with_capacity(EVENTS);
         let (shared, worker) = (self.core.shared, self.core.worker);
         loop {

@@ -5,15 +5,18 @@
 //! whose thread stands in the other, where it connects to the target. No descriptor and no byte
 //! needs a route between the two.
 //!
-//! [`run`] is one edge-triggered epoll loop on the calling thread. It never waits for anything but
-//! events: accept does not wait for connect, one blocked peer stops only its own direction, and
-//! every wake-up does a bounded amount of work before the next one gets its turn. Bytes pass
-//! through one buffer per loop; a connection owns memory only while a write of its is blocked.
+//! [`run`] is one edge-triggered epoll loop on the calling thread, or one on each of several. It
+//! never waits for anything but events: accept does not wait for connect, one blocked peer stops
+//! only its own direction, and every wake-up does a bounded amount of work before the next one gets
+//! its turn. Bytes pass through one buffer per loop, bulk through pipes; a connection owns memory or
+//! a pipe only while a write of its is blocked.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `engine`, `context` | the loop: events, the queue of unfinished work, deadlines, draining |
-//! | `tcp`, `client`, `connection`, `relay` | accepting; one connection; one direction of it |
+//! | `workers` | one such loop on each of several threads |
+//! | `tcp`, `client`, `connection` | accepting; one connection |
+//! | `relay`, `pipe` | one direction of a connection: copied or spliced |
 //! | `target`, `waiting`, `proxy_header` | connecting; what the target is told about the client |
 //! | `address`, `listener`, `socket_file` | where sockets are; making those that listen |
 //! | `udp` | sessions, their addresses and expiry; sending in batches |
@@ -28,7 +31,6 @@ mod confine;
 mod connection;
 mod context;
 mod control;
-
 mod counters;
 mod engine;
 mod errno;
@@ -56,6 +58,7 @@ mod tcp;
 mod trace;
 mod udp;
 mod waiting;
+mod workers;
 
 pub use address::Address;
 pub use confine::{ConfineError, confine, raise_file_limit};
