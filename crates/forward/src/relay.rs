@@ -20,10 +20,10 @@ use crate::pipe::{Pipe, Pipes};
 /// Bytes of the copy buffer. It fits into a second-level cache, and larger ones were not faster.
 const BUFFER: usize = 64 << 10;
 
-/// Reads per turn, and bytes after which a turn ends. A mebibyte keeps a bulk connection
-/// efficient, and a thousand of them cost the next one in line a third of a second at most.
+/// Reads per turn, and bytes after which a turn ends. Two mebibytes keep a bulk connection
+/// efficient, and a thousand of them cost the next one in line half a second at most.
 const TURN: u32 = 8;
-const TURN_BYTES: u64 = 1 << 20;
+const TURN_BYTES: u64 = 2 << 20;
 
 /// Splices of few bytes in a row until a direction is not bulk any more.
 const BULK: u8 = 8;

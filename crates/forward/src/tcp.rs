@@ -260,7 +260,13 @@ impl Tcp {
                 self.remove(key, End::Left, core);
             }
         } else {
-            match sockopt::socket_error(&connection.target.fd) {
+            // Without either mark there is no error to ask for.
+            let failed = event.intersects(EventFlags::ERR | EventFlags::HUP);
+            let answer = match failed {
+                true => sockopt::socket_error(&connection.target.fd),
+                false => Ok(Ok(())),
+            };
+            match answer {
                 Ok(Ok(())) if event.contains(EventFlags::OUT) => {
                     note(&mut connection.target, event);
                     self.open(key, core);
