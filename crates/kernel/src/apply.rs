@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::netns::{Netns, Wanderer, wander};
 use crate::processes::Holder;
 use crate::state_dir::StateDir;
-use crate::{etc, names, sysctl, teardown};
+use crate::{etc, names, sysctl, teardown, view};
 
 use netns::{Context, FarEnd, OpenNetns};
 use refusal::{attempt, hint, is_link_local, tolerance};
@@ -134,8 +134,12 @@ impl<'a> Executor<'a> {
             Action::RemoveStaleName => names::remove_stale(of),
             Action::DeleteNetns => self.delete_undeclared(of),
             Action::MakeDirectory { path } => etc::make_directory(path),
-            Action::WriteFile { file, to, .. } => etc::write_file(of, *file, to),
-            Action::RemoveFile { file } => etc::remove_file(of, *file),
+            Action::WriteFile { file, to, .. } => {
+                etc::write_file(of, *file, to).and_then(|()| view::refresh(of))
+            }
+            Action::RemoveFile { file } => {
+                etc::remove_file(of, *file).and_then(|()| view::refresh(of))
+            }
             Action::WriteSysctl { key, to, .. } => {
                 self.flush(&here);
                 self.enter(&here)?;

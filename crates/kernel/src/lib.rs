@@ -19,5 +19,6 @@ pub mod sandbox;
 pub mod state_dir;
 mod sysctl;
 pub mod teardown;
+mod view;
 
 pub use record::fuzz_record;

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
-use crate::record;
+use crate::{record, view};
 
 /// The folder.
 pub const RUN_NETNSCTL: &str = "/run/netnsctl";
@@ -87,6 +87,7 @@ impl StateDir {
         for file in entries.filter(|entry| is_temporary_record(entry.file_name())) {
             let _ = unlinkat(&self.folder, file.file_name(), AtFlags::empty());
         }
+        view::remove_folder_if_empty();
         let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{Error, NetlinkContext};
 use crate::netns::{self, Netns, Wanderer, wander};
 use crate::processes::{self, Depth, Hold, Holder};
 use crate::state_dir::{self, StateDir};
-use crate::{etc, names};
+use crate::{etc, names, view};
 
 /// How to take away.
 #[derive(Debug, Clone, Copy, Default)]
@@ -437,6 +437,7 @@ fn wait_until_gone(
 }
 
 fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
+    view::remove(name)?;
     for file in EtcFile::ALL {
         etc::remove_file(name, file)?;
     }

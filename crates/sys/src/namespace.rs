@@ -27,6 +27,14 @@ pub fn unshare_mounts() -> io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.map_err(io::Error::from)
 }
 
+/// Gives the calling thread a root and working directory of its own (CLONE_FS), which a thread must
+/// have to join a mount namespace (setns(2)). Needs no capability.
+pub fn unshare_folders() -> io::Result<()> {
+    // SAFETY: CLONE_FS only stops later chdir, chroot and umask calls of this thread from being
+    // felt by others. Open descriptors stay what they are, and no memory is affected.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }.map_err(io::Error::from)
+}
+
 /// Moves the process into a new user namespace together with new mount and network namespaces
 /// that belong to it. Needs no capability where the kernel lets users do so.
 ///

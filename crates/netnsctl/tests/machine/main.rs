@@ -39,6 +39,7 @@ mod traffic;
 mod unix;
 mod up;
 mod veth;
+mod view;
 
 use std::process::{Command, ExitCode, Stdio};
 
@@ -79,6 +80,7 @@ fn all() -> Vec<Test> {
         unix::TESTS,
         up::TESTS,
         veth::TESTS,
+        view::TESTS,
     ]
     .concat()
 }
