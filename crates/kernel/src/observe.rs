@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::error::{Context, Error, NetlinkContext};
 use crate::netns::{Netns, Wanderer, wander_each};
-use crate::{etc, names, probe, state_dir, sysctl};
+use crate::{etc, names, probe, state_dir, sysctl, view};
 
 /// Reads everything that planning `request` needs. `home` is the home namespace.
 ///
@@ -35,6 +35,7 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     let mut observed = Observed {
         records,
         etc,
+        outdated_views: view::outdated(survey.names.iter())?,
         ..Observed::default()
     };
     join(found, &mut observed);

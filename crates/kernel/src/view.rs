@@ -20,10 +20,10 @@
 //! Sources: mount_namespaces(7), setns(2), the kernel's fs/namespace.c (`mnt_ns_loop()`,
 //! `copy_tree()`), ip-netns(8) for which files are bound.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use netnsctl_model::etc_files::directory;
@@ -83,7 +83,7 @@ pub(crate) fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
     };
     join(&pin, name)?;
     let before = bound();
-    if !has_more_than(&before, files) {
+    if extra(&before, files).is_empty() {
         return put_right(name, files, &before);
     }
     // What was bound cannot be told from what the host had mounted there: a new view.
@@ -99,25 +99,67 @@ pub(crate) fn refresh(name: &NetnsName) -> Result<(), Error> {
         return Ok(());
     };
     let files = files_of(name)?;
-    let object = || format!("netns \"{name}\"");
-    let visit = || {
-        namespace::unshare_folders().context("prepare for the view of", object())?;
+    let outdated = visit(|| {
         join(&pin, name)?;
         let before = bound();
-        let outdated = has_more_than(&before, &files);
+        let outdated = !extra(&before, &files).is_empty();
         if !outdated {
             put_right(name, &files, &before)?;
         }
         Ok(outdated)
-    };
-    let outdated = std::thread::scope(|scope| {
-        let visited = scope.spawn(visit).join();
-        visited.unwrap_or_else(|_| {
-            let died = io::Error::other("the thread in it ended");
-            Err(died).context("renew the view of", object())
-        })
     })?;
     if outdated { remove(name) } else { Ok(()) }
+}
+
+/// The views among those of `names` that are not right, with the paths where something else shows.
+/// Needs what [`refresh`] needs; without it, no view is looked at.
+pub(crate) fn outdated<'a>(
+    names: impl Iterator<Item = &'a NetnsName>,
+) -> Result<BTreeMap<NetnsName, BTreeSet<String>>, Error> {
+    let mut pins = Vec::new();
+    for name in names {
+        match open_pin(name) {
+            Ok(Some(pin)) => pins.push((name, pin, files_of(name)?)),
+            Ok(None) => {}
+            Err(Error::System { source, .. }) if is_denied(&source) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if pins.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    visit(|| {
+        let mut outdated = BTreeMap::new();
+        for (name, pin, files) in &pins {
+            join(pin, name)?;
+            let before = bound();
+            let mut paths: BTreeSet<String> = extra(&before, files).into_iter().collect();
+            paths.extend(uncovered(&before)?.iter().map(|folder| name_of(folder)));
+            paths.extend(unbound(name, files).into_iter().map(|(_, over)| over));
+            if !paths.is_empty() {
+                outdated.insert((*name).clone(), paths);
+            }
+        }
+        Ok(outdated)
+    })
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Does `work` on a thread that may join mount namespaces and ends afterwards.
+fn visit<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+    std::thread::scope(|scope| {
+        let visitor = scope.spawn(|| {
+            namespace::unshare_folders().context("prepare to visit", "views")?;
+            work()
+        });
+        visitor.join().unwrap_or_else(|_| {
+            let died = io::Error::other("the thread in them ended");
+            Err(died).context("visit", "views")
+        })
+    })
 }
 
 /// Whether this process is inside a view.
@@ -272,12 +314,11 @@ fn bound() -> BTreeSet<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Whether something is `bound` that is not of `files`.
-fn has_more_than(bound: &BTreeSet<String>, files: &[String]) -> bool {
-    bound.iter().any(|line| {
-        let file = line.strip_prefix("file ");
-        file.is_some_and(|file| !files.iter().any(|there| there == file))
-    })
+/// Files that are `bound` and are not of `files`.
+fn extra(bound: &BTreeSet<String>, files: &[String]) -> Vec<String> {
+    let bound = bound.iter().filter_map(|line| line.strip_prefix("file "));
+    let extra = bound.filter(|file| !files.iter().any(|there| there == file));
+    extra.map(|file| format!("/etc/{file}")).collect()
 }
 
 /// Makes the view this thread is in right, of which `before` says what is bound in it.
@@ -297,29 +338,62 @@ fn bind_and_cover(
     files: &[String],
     before: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, Error> {
-    let mut now = BTreeSet::new();
-    let folders: BTreeSet<_> = SERVICES
-        .iter()
-        .filter_map(|folder| std::fs::canonicalize(folder).ok())
-        .collect();
-    for folder in folders {
-        let line = || {
-            let device = stat(&folder).context("look at", name_of(&folder))?.st_dev;
-            Ok::<_, Error>(format!("folder {device} {}", folder.display()))
-        };
-        if !before.contains(&line()?) {
-            cover(&folder)?;
-        }
-        now.insert(line()?);
+    for folder in uncovered(before)? {
+        cover(&folder)?;
     }
-    for file in files {
-        let own = format!("{}/{file}", directory(name));
-        for over in places(file) {
-            bind(&own, &over)?;
-        }
-        now.insert(format!("file {file}"));
+    for (own, over) in unbound(name, files) {
+        bind(&own, &over)?;
+    }
+    let mut now: BTreeSet<_> = files.iter().map(|file| format!("file {file}")).collect();
+    for folder in services() {
+        now.insert(covered(&folder)?);
     }
     Ok(now)
+}
+
+/// The folders of name services that the host has.
+fn services() -> BTreeSet<PathBuf> {
+    let folders = SERVICES.iter();
+    folders
+        .filter_map(|folder| std::fs::canonicalize(folder).ok())
+        .collect()
+}
+
+/// The line that says that what shows at `folder` now covers it.
+fn covered(folder: &Path) -> Result<String, Error> {
+    let device = stat(folder).context("look at", name_of(folder))?.st_dev;
+    Ok(format!("folder {device} {}", folder.display()))
+}
+
+/// The folders of name services that show here and of which `before` does not say that this is
+/// what covers them.
+fn uncovered(before: &BTreeSet<String>) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = Vec::new();
+    for folder in services() {
+        if !before.contains(&covered(&folder)?) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
+}
+
+/// The files of the namespace that do not show where they should, and where that is. A host that
+/// has no such file has nothing to hide.
+fn unbound(name: &NetnsName, files: &[String]) -> Vec<(String, String)> {
+    let identity = |path: &str| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    let mut pairs = Vec::new();
+    for file in files {
+        let own = format!("{}/{file}", directory(name));
+        let there = identity(&own);
+        for over in places(file) {
+            match (there, identity(&over)) {
+                (Ok(own), Ok(over)) if own == over => {}
+                (_, Err(Errno::NOENT)) => {}
+                _ => pairs.push((own.clone(), over)),
+            }
+        }
+    }
+    pairs
 }
 
 fn name_of(path: &Path) -> String {
@@ -352,15 +426,8 @@ fn places(file: &str) -> Vec<String> {
     places
 }
 
-/// Binds `own` over `over` unless that is what shows there. A host that has no such file has
-/// nothing to hide.
+/// Binds `own` over `over`.
 fn bind(own: &str, over: &str) -> Result<(), Error> {
-    let identity = |path: &str| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
-    match (identity(own), identity(over)) {
-        (Ok(own), Ok(over)) if own == over => return Ok(()),
-        (_, Err(Errno::NOENT)) => return Ok(()),
-        _ => {}
-    }
     let bound = match mount_bind(own, over) {
         // What shows is a file that has been replaced since; on those nothing can be mounted.
         Err(Errno::NOENT) => replace(own, over),

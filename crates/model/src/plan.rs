@@ -172,6 +172,11 @@ pub enum Action {
     },
     /// Removes a file at `/run/netns/NAME` that is no namespace.
     RemoveStaleName,
+    /// Makes the namespace's files show in its view again, for all that runs there.
+    RenewView {
+        /// The paths where something else shows.
+        outdated: BTreeSet<String>,
+    },
     /// Changes a link's link-layer address.
     SetMac {
         /// The link.

@@ -22,6 +22,28 @@ impl Planner<'_> {
         }
         self.restore_sysctls(name, target, |_, _| true);
         self.files(name);
+        self.view(name);
+    }
+
+    /// The view, if it is out of date for another reason than a file that this plan changes, which
+    /// brings it up to date.
+    fn view(&mut self, name: &NetnsName) {
+        let changes_file = self.plan.steps.iter().any(|step| {
+            let of_files = matches!(
+                step.action,
+                Action::WriteFile { .. } | Action::RemoveFile { .. }
+            );
+            of_files && step.of == *name
+        });
+        if let Some(outdated) = self
+            .observed
+            .outdated_views
+            .get(name)
+            .filter(|_| !changes_file)
+        {
+            let outdated = outdated.clone();
+            self.step(name, Action::RenewView { outdated });
+        }
     }
 
     /// The forwarding keys, zeros too. In a namespace still to be made nobody asks whether they

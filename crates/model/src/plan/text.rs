@@ -60,6 +60,7 @@ impl Action {
             Self::AddAddress { .. }
             | Self::AddRoute { .. }
             | Self::Adopt { .. }
+            | Self::RenewView { .. }
             | Self::SetMac { .. }
             | Self::SetMtu { .. }
             | Self::SetUp { .. }
@@ -107,6 +108,13 @@ impl Action {
             Self::RemoveFile { file } => format!("file /etc/netns/{of}/{}", file.file_name()),
             Self::RemoveRoute { route } => format!("route {}", self::route(route)),
             Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),
+            Self::RenewView { outdated } => {
+                let paths: Vec<&str> = outdated.iter().map(String::as_str).collect();
+                format!(
+                    "view, where {} is not the namespace's own",
+                    paths.join(", ")
+                )
+            }
             Self::SetMac { link, from, to } => {
                 let from = from.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
                 format!("link {} address {from} → {to}", place(link, of))

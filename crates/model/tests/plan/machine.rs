@@ -128,6 +128,12 @@ impl Machine {
         }
     }
 
+    /// Has something else show in the view of `name` than should.
+    pub(crate) fn outdate_view(&mut self, name: &NetnsName) {
+        let paths = BTreeSet::from(["/etc/resolv.conf".to_owned()]);
+        self.observed.outdated_views.insert(name.clone(), paths);
+    }
+
     fn carry_out(&mut self, step: &Step) {
         let of = &step.of;
         let here = NetnsRef::Named(of.clone());
@@ -145,8 +151,16 @@ impl Machine {
             }
             Action::DeleteNetns => self.delete_netns(of),
             Action::MakeDirectory { path } => self.make_directory(path),
-            Action::WriteFile { file, to, .. } => self.write_file(of, *file, to),
+            Action::RenewView { outdated } => {
+                let removed = self.observed.outdated_views.remove(of);
+                assert_eq!(removed.as_ref(), Some(outdated));
+            }
+            Action::WriteFile { file, to, .. } => {
+                self.write_file(of, *file, to);
+                self.observed.outdated_views.remove(of);
+            }
             Action::RemoveFile { file } => {
+                self.observed.outdated_views.remove(of);
                 let removed = self.observed.etc.files.remove(&(of.clone(), *file));
                 assert!(matches!(removed, Some(FileState::Ours(_))), "{removed:?}");
             }

@@ -50,6 +50,10 @@ proptest! {
             let netns = NetnsRef::Named(name.clone());
             (netns.clone(), machine.interior(&netns).identity)
         }).collect();
+        // A host's file that was replaced shows through.
+        for name in new.netns.keys() {
+            machine.outdate_view(name);
+        }
         converge(&mut machine, &new);
         for (netns, identity) in kept {
             prop_assert_eq!(machine.interior(&netns).identity, identity, "{} was made anew", netns);

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_command_in_a_view_can_enter_another_namespace,
     later_mounts_of_the_host_appear,
     it_works_where_run_is_shared,
+    plan_and_status_say_when_it_is_out_of_date_and_up_mends_it,
     what_a_kill_left_is_used,
     down_takes_it_away,
     an_empty_namespace_of_others_needs_none,
@@ -264,6 +265,46 @@ fn it_works_where_run_is_shared() {
     assert_eq!(of_views.count(), 3, "{mounts}");
     let there = inside("other", "cat /proc/self/mountinfo");
     assert!(!there.contains("mntns"), "{there}");
+}
+
+fn plan_and_status_say_when_it_is_out_of_date_and_up_mends_it() {
+    plain_resolv_conf("nameserver 198.51.100.1\n");
+    fs::create_dir_all("/etc/netns/office").unwrap();
+    fs::write("/etc/netns/office/hosts", "192.0.2.7 printer\n").unwrap();
+    declare("192.0.2.53");
+    // Nobody has needed it so far.
+    rename_over("/etc/resolv.conf", "nameserver 198.51.100.2\n");
+    assert_eq!(expect(0, &["plan"]).stdout, "nothing to do\n");
+    let inhabitant = Inhabitant::new();
+    assert_eq!(expect(0, &["plan"]).stdout, "nothing to do\n");
+    rename_over("/etc/resolv.conf", "nameserver 198.51.100.3\n");
+    assert_eq!(
+        inhabitant.sees("/etc/resolv.conf"),
+        "nameserver 198.51.100.3\n"
+    );
+    let line = "view, where /etc/resolv.conf is not the namespace's own";
+    let plan = expect(0, &["plan"]).stdout;
+    assert!(plan.contains(&format!("  ~ {line}\n")), "{plan}");
+    assert!(expect(0, &["status"]).stdout.contains(line));
+    assert_eq!(
+        expect(0, &["up"]).stdout,
+        plan.replace("to add", "added")
+            .replace("to change", "changed")
+            .replace("to remove", "removed")
+    );
+    assert!(inhabitant.sees("/etc/resolv.conf").contains("192.0.2.53"));
+    assert_eq!(expect(0, &["up"]).stdout, "nothing to do\n");
+    // What is not there any more, and a name service that came later.
+    fs::remove_file("/etc/netns/office/hosts").unwrap();
+    fs::create_dir("/run/nscd").unwrap();
+    let plan = expect(0, &["plan"]).stdout;
+    assert!(
+        plan.contains("  ~ view, where /etc/hosts, /run/nscd is not the"),
+        "{plan}"
+    );
+    expect(0, &["up"]);
+    assert_eq!(expect(0, &["up"]).stdout, "nothing to do\n");
+    assert!(!inside("office", "cat /etc/hosts").contains("printer"));
 }
 
 fn what_a_kill_left_is_used() {
