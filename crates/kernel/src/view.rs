@@ -23,43 +23,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::NetnsName;
 use netnsctl_sys::namespace;
-use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, stat, statat,
-    symlinkat, unlinkat,
-};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
-    mount_bind, mount_change, move_mount, open_tree, unmount,
-};
+use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::thread::{CpuSet, LinkNameSpaceType, gettid, move_into_link_name_space};
 
 use crate::error::{Context, Error};
 use crate::run::files_of;
-use crate::state_dir::RUN_NETNSCTL;
 
-/// The folder of pins.
-const VIEWS: &str = "/run/netnsctl/views";
+mod content;
+mod pin;
 
-/// Inside a view, what is bound and covered there.
-const BOUND: &str = "/run/netnsctl/views/bound";
-
-/// Folders in which a name service of the host listens: whatever resolv.conf says, it would answer
-/// out of the host's namespace. One is usually a link to another.
-const SERVICES: [&str; 3] = ["/run/nscd", "/var/run/nscd", RESOLVED];
-
-/// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
-/// be a link to.
-const RESOLVED: &str = "/run/systemd/resolve";
-
-/// Those files.
-const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
+use content::{
+    bind_and_cover, bound, extra, is_inside, mark_inside, name_of, put_right, unbound, uncovered,
+};
+use pin::{folder_of, make_folder, make_link, open_pin, pin_of, set_up_folder};
+pub(crate) use pin::{remove, remove_folder_if_empty};
 
 /// Moves this process into the view of `name`, in which `files` of `/etc/netns/NAME` stand for
 /// those of /etc, and makes that right where it is not. The process must have a single thread.
@@ -162,11 +145,6 @@ fn visit<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, E
     })
 }
 
-/// Whether this process is inside a view.
-fn is_inside() -> bool {
-    Path::new(BOUND).exists()
-}
-
 /// Gives the process a mount namespace of its own that is as the view would be.
 fn enter_own(name: &NetnsName, files: &[String]) -> Result<(), Error> {
     copy_mounts(name)?;
@@ -201,40 +179,6 @@ fn join(mounts: &OwnedFd, name: &NetnsName) -> Result<(), Error> {
 
 fn open_namespace(path: &str) -> Result<OwnedFd, Error> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context("open", path)
-}
-
-fn folder_of(name: &NetnsName) -> String {
-    format!("{VIEWS}/{name}")
-}
-
-fn pin_of(name: &NetnsName) -> String {
-    format!("{VIEWS}/{name}/mntns")
-}
-
-/// The folder for what a namespace has in /run, by its name.
-fn run_folder_of(name: &NetnsName) -> String {
-    format!("/run/netns-{name}")
-}
-
-/// The view of `name`, if there is one.
-fn open_pin(name: &NetnsName) -> Result<Option<OwnedFd>, Error> {
-    let path = pin_of(name);
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    match openat(CWD, &path, flags, Mode::empty()) {
-        // A file that nothing is mounted on is what a kill leaves.
-        Ok(file) => Ok(is_mounted(&path)?.then_some(file)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(error) => Err(error).context("open", path),
-    }
-}
-
-/// Whether something is mounted on `path`: it is on another device than its folder.
-fn is_mounted(path: &str) -> Result<bool, Error> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
-    let own = statat(CWD, path, flags).context("look at", path)?;
-    let above = statat(CWD, folder, flags).context("look at", path)?;
-    Ok(own.st_dev != above.st_dev)
 }
 
 /// Makes the view of `name` and pins it.
@@ -299,240 +243,4 @@ fn build(name: &NetnsName, files: &[String], processor: Option<usize>) -> Result
         drop(pinned);
         result
     })
-}
-
-/// Covers the folder of pins, so that whoever is inside knows it and cannot touch them.
-fn mark_inside() -> Result<(), Error> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let data = Some(c"mode=700,size=64k,nr_inodes=16");
-    mount("tmpfs", VIEWS, "tmpfs", flags, data).context("cover", VIEWS)
-}
-
-/// What is bound and covered in the view this process is in, one a line; nothing outside of views.
-fn bound() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(BOUND).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
-}
-
-/// Files that are `bound` and are not of `files`.
-fn extra(bound: &BTreeSet<String>, files: &[String]) -> Vec<String> {
-    let bound = bound.iter().filter_map(|line| line.strip_prefix("file "));
-    let extra = bound.filter(|file| !files.iter().any(|there| there == file));
-    extra.map(|file| format!("/etc/{file}")).collect()
-}
-
-/// Makes the view this thread is in right, of which `before` says what is bound in it.
-fn put_right(name: &NetnsName, files: &[String], before: &BTreeSet<String>) -> Result<(), Error> {
-    let now = bind_and_cover(name, files, before)?;
-    if now == *before {
-        return Ok(());
-    }
-    let text: String = now.into_iter().map(|line| line + "\n").collect();
-    std::fs::write(BOUND, text).context("write", BOUND)
-}
-
-/// Binds and covers, in the mount namespace of this thread, what is not right. Returns what is
-/// bound and covered then.
-fn bind_and_cover(
-    name: &NetnsName,
-    files: &[String],
-    before: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, Error> {
-    for folder in uncovered(before)? {
-        cover(&folder)?;
-    }
-    for (own, over) in unbound(name, files) {
-        bind(&own, &over)?;
-    }
-    let mut now: BTreeSet<_> = files.iter().map(|file| format!("file {file}")).collect();
-    for folder in services() {
-        now.insert(covered(&folder)?);
-    }
-    Ok(now)
-}
-
-/// The folders of name services that the host has.
-fn services() -> BTreeSet<PathBuf> {
-    let folders = SERVICES.iter();
-    folders
-        .filter_map(|folder| std::fs::canonicalize(folder).ok())
-        .collect()
-}
-
-/// The line that says that what shows at `folder` now covers it.
-fn covered(folder: &Path) -> Result<String, Error> {
-    let device = stat(folder).context("look at", name_of(folder))?.st_dev;
-    Ok(format!("folder {device} {}", folder.display()))
-}
-
-/// The folders of name services that show here and of which `before` does not say that this is
-/// what covers them.
-fn uncovered(before: &BTreeSet<String>) -> Result<Vec<PathBuf>, Error> {
-    let mut folders = Vec::new();
-    for folder in services() {
-        if !before.contains(&covered(&folder)?) {
-            folders.push(folder);
-        }
-    }
-    Ok(folders)
-}
-
-/// The files of the namespace that do not show where they should, and where that is. A host that
-/// has no such file has nothing to hide.
-fn unbound(name: &NetnsName, files: &[String]) -> Vec<(String, String)> {
-    let identity = |path: &str| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
-    let mut pairs = Vec::new();
-    for file in files {
-        let own = format!("{}/{file}", directory(name));
-        let there = identity(&own);
-        for over in places(file) {
-            match (there, identity(&over)) {
-                (Ok(own), Ok(over)) if own == over => {}
-                (_, Err(Errno::NOENT)) => {}
-                _ => pairs.push((own.clone(), over)),
-            }
-        }
-    }
-    pairs
-}
-
-fn name_of(path: &Path) -> String {
-    path.display().to_string()
-}
-
-/// Puts an empty folder over one of the host's. The files that /etc/resolv.conf may be a link to
-/// stay as they are now, for a namespace that has none of its own.
-fn cover(folder: &Path) -> Result<(), Error> {
-    let mut files = Vec::new();
-    if folder == Path::new(RESOLVED) {
-        let paths = RESOLVED_FILES.map(|file| folder.join(file));
-        files.extend(paths.map(|path| (std::fs::read(&path).unwrap_or_default(), path)));
-    }
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("tmpfs", folder, "tmpfs", flags, Some(c"mode=755")).context("cover", name_of(folder))?;
-    for (content, path) in files {
-        std::fs::write(&path, content).context("create", name_of(&path))?;
-    }
-    let flags = flags | MountFlags::RDONLY;
-    rustix::mount::mount_remount(folder, flags, "").context("close", name_of(folder))
-}
-
-/// Where a file of the namespace stands: its like in /etc, and what may be read in its place.
-fn places(file: &str) -> Vec<String> {
-    let mut places = vec![format!("/etc/{file}")];
-    if file == "resolv.conf" {
-        places.extend(RESOLVED_FILES.map(|file| format!("{RESOLVED}/{file}")));
-    }
-    places
-}
-
-/// Binds `own` over `over`.
-fn bind(own: &str, over: &str) -> Result<(), Error> {
-    let bound = match mount_bind(own, over) {
-        // What shows is a file that has been replaced since; on those nothing can be mounted.
-        Err(Errno::NOENT) => replace(own, over),
-        result => result,
-    };
-    bound.context("bind", format!("{own} over {over}"))
-}
-
-/// Puts a bind mount of `own` in the place of the mount on `over`. Since Linux 6.5 it slips in
-/// below, so that nothing of the host's shows in between.
-fn replace(own: &str, over: &str) -> Result<(), Errno> {
-    let over = std::fs::canonicalize(over)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let copy = open_tree(
-        CWD,
-        own,
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
-    )?;
-    let below = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_BENEATH;
-    let slipped = move_mount(&copy, "", CWD, &over, below);
-    unmount(&over, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
-    match slipped {
-        Ok(()) => Ok(()),
-        Err(_) => mount_bind(own, &over),
-    }
-}
-
-/// Makes the folder of pins a private mount of itself, and locks it.
-fn set_up_folder() -> Result<OwnedFd, Error> {
-    make_folder(RUN_NETNSCTL, 0o711)?;
-    loop {
-        make_folder(VIEWS, 0o700)?;
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let folder = openat(CWD, VIEWS, flags, Mode::empty()).context("open", VIEWS)?;
-        flock(&folder, FlockOperation::LockExclusive).context("lock", VIEWS)?;
-        let locked = fstat(&folder).context("look at", VIEWS)?;
-        let private = || mount_change(VIEWS, MountPropagationFlags::PRIVATE);
-        match statat(CWD, VIEWS, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
-                // EINVAL: it is no mount point. Only then is it bound to itself, so never twice.
-                if private() == Err(Errno::INVAL) {
-                    mount_bind(VIEWS, VIEWS).context("bind", VIEWS)?;
-                    private().context("make private", VIEWS)?;
-                }
-                return Ok(folder);
-            }
-            // A `down` that had the lock before us removed the folder we waited for.
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error).context("look at", VIEWS),
-        }
-    }
-}
-
-fn make_folder(path: &str, mode: u32) -> Result<(), Error> {
-    match mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(error).context("create", path),
-    }
-}
-
-/// Makes the link by which others find the view.
-fn make_link(name: &NetnsName) -> Result<(), Error> {
-    make_folder(&run_folder_of(name), 0o755)?;
-    let link = format!("{}/mntns", run_folder_of(name));
-    match symlinkat(pin_of(name), CWD, &link) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(error).context("create", link),
-    }
-}
-
-/// Takes the view of `name` away. What runs in it keeps it. Already gone is success.
-pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
-    let pin = pin_of(name);
-    loop {
-        match unmount(&pin, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
-            Ok(()) => {}
-            Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) => break,
-            Err(error) => return Err(error).context("unmount", pin),
-        }
-    }
-    let link = format!("{}/mntns", run_folder_of(name));
-    for (path, flags) in [
-        (pin, AtFlags::empty()),
-        (folder_of(name), AtFlags::REMOVEDIR),
-        (link, AtFlags::empty()),
-        (run_folder_of(name), AtFlags::REMOVEDIR),
-    ] {
-        match unlinkat(CWD, &path, flags) {
-            // What else is in a folder is not ours.
-            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {}
-            Err(error) => return Err(error).context("remove", path),
-        }
-    }
-    Ok(())
-}
-
-/// Removes the folder of pins if it is empty.
-pub(crate) fn remove_folder_if_empty() {
-    if !Path::new(VIEWS).is_dir() || is_inside() {
-        return;
-    }
-    // Whoever makes a view holds this lock; who waits for it makes the folder anew.
-    let Ok(_lock) = set_up_folder() else { return };
-    let empty = std::fs::read_dir(VIEWS).is_ok_and(|mut entries| entries.next().is_none());
-    if empty && unmount(VIEWS, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {
-        let _ = unlinkat(CWD, VIEWS, AtFlags::REMOVEDIR);
-    }
 }

@@ -1,6 +1,6 @@
 //! A plan as a person reads it: a heading for each namespace and a line for each step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::desired::{Route, VethPair};
@@ -108,13 +108,7 @@ impl Action {
             Self::RemoveFile { file } => format!("file /etc/netns/{of}/{}", file.file_name()),
             Self::RemoveRoute { route } => format!("route {}", self::route(route)),
             Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),
-            Self::RenewView { outdated } => {
-                let paths: Vec<&str> = outdated.iter().map(String::as_str).collect();
-                format!(
-                    "view, where {} is not the namespace's own",
-                    paths.join(", ")
-                )
-            }
+            Self::RenewView { outdated } => view(outdated),
             Self::SetMac { link, from, to } => {
                 let from = from.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
                 format!("link {} address {from} → {to}", place(link, of))
@@ -143,6 +137,14 @@ fn place(link: &super::LinkPlace, of: &str) -> String {
     } else {
         link.to_string()
     }
+}
+
+fn view(outdated: &BTreeSet<String>) -> String {
+    let paths: Vec<&str> = outdated.iter().map(String::as_str).collect();
+    format!(
+        "view, where {} is not the namespace's own",
+        paths.join(", ")
+    )
 }
 
 fn veth(pair: &VethPair) -> String {

@@ -1,0 +1,195 @@
+//! What shows in a view: files of the namespace over those of /etc, name services covered.
+//!
+//! All of it acts on the mount namespace of the calling thread.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use netnsctl_model::etc_files::directory;
+use netnsctl_model::name::NetnsName;
+use rustix::fs::{CWD, stat};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, move_mount,
+    open_tree, unmount,
+};
+
+use super::pin::VIEWS;
+use crate::error::{Context, Error};
+
+/// Inside a view, what is bound and covered there.
+const BOUND: &str = "/run/netnsctl/views/bound";
+
+/// Folders in which a name service of the host listens: whatever resolv.conf says, it would answer
+/// out of the host's namespace. One is usually a link to another.
+const SERVICES: [&str; 3] = ["/run/nscd", "/var/run/nscd", RESOLVED];
+
+/// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
+/// be a link to.
+const RESOLVED: &str = "/run/systemd/resolve";
+
+/// Those files.
+const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
+
+/// Whether this process is inside a view.
+pub(super) fn is_inside() -> bool {
+    Path::new(BOUND).exists()
+}
+
+/// Covers the folder of pins, so that whoever is inside knows it and cannot touch them.
+pub(super) fn mark_inside() -> Result<(), Error> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let data = Some(c"mode=700,size=64k,nr_inodes=16");
+    mount("tmpfs", VIEWS, "tmpfs", flags, data).context("cover", VIEWS)
+}
+
+/// What is bound and covered in the view this process is in, one a line; nothing outside of views.
+pub(super) fn bound() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(BOUND).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Files that are `bound` and are not of `files`.
+pub(super) fn extra(bound: &BTreeSet<String>, files: &[String]) -> Vec<String> {
+    let bound = bound.iter().filter_map(|line| line.strip_prefix("file "));
+    let extra = bound.filter(|file| !files.iter().any(|there| there == file));
+    extra.map(|file| format!("/etc/{file}")).collect()
+}
+
+/// Makes the view this thread is in right, of which `before` says what is bound in it.
+pub(super) fn put_right(
+    name: &NetnsName,
+    files: &[String],
+    before: &BTreeSet<String>,
+) -> Result<(), Error> {
+    let now = bind_and_cover(name, files, before)?;
+    if now == *before {
+        return Ok(());
+    }
+    let text: String = now.into_iter().map(|line| line + "\n").collect();
+    std::fs::write(BOUND, text).context("write", BOUND)
+}
+
+/// Binds and covers, in the mount namespace of this thread, what is not right. Returns what is
+/// bound and covered then.
+pub(super) fn bind_and_cover(
+    name: &NetnsName,
+    files: &[String],
+    before: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, Error> {
+    for folder in uncovered(before)? {
+        cover(&folder)?;
+    }
+    for (own, over) in unbound(name, files) {
+        bind(&own, &over)?;
+    }
+    let mut now: BTreeSet<_> = files.iter().map(|file| format!("file {file}")).collect();
+    for folder in services() {
+        now.insert(covered(&folder)?);
+    }
+    Ok(now)
+}
+
+/// The folders of name services that the host has.
+fn services() -> BTreeSet<PathBuf> {
+    let folders = SERVICES.iter();
+    folders
+        .filter_map(|folder| std::fs::canonicalize(folder).ok())
+        .collect()
+}
+
+/// The line that says that what shows at `folder` now covers it.
+fn covered(folder: &Path) -> Result<String, Error> {
+    let device = stat(folder).context("look at", name_of(folder))?.st_dev;
+    Ok(format!("folder {device} {}", folder.display()))
+}
+
+/// The folders of name services that show here and of which `before` does not say that this is
+/// what covers them.
+pub(super) fn uncovered(before: &BTreeSet<String>) -> Result<Vec<PathBuf>, Error> {
+    let mut folders = Vec::new();
+    for folder in services() {
+        if !before.contains(&covered(&folder)?) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
+}
+
+/// The files of the namespace that do not show where they should, and where that is. A host that
+/// has no such file has nothing to hide.
+pub(super) fn unbound(name: &NetnsName, files: &[String]) -> Vec<(String, String)> {
+    let identity = |path: &str| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    let mut pairs = Vec::new();
+    for file in files {
+        let own = format!("{}/{file}", directory(name));
+        let there = identity(&own);
+        for over in places(file) {
+            match (there, identity(&over)) {
+                (Ok(own), Ok(over)) if own == over => {}
+                (_, Err(Errno::NOENT)) => {}
+                _ => pairs.push((own.clone(), over)),
+            }
+        }
+    }
+    pairs
+}
+
+pub(super) fn name_of(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Puts an empty folder over one of the host's. The files that /etc/resolv.conf may be a link to
+/// stay as they are now, for a namespace that has none of its own.
+fn cover(folder: &Path) -> Result<(), Error> {
+    let mut files = Vec::new();
+    if folder == Path::new(RESOLVED) {
+        let paths = RESOLVED_FILES.map(|file| folder.join(file));
+        files.extend(paths.map(|path| (std::fs::read(&path).unwrap_or_default(), path)));
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", folder, "tmpfs", flags, Some(c"mode=755")).context("cover", name_of(folder))?;
+    for (content, path) in files {
+        std::fs::write(&path, content).context("create", name_of(&path))?;
+    }
+    let flags = flags | MountFlags::RDONLY;
+    rustix::mount::mount_remount(folder, flags, "").context("close", name_of(folder))
+}
+
+/// Where a file of the namespace stands: its like in /etc, and what may be read in its place.
+fn places(file: &str) -> Vec<String> {
+    let mut places = vec![format!("/etc/{file}")];
+    if file == "resolv.conf" {
+        places.extend(RESOLVED_FILES.map(|file| format!("{RESOLVED}/{file}")));
+    }
+    places
+}
+
+/// Binds `own` over `over`.
+fn bind(own: &str, over: &str) -> Result<(), Error> {
+    let bound = match mount_bind(own, over) {
+        // What shows is a file that has been replaced since; on those nothing can be mounted.
+        Err(Errno::NOENT) => replace(own, over),
+        result => result,
+    };
+    bound.context("bind", format!("{own} over {over}"))
+}
+
+/// Puts a bind mount of `own` in the place of the mount on `over`. Since Linux 6.5 it slips in
+/// below, so that nothing of the host's shows in between.
+fn replace(own: &str, over: &str) -> Result<(), Errno> {
+    let over = std::fs::canonicalize(over)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let copy = open_tree(
+        CWD,
+        own,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?;
+    let below = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_BENEATH;
+    let slipped = move_mount(&copy, "", CWD, &over, below);
+    unmount(&over, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
+    match slipped {
+        Ok(()) => Ok(()),
+        Err(_) => mount_bind(own, &over),
+    }
+}

@@ -1,0 +1,135 @@
+//! Where views are kept: files that their nsfs files are mounted on, below one private mount.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use netnsctl_model::name::NetnsName;
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, statat, symlinkat,
+    unlinkat,
+};
+use rustix::io::Errno;
+use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
+
+use super::content::is_inside;
+use crate::error::{Context, Error};
+use crate::state_dir::RUN_NETNSCTL;
+
+/// The folder of pins.
+pub(super) const VIEWS: &str = "/run/netnsctl/views";
+
+pub(super) fn folder_of(name: &NetnsName) -> String {
+    format!("{VIEWS}/{name}")
+}
+
+pub(super) fn pin_of(name: &NetnsName) -> String {
+    format!("{VIEWS}/{name}/mntns")
+}
+
+/// The folder for what a namespace has in /run, by its name.
+fn run_folder_of(name: &NetnsName) -> String {
+    format!("/run/netns-{name}")
+}
+
+/// The view of `name`, if there is one.
+pub(super) fn open_pin(name: &NetnsName) -> Result<Option<OwnedFd>, Error> {
+    let path = pin_of(name);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match openat(CWD, &path, flags, Mode::empty()) {
+        // A file that nothing is mounted on is what a kill leaves.
+        Ok(file) => Ok(is_mounted(&path)?.then_some(file)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error).context("open", path),
+    }
+}
+
+/// Whether something is mounted on `path`: it is on another device than its folder.
+fn is_mounted(path: &str) -> Result<bool, Error> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+    let own = statat(CWD, path, flags).context("look at", path)?;
+    let above = statat(CWD, folder, flags).context("look at", path)?;
+    Ok(own.st_dev != above.st_dev)
+}
+
+/// Makes the folder of pins a private mount of itself, and locks it.
+pub(super) fn set_up_folder() -> Result<OwnedFd, Error> {
+    make_folder(RUN_NETNSCTL, 0o711)?;
+    loop {
+        make_folder(VIEWS, 0o700)?;
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let folder = openat(CWD, VIEWS, flags, Mode::empty()).context("open", VIEWS)?;
+        flock(&folder, FlockOperation::LockExclusive).context("lock", VIEWS)?;
+        let locked = fstat(&folder).context("look at", VIEWS)?;
+        let private = || mount_change(VIEWS, MountPropagationFlags::PRIVATE);
+        match statat(CWD, VIEWS, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
+                // EINVAL: it is no mount point. Only then is it bound to itself, so never twice.
+                if private() == Err(Errno::INVAL) {
+                    mount_bind(VIEWS, VIEWS).context("bind", VIEWS)?;
+                    private().context("make private", VIEWS)?;
+                }
+                return Ok(folder);
+            }
+            // A `down` that had the lock before us removed the folder we waited for.
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).context("look at", VIEWS),
+        }
+    }
+}
+
+pub(super) fn make_folder(path: &str, mode: u32) -> Result<(), Error> {
+    match mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).context("create", path),
+    }
+}
+
+/// Makes the link by which others find the view.
+pub(super) fn make_link(name: &NetnsName) -> Result<(), Error> {
+    make_folder(&run_folder_of(name), 0o755)?;
+    let link = format!("{}/mntns", run_folder_of(name));
+    match symlinkat(pin_of(name), CWD, &link) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).context("create", link),
+    }
+}
+
+/// Takes the view of `name` away. What runs in it keeps it. Already gone is success.
+pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
+    let pin = pin_of(name);
+    loop {
+        match unmount(&pin, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            Ok(()) => {}
+            Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) => break,
+            Err(error) => return Err(error).context("unmount", pin),
+        }
+    }
+    let link = format!("{}/mntns", run_folder_of(name));
+    for (path, flags) in [
+        (pin, AtFlags::empty()),
+        (folder_of(name), AtFlags::REMOVEDIR),
+        (link, AtFlags::empty()),
+        (run_folder_of(name), AtFlags::REMOVEDIR),
+    ] {
+        match unlinkat(CWD, &path, flags) {
+            // What else is in a folder is not ours.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(error).context("remove", path),
+        }
+    }
+    Ok(())
+}
+
+/// Removes the folder of pins if it is empty.
+pub(crate) fn remove_folder_if_empty() {
+    if !Path::new(VIEWS).is_dir() || is_inside() {
+        return;
+    }
+    // Whoever makes a view holds this lock; who waits for it makes the folder anew.
+    let Ok(_lock) = set_up_folder() else { return };
+    let empty = std::fs::read_dir(VIEWS).is_ok_and(|mut entries| entries.next().is_none());
+    if empty && unmount(VIEWS, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {
+        let _ = unlinkat(CWD, VIEWS, AtFlags::REMOVEDIR);
+    }
+}
