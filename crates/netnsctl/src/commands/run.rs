@@ -9,7 +9,7 @@ use netnsctl_kernel::run::enter;
 use netnsctl_model::name::NetnsRef;
 
 use crate::cli::Run;
-use crate::output::{Exit, Failure};
+use crate::output::{self, Exit, Failure};
 
 pub(crate) fn run(arguments: Run) -> Result<Exit, Failure> {
     let netns = NetnsRef::parse(&arguments.name);
@@ -17,8 +17,16 @@ pub(crate) fn run(arguments: Run) -> Result<Exit, Failure> {
         let message = format!("{:?} is no namespace name: it {error}", arguments.name);
         Failure::usage(message).exit(Exit::RunFailed)
     })?;
+    let folder = std::env::current_dir().ok();
     let moved = super::enter_sandbox(&arguments.sandbox).and_then(|()| Ok(enter(&netns)?));
     moved.map_err(|failure| failure.exit(Exit::RunFailed))?;
+    let now = std::env::current_dir().ok();
+    if now != folder {
+        let folder = folder.map_or_else(String::new, |it| format!(" {}", it.display()));
+        output::note(&format!(
+            "the working directory{folder} is not there in {netns}, the command starts in /"
+        ));
+    }
     let mut command = arguments.command;
     if command.is_empty() {
         let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());

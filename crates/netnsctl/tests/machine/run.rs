@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     signals_reach_the_command,
     environment_folder_umask_and_descriptors_are_the_callers,
     arguments_come_through_as_they_are,
+    a_working_directory_that_is_not_there_is_told_of,
     streams_come_through,
     a_closed_stream_is_never_another_file,
     output_that_nobody_reads_is_an_error_and_no_signal,
@@ -164,6 +165,38 @@ fn streams_come_through() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.stdout, b"LOUD\0AND CLEAR");
     assert_eq!(output.stderr, b"trouble\n");
+}
+
+fn a_working_directory_that_is_not_there_is_told_of() {
+    office();
+    let folder = tempfile::tempdir().unwrap();
+    let inside_view = |shell: &str| {
+        let mut command = netnsctl(&["run", "office", "sh", "-c", shell]);
+        Ran::of(command.current_dir(folder.path()).output().unwrap())
+    };
+    let ran = inside_view("pwd");
+    assert_eq!(ran.stdout.trim_end(), folder.path().to_str().unwrap());
+    assert_eq!(ran.stderr, "");
+    // A host's mount that a view has not got, over the folder it is in.
+    rustix::mount::mount(
+        "other",
+        folder.path(),
+        "tmpfs",
+        rustix::mount::MountFlags::empty(),
+        None,
+    )
+    .unwrap();
+    let deeper = folder.path().join("deeper");
+    fs::create_dir(&deeper).unwrap();
+    let mut command = netnsctl(&["run", "office", "pwd"]);
+    let ran = Ran::of(command.current_dir(&deeper).output().unwrap());
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "/\n"));
+    let name = deeper.display();
+    assert!(
+        ran.stderr
+            .contains(&format!("the working directory {name} is not")),
+        "{ran:?}"
+    );
 }
 
 fn a_closed_stream_is_never_another_file() {
