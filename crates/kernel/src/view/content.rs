@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use netnsctl_model::etc_files::directory;
+use netnsctl_model::etc_files::{ETC_NETNS, directory};
 use netnsctl_model::name::NetnsName;
 use rustix::fs::{CWD, stat};
 use rustix::io::Errno;
@@ -30,6 +30,10 @@ const RESOLVED: &str = "/run/systemd/resolve";
 
 /// Those files.
 const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
+
+/// Layers over /etc that a view may have: files may go missing one after the other, but the kernel
+/// allows two overlays on each other.
+const LAYERS: usize = 2;
 
 /// Whether this process is inside a view.
 pub(super) fn is_inside() -> bool {
@@ -62,12 +66,47 @@ pub(super) fn put_right(
     files: &[String],
     before: &BTreeSet<String>,
 ) -> Result<(), Error> {
+    fill(files);
     let now = bind_and_cover(name, files, before)?;
     if now == *before {
         return Ok(());
     }
     let text: String = now.into_iter().map(|line| line + "\n").collect();
     std::fs::write(BOUND, text).context("write", BOUND)
+}
+
+/// Gives the /etc of this view empty files to bind over where the host has none, or a link that
+/// leads nowhere. The host's /etc stays as it is: a layer above it has them (overlayfs). A kernel
+/// without overlays, or that has no right to give here, leaves the namespace without those files,
+/// as ip-netns(8) does.
+///
+/// That /etc cannot be written to, and may go on to show a file that the host has replaced since.
+fn fill(files: &[String]) {
+    let is_missing = |file: &&String| matches!(stat(format!("/etc/{file}")), Err(Errno::NOENT));
+    let missing: Vec<_> = files.iter().filter(is_missing).collect();
+    let layers = (0..LAYERS).map(|number| format!("{VIEWS}/etc-{number}"));
+    let Some(layer) = layers.into_iter().find(|layer| !Path::new(layer).exists()) else {
+        return;
+    };
+    let made = || -> std::io::Result<()> {
+        std::fs::create_dir(&layer)?;
+        for file in &missing {
+            std::fs::write(format!("{layer}/{file}"), "")?;
+        }
+        let tree = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE;
+        let netns = open_tree(CWD, ETC_NETNS, tree)?;
+        let data = std::ffi::CString::new(format!("lowerdir={layer}:/etc"))?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("overlay", "/etc", "overlay", flags, Some(data.as_c_str()))?;
+        // Where we replace files it must show the real ones.
+        let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        Ok(move_mount(&netns, "", CWD, ETC_NETNS, whole)?)
+    };
+    if !missing.is_empty() {
+        let _ = made();
+    }
 }
 
 /// Binds and covers, in the mount namespace of this thread, what is not right. Returns what is

@@ -22,6 +22,8 @@ pub(crate) const TESTS: &[Test] = tests![
     resolved_is_out_of_reach_and_its_files_are_covered,
     a_command_in_a_view_can_enter_another_namespace,
     later_mounts_of_the_host_appear,
+    a_host_without_the_file_still_has_none,
+    a_host_whose_etc_cannot_be_written_will_do,
     it_works_where_run_is_shared,
     plan_and_status_say_when_it_is_out_of_date_and_up_mends_it,
     what_a_kill_left_is_used,
@@ -265,6 +267,39 @@ fn it_works_where_run_is_shared() {
     assert_eq!(of_views.count(), 3, "{mounts}");
     let there = inside("other", "cat /proc/self/mountinfo");
     assert!(!there.contains("mntns"), "{there}");
+}
+
+fn a_host_without_the_file_still_has_none() {
+    let _ = fs::remove_file("/etc/resolv.conf");
+    declare("192.0.2.53");
+    assert!(resolv().contains("192.0.2.53"));
+    assert!(!fs::exists("/etc/resolv.conf").unwrap());
+    assert_eq!(
+        inside("office", "cat /etc/passwd"),
+        fs::read_to_string("/etc/passwd").unwrap()
+    );
+    // A link that leads nowhere is as good as none, and is what the host keeps.
+    symlink("/run/nowhere/resolv.conf", "/etc/resolv.conf").unwrap();
+    assert!(resolv().contains("192.0.2.53"));
+    assert!(inside("other", "cat /etc/resolv.conf").contains("192.0.2.99"));
+    assert!(
+        fs::symlink_metadata("/etc/resolv.conf")
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(expect(0, &["plan"]).stdout, "nothing to do\n");
+    declare("192.0.2.54");
+    assert!(resolv().contains("192.0.2.54"));
+    expect(0, &["down"]);
+}
+
+fn a_host_whose_etc_cannot_be_written_will_do() {
+    declare("192.0.2.53");
+    let flags = rustix::mount::MountFlags::RDONLY | rustix::mount::MountFlags::BIND;
+    rustix::mount::mount_remount("/etc", flags, "").unwrap();
+    assert!(fs::write("/etc/file", "").is_err());
+    assert!(resolv().contains("192.0.2.53"));
+    assert!(resolv().contains("192.0.2.53"));
 }
 
 fn plan_and_status_say_when_it_is_out_of_date_and_up_mends_it() {
