@@ -5,6 +5,8 @@
 
 pub mod errno;
 pub mod namespace;
+#[cfg(target_env = "gnu")]
+pub mod nss;
 pub mod program;
 pub mod signal;
 pub mod spawn;
