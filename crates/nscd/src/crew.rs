@@ -1,0 +1,225 @@
+//! The threads: each accepts a client, serves it and accepts the next.
+//!
+//! One rule keeps the daemon alive: a thread looks something up only while another one accepts. Who
+//! leaves the door last starts a successor first, or, where no thread can be had, tells its client to
+//! look up by itself and goes back to the door. Threads that nobody needs go home.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::desk::Desk;
+use crate::family::Rooms;
+use crate::lobby::Lobby;
+use crate::options::{Log, Options};
+use crate::request::Malformed;
+use crate::statistics::Statistics;
+
+/// Bytes of a thread's stack. Modules of others run on it; glibc's daemon gives them as much. What
+/// they do not touch takes no memory.
+const STACK: usize = 1 << 20;
+
+/// Threads beyond those that look something up: they read, answer and accept.
+const SPARE: usize = 16;
+
+/// Threads that stay at the door when there is nothing to do.
+const KEPT: usize = 2;
+
+/// Time at the door after which a thread goes home.
+pub(crate) const PATIENCE_AT_DOOR: Duration = Duration::from_secs(10);
+
+/// Time between two attempts to accept while descriptors or memory are short.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What all threads share.
+pub(crate) struct Shared {
+    listener: OwnedFd,
+    pub(crate) lobby: Lobby,
+    pub(crate) rooms: Rooms,
+    pub(crate) statistics: Statistics,
+    log: Log,
+    trace: Option<Log>,
+    /// Threads there may be.
+    most: usize,
+    /// Threads there are.
+    threads: AtomicUsize,
+    /// Threads at the door: those in accept, and those just started that have not got there yet.
+    at_door: AtomicUsize,
+    /// Whether accepting fails for want of something, which is told once.
+    short: AtomicBool,
+    stopping: AtomicBool,
+}
+
+/// What a new thread does before it goes to the door.
+pub(crate) enum Task {
+    /// Nothing.
+    None,
+    /// Serves a client of the lobby, which has sent this.
+    Serve(OwnedFd, Vec<u8>),
+}
+
+impl Shared {
+    pub(crate) fn new(listener: OwnedFd, lobby: Lobby, options: &Options) -> Self {
+        Self {
+            listener,
+            lobby,
+            rooms: Rooms::new(options.bounds),
+            statistics: Statistics::default(),
+            log: options.log.clone(),
+            trace: options.trace.clone(),
+            most: options.bounds.sum() + SPARE,
+            threads: AtomicUsize::new(0),
+            at_door: AtomicUsize::new(0),
+            short: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn malformed(&self, error: &Malformed) {
+        self.statistics.count_malformed();
+        self.trace(|| format!("a request that is none: {error}"));
+    }
+
+    pub(crate) fn trace(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &self.trace {
+            trace.line(&line());
+        }
+    }
+
+    /// Lets no thread accept again, but for those that wait for a client already.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// How many threads are with a client.
+    pub(crate) fn busy(&self) -> usize {
+        let at_door = self.at_door.load(Ordering::SeqCst);
+        self.threads.load(Ordering::SeqCst).saturating_sub(at_door)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Makes sure that somebody is at the door while the calling thread is not.
+    fn is_door_kept(self: &Arc<Self>) -> bool {
+        self.at_door.load(Ordering::SeqCst) > 0 || self.hire(Task::None).is_ok()
+    }
+
+    /// Starts the first threads. Errors: the system's, if not one can be started.
+    pub(crate) fn open(self: &Arc<Self>) -> Result<(), std::io::Error> {
+        self.hire(Task::None).map_err(|(_, error)| error)?;
+        for _ in 1..KEPT {
+            // One is enough to begin with.
+            let _ = self.hire(Task::None);
+        }
+        Ok(())
+    }
+
+    /// Starts a thread, which goes to the door after its task. Gives the task back if none can be
+    /// had.
+    pub(crate) fn hire(self: &Arc<Self>, task: Task) -> Result<(), (Task, std::io::Error)> {
+        let more = |count| (count < self.most).then_some(count + 1);
+        let order = Ordering::SeqCst;
+        if self.threads.fetch_update(order, order, more).is_err() {
+            return Err((task, std::io::ErrorKind::QuotaExceeded.into()));
+        }
+        let is_for_door = matches!(task, Task::None);
+        if is_for_door {
+            self.at_door.fetch_add(1, order);
+        }
+        // Kept here, so that it is not lost with a thread that does not come about.
+        let task = Arc::new(std::sync::Mutex::new(Some(task)));
+        let (shared, given) = (self.clone(), task.clone());
+        let take = |task: &std::sync::Mutex<Option<Task>>| {
+            let mut task = task
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            task.take().unwrap_or(Task::None)
+        };
+        let builder = thread::Builder::new()
+            .name("look-up".into())
+            .stack_size(STACK);
+        match builder.spawn(move || shared.work(take(&given))) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                if is_for_door {
+                    self.at_door.fetch_sub(1, order);
+                }
+                self.threads.fetch_sub(1, order);
+                Err((take(&task), error))
+            }
+        }
+    }
+
+    /// The life of a thread.
+    fn work(self: Arc<Self>, task: Task) {
+        let mut desk = Desk::new(&self);
+        if let Task::Serve(client, bytes) = task {
+            let look_up = self.is_door_kept();
+            desk.serve_whole(client, &bytes, look_up);
+            drop(bytes);
+            self.at_door.fetch_add(1, Ordering::SeqCst);
+        }
+        self.accept(&mut desk);
+        self.threads.fetch_sub(1, Ordering::SeqCst);
+        self.lobby.wake_if(self.is_stopping());
+    }
+
+    /// Accepts one client after the other. The thread counts as being at the door when this begins,
+    /// and not any more when it ends.
+    fn accept(self: &Arc<Self>, desk: &mut Desk<'_>) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        loop {
+            if self.is_stopping() {
+                self.at_door.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+            match accept_with(&self.listener, flags) {
+                Ok(client) => {
+                    self.at_door.fetch_sub(1, Ordering::SeqCst);
+                    let look_up = self.is_door_kept();
+                    desk.serve(client, look_up);
+                    self.at_door.fetch_add(1, Ordering::SeqCst);
+                    self.lobby.wake_if(self.is_stopping());
+                    self.is_short(None);
+                }
+                // Nobody came for a while.
+                Err(Errno::AGAIN) => {
+                    let fewer = |count| (count > KEPT).then(|| count - 1);
+                    let order = Ordering::SeqCst;
+                    if self.at_door.fetch_update(order, order, fewer).is_ok() {
+                        return;
+                    }
+                }
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => {
+                    self.is_short(Some(error));
+                    thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Tells of the beginning and of the end of a shortage.
+    fn is_short(&self, error: Option<Errno>) {
+        let is_short = error.is_some();
+        if self.short.load(Ordering::Relaxed) == is_short
+            || self.short.swap(is_short, Ordering::Relaxed) == is_short
+        {
+            return;
+        }
+        match error {
+            None => self.log.line("accepting again"),
+            Some(error) => self.log.line(&format!(
+                "cannot accept a client: {error}; trying again every {} ms",
+                PAUSE.as_millis()
+            )),
+        }
+    }
+}
