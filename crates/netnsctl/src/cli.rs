@@ -105,6 +105,18 @@ folder decides who may connect, and replaces a socket file that nobody listens a
 connected to has to be writable for the user nobody, whom this becomes if it was root."
     )]
     Forward(Box<Forward>),
+    /// Answer look-ups of users, groups, hosts and services with the files and the network here
+    #[command(
+        after_help = "Programs that use glibc look up by way of /run/nscd/socket if somebody listens \
+there. This passes on what the modules of /etc/nsswitch.conf answer in the namespace, and with the \
+files, that it is started in. It needs no rights; root becomes the user nobody.
+
+Started by systemd it takes its socket by the socket-activation protocol (sd_listen_fds(3)).
+
+Example, by hand:
+  netnsctl run office -- netnsctl nscd --socket /run/netns-office/nscd/socket"
+    )]
+    Nscd(Nscd),
 }
 
 #[derive(Debug, Args)]
@@ -310,6 +322,16 @@ pub(crate) struct Forward {
     /// Threads that share the work; auto: one for each processor, 8 at most
     #[arg(long, value_name = "N|auto", default_value = "1")]
     pub(crate) workers: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Nscd {
+    /// Where to listen, with mode 0666. Not needed with a socket from a service manager
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Say a line for each request
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod down;
 mod forward;
 mod list;
 mod metrics;
+mod nscd;
 mod plan;
 mod run;
 pub(crate) mod serve;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Metrics(arguments) => metrics::metrics(&config, &arguments),
         Command::Check(arguments) => check::check(config, arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
+        Command::Nscd(arguments) => nscd::nscd(&arguments),
     }
 }
 

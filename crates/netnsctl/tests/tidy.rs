@@ -57,6 +57,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
         let indent = line.len() - line.trim_start().len();
         let end = format!("{}}}", " ".repeat(indent));
         let length = lines[start..].iter().position(|line| *line == end);
+        // A declaration of a foreign function has no body.
+        let close = format!("{})", " ".repeat(indent));
+        let is_declared = |line: &&str| line.starts_with(&close) && line.ends_with(';');
+        let length = length.filter(|length| !lines[start..start + length].iter().any(is_declared));
         let is_one_line = line.trim_end().ends_with(['}', ';']);
         if let (true, false, Some(length)) = (is_definition, is_one_line, length) {
             let name = rest.split(['(', '<']).next().unwrap_or_default();
@@ -94,8 +98,7 @@ fn no_function_is_too_long_to_read_without_a_reason() {
 
 #[test]
 fn function_lengths_are_counted() {
-    let text =
-        "pub(crate) fn a() {\n    x\n}\nfn b() {}\n    const fn c(\n    ) {\n        y\n    }\n";
+    let text = "    fn foreign(\n        x: u8,\n    ) -> u8;\npub(crate) fn a() {\n    x\n}\nfn b() {}\n    const fn c(\n    ) {\n        y\n    }\n";
     assert_eq!(functions(text), [("a".to_owned(), 3), ("c".to_owned(), 4)]);
 }
 

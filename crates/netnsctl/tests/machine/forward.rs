@@ -28,7 +28,7 @@ fn two_namespaces() {
 }
 
 /// A running forwarder. Killed when dropped.
-pub(crate) struct Forwarder(Child);
+pub(crate) struct Forwarder(pub(crate) Child);
 
 impl Forwarder {
     pub(crate) fn id(&self) -> u32 {

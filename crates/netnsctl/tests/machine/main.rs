@@ -22,6 +22,7 @@ mod holders;
 mod interop;
 mod metrics;
 mod net;
+mod nscd;
 mod options;
 mod order;
 mod ownership;
@@ -67,6 +68,7 @@ fn all() -> Vec<Test> {
         holders::TESTS,
         interop::TESTS,
         metrics::TESTS,
+        nscd::TESTS,
         options::TESTS,
         order::TESTS,
         ownership::TESTS,

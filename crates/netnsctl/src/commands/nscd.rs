@@ -1,0 +1,70 @@
+//! `nscd`: the long-running part that answers look-ups.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use netnsctl_forward::{bind_unix_listener, confine};
+use netnsctl_nscd::{Log, Options, RunError};
+use netnsctl_sys::activation::take_listen_fds;
+use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
+use rustix::process::{getppid, parent_process_death_signal};
+use sd_notify::NotifyState;
+
+use super::serve::notify::Manager;
+use crate::cli::Nscd;
+use crate::output::{self, Exit, Failure};
+
+pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
+    // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
+    let _ = rustix::thread::set_name(c"netnsctl");
+    let parent = getppid();
+    let listener = listener(arguments)?;
+    let signals = SignalFd::new(&[SIGTERM, SIGINT])
+        .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+    // Nobody in particular may not connect to it.
+    let manager = Manager::of_environment();
+    confine().map_err(|error| Failure::failed(error.to_string()))?;
+    // A change of user takes back, for a moment, the signal that a parent's death sends.
+    if parent_process_death_signal().is_ok_and(|s| s.is_some()) && getppid() != parent {
+        return Err(Failure::failed("who started this daemon is gone"));
+    }
+    let mut options = Options::default();
+    options.log = Log::new(output::note);
+    options.trace = arguments.verbose.then(|| options.log.clone());
+    let ready = || manager.tell(&[NotifyState::Ready]);
+    netnsctl_nscd::run(listener, signals.as_fd(), &options, ready).map_err(
+        |error| match error {
+            RunError::NoSwitch(_) => {
+                Failure::failed(error.to_string()).hint("this daemon needs the GNU C library")
+            }
+            error => Failure::failed(error.to_string()),
+        },
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The socket that a service manager passed, or one that is made.
+fn listener(arguments: &Nscd) -> Result<OwnedFd, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (pid, fds, names) = (
+        variable("LISTEN_PID"),
+        variable("LISTEN_FDS"),
+        variable("LISTEN_FDNAMES"),
+    );
+    let own = std::process::id();
+    let taken = take_listen_fds(own, pid.as_deref(), fds.as_deref(), names.as_deref())
+        .map_err(|error| Failure::failed(format!("cannot take the sockets passed: {error}")))?;
+    let mut taken = taken.into_iter().map(|(_, fd)| fd);
+    match (taken.next(), taken.next(), &arguments.socket) {
+        (Some(listener), None, None) => Ok(listener),
+        (None, None, Some(path)) => {
+            // Its file stays behind: who it is made by may not remove it any more at the end.
+            let bound = bind_unix_listener(path);
+            let (listener, _) = bound.map_err(|error| Failure::failed(error.to_string()))?;
+            Ok(listener)
+        }
+        (None, None, None) => Err(Failure::usage("there is nothing to listen at")
+            .hint("give --socket, or start it from a service manager that passes a socket")),
+        _ => Err(Failure::usage("there is more than one socket to listen at")
+            .hint("give --socket or pass one socket")),
+    }
+}
