@@ -329,6 +329,9 @@ pub(crate) struct Nscd {
     /// Where to listen, with mode 0666. Not needed with a socket from a service manager
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// How long an answer may be given again while the files in /etc do not change; 0s: never
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub(crate) cache: String,
     /// Say a line for each request
     #[arg(long, short)]
     pub(crate) verbose: bool,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use crate::cache::Cache;
 use crate::desk::Desk;
 use crate::family::Rooms;
 use crate::lobby::Lobby;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     listener: OwnedFd,
     pub(crate) lobby: Lobby,
     pub(crate) rooms: Rooms,
+    pub(crate) cache: Option<Cache>,
     pub(crate) statistics: Statistics,
     log: Log,
     trace: Option<Log>,
@@ -69,6 +71,7 @@ impl Shared {
             listener,
             lobby,
             rooms: Rooms::new(options.bounds),
+            cache: Cache::new(options.cache),
             statistics: Statistics::default(),
             log: options.log.clone(),
             trace: options.trace.clone(),

@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 
+use crate::cache::Known;
 use crate::crew::Shared;
 use crate::family::Family;
 use crate::lobby::Waiting;
@@ -79,9 +80,7 @@ impl<'a> Desk<'a> {
         };
         let (reply, scratch) = (&mut self.reply, &mut self.scratch);
         let outcome = match Request::parse(frame) {
-            Ok(Some(request)) => {
-                look_up_bounded(shared, frame.kind, &request, look_up, scratch, reply)
-            }
+            Ok(Some(request)) => look_up_bounded(shared, frame, &request, look_up, scratch, reply),
             Ok(None) => return administer(shared, client, frame),
             Err(error) => return shared.malformed(&error),
         };
@@ -99,21 +98,37 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Takes a reply from the cache, or looks up if there is room.
 fn look_up_bounded(
     shared: &Shared,
-    kind: Kind,
+    frame: Frame<'_>,
     request: &Request<'_>,
     look_up: bool,
     scratch: &mut Scratch,
     reply: &mut Reply,
 ) -> Outcome {
-    let place = Family::of(kind)
-        .filter(|_| look_up)
-        .and_then(|family| shared.rooms.enter(family));
-    match place {
-        Some(_place) => answer(kind, request, scratch, reply),
-        None => refuse(kind, reply),
+    let Some(family) = Family::of(frame.kind) else {
+        return refuse(frame.kind, reply);
+    };
+    let mut slot = None;
+    if let Some(cache) = &shared.cache {
+        match cache.find(family, frame) {
+            Known::Reply(kept, outcome) => {
+                shared.statistics.count_from_cache();
+                reply.copy(&kept);
+                return outcome;
+            }
+            Known::Nothing(empty) => slot = empty,
+        }
     }
+    let Some(_place) = shared.rooms.enter(family).filter(|_| look_up) else {
+        return refuse(frame.kind, reply);
+    };
+    let outcome = answer(frame.kind, request, scratch, reply);
+    if let (Some(cache), Some(slot)) = (&shared.cache, slot) {
+        cache.keep(slot, outcome, reply.bytes());
+    }
+    outcome
 }
 
 /// Waits a moment for something to read.
@@ -152,8 +167,9 @@ fn administer(shared: &Shared, client: OwnedFd, frame: Frame<'_>) {
             Outcome::Found
         }
         Kind::Invalidate if is_root => {
-            // Nothing is kept, so everything is forgotten: the C library's 0.
-            send_all(shared, client, &0i32.to_ne_bytes());
+            // The C library's 0, or EINVAL.
+            let failed = if forget(shared, frame.key) { 0i32 } else { 22 };
+            send_all(shared, client, &failed.to_ne_bytes());
             Outcome::Found
         }
         Kind::Shutdown if is_root => {
@@ -164,6 +180,21 @@ fn administer(shared: &Shared, client: OwnedFd, frame: Frame<'_>) {
     };
     shared.statistics.count(frame.kind, outcome);
     shared.trace(|| format!("{} {}", frame.kind.name(), outcome.name()));
+}
+
+/// Forgets what is kept of a database; false if there is none of that name.
+fn forget(shared: &Shared, database: &[u8]) -> bool {
+    let family = match database {
+        b"passwd\0" | b"group\0" => Family::Users,
+        b"hosts\0" => Family::Hosts,
+        b"services\0" => Family::Services,
+        b"netgroup\0" => Family::Netgroups,
+        _ => return false,
+    };
+    if let Some(cache) = &shared.cache {
+        cache.forget(family);
+    }
+    true
 }
 
 /// The key as text, for people.

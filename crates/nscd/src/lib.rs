@@ -24,9 +24,11 @@
 //! | `desk` | a client, from its request to its answer |
 //! | `crew` | the threads: accepting, starting others, going home |
 //! | `lobby`, `server` | clients that wait; start and end of the daemon |
+//! | `cache`, `stamp` | replies given again, while the files they came from are the same |
 //! | `statistics`, `options` | what is counted and what can be set |
 #![forbid(unsafe_code)]
 
+mod cache;
 mod crew;
 mod desk;
 mod family;
@@ -36,6 +38,7 @@ mod options;
 mod reply;
 pub mod request;
 mod server;
+mod stamp;
 mod statistics;
 
 pub use family::{Bounds, Family};

@@ -12,6 +12,8 @@ use crate::family::Bounds;
 pub struct Options {
     /// How many look-ups may go on at once.
     pub bounds: Bounds,
+    /// How long a reply may be given again, while the files it came from do not change. Zero: never.
+    pub cache: Duration,
     /// How long look-ups may go on after the order to stop. One second.
     pub drain: Duration,
     /// Where state changes are told.
@@ -24,6 +26,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bounds: Bounds::default(),
+            cache: Duration::ZERO,
             drain: Duration::from_secs(1),
             log: Log::default(),
             trace: None,

@@ -46,6 +46,12 @@ impl Reply {
         &self.bytes
     }
 
+    /// Becomes a reply that was kept.
+    pub(crate) fn copy(&mut self, reply: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(reply);
+    }
+
     /// Begins anew, with what every reply begins with.
     fn begin(&mut self, found: i32) {
         self.bytes.clear();

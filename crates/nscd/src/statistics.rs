@@ -23,6 +23,7 @@ pub(crate) struct Statistics {
     /// By the number of the kind.
     tallies: [Tally; Kind::ALL.len()],
     malformed: AtomicU64,
+    from_cache: AtomicU64,
 }
 
 impl Statistics {
@@ -36,6 +37,10 @@ impl Statistics {
             };
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn count_from_cache(&self) {
+        self.from_cache.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_malformed(&self) {
@@ -71,10 +76,13 @@ impl Statistics {
             "services": rooms.taken(Family::Services),
             "users": rooms.taken(Family::Users),
         });
-        let malformed = of(&self.malformed);
-        format!(
-            "{}\n",
-            json!({ "requests": requests, "going_on": waiting, "malformed": malformed })
-        )
+        let (malformed, from_cache) = (of(&self.malformed), of(&self.from_cache));
+        let all = json!({
+            "requests": requests,
+            "from_cache": from_cache,
+            "going_on": waiting,
+            "malformed": malformed,
+        });
+        format!("{all}\n")
     }
 }

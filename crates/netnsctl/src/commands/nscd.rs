@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use netnsctl_forward::{bind_unix_listener, confine};
+use netnsctl_model::config::values;
 use netnsctl_nscd::{Log, Options, RunError};
 use netnsctl_sys::activation::take_listen_fds;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
@@ -17,6 +18,8 @@ pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
     // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
     let _ = rustix::thread::set_name(c"netnsctl");
     let parent = getppid();
+    let cache = values::duration(&arguments.cache)
+        .map_err(|bad| Failure::usage(format!("--cache: {}", bad.message)).hint(bad.hint))?;
     let listener = listener(arguments)?;
     let signals = SignalFd::new(&[SIGTERM, SIGINT])
         .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
@@ -28,6 +31,7 @@ pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
         return Err(Failure::failed("who started this daemon is gone"));
     }
     let mut options = Options::default();
+    options.cache = cache;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     let ready = || manager.tell(&[NotifyState::Ready]);

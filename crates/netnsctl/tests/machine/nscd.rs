@@ -1,5 +1,6 @@
 //! The name-service daemon, asked by real clients.
 
+mod kept;
 mod stage;
 
 use std::os::fd::AsRawFd;
@@ -7,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use self::kept::{nscd_forgets_when_root_says_so, nscd_keeps_answers_until_a_file_changes};
 use self::stage::{SOCKET, ask, connect, count, daemon, program, put, read, request, statistics};
 use crate::forward::{Forwarder, ready};
 use crate::support::{Ran, command, eventually, expect, netnsctl, say};
@@ -24,6 +26,8 @@ pub(crate) const TESTS: &[Test] = tests![
     nscd_takes_its_socket_from_a_service_manager,
     nscd_says_what_it_cannot_do,
     nscd_has_no_rights,
+    nscd_keeps_answers_until_a_file_changes,
+    nscd_forgets_when_root_says_so,
 ];
 
 /// What is asked of every function: what there is and what there is not.
