@@ -84,6 +84,9 @@ pub(super) fn put_right(
 fn fill(files: &[String]) {
     let is_missing = |file: &&String| matches!(stat(format!("/etc/{file}")), Err(Errno::NOENT));
     let missing: Vec<_> = files.iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return;
+    }
     let layers = (0..LAYERS).map(|number| format!("{VIEWS}/etc-{number}"));
     let Some(layer) = layers.into_iter().find(|layer| !Path::new(layer).exists()) else {
         return;
@@ -104,9 +107,7 @@ fn fill(files: &[String]) {
         let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         Ok(move_mount(&netns, "", CWD, ETC_NETNS, whole)?)
     };
-    if !missing.is_empty() {
-        let _ = made();
-    }
+    let _ = made();
 }
 
 /// Binds and covers, in the mount namespace of this thread, what is not right. Returns what is
