@@ -15,10 +15,12 @@ mod up;
 pub(crate) use run::run;
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 
 use netnsctl_kernel::sandbox;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_sys::activation::take_listen_fds;
 
 use crate::cli::{Cli, Command, Sandbox};
 use crate::output::{Exit, Failure};
@@ -100,4 +102,17 @@ fn netns_name(text: &str) -> Result<NetnsName, Failure> {
             "{text:?} is no namespace name: it {error}"
         ))),
     }
+}
+
+/// The sockets that a service manager passed, with their names.
+fn passed_sockets() -> Result<Vec<(String, OwnedFd)>, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (pid, fds, names) = (
+        variable("LISTEN_PID"),
+        variable("LISTEN_FDS"),
+        variable("LISTEN_FDNAMES"),
+    );
+    let own = std::process::id();
+    take_listen_fds(own, pid.as_deref(), fds.as_deref(), names.as_deref())
+        .map_err(|error| Failure::failed(format!("cannot take the sockets passed: {error}")))
 }

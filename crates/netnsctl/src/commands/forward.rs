@@ -15,7 +15,6 @@ use netnsctl_model::config::values::{self, BadValue};
 use netnsctl_model::desired::{Protocol, Workers};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
-use netnsctl_sys::activation::take_listen_fds;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
@@ -80,15 +79,7 @@ struct Sockets {
 impl Sockets {
     /// Those a service manager passed.
     fn passed() -> Result<Self, Failure> {
-        let variable = |name: &str| std::env::var(name).ok();
-        let (pid, fds, names) = (
-            variable("LISTEN_PID"),
-            variable("LISTEN_FDS"),
-            variable("LISTEN_FDNAMES"),
-        );
-        let own = std::process::id();
-        let taken = take_listen_fds(own, pid.as_deref(), fds.as_deref(), names.as_deref())
-            .map_err(|error| Failure::failed(format!("cannot take the sockets passed: {error}")))?;
+        let taken = super::passed_sockets()?;
         let mut sockets = Self {
             listeners: Vec::new(),
             control: None,

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use netnsctl_forward::{bind_unix_listener, confine};
 use netnsctl_model::config::values;
 use netnsctl_nscd::{Log, Options, RunError};
-use netnsctl_sys::activation::take_listen_fds;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
@@ -48,15 +47,7 @@ pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
 
 /// The socket that a service manager passed, or one that is made.
 fn listener(arguments: &Nscd) -> Result<OwnedFd, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let (pid, fds, names) = (
-        variable("LISTEN_PID"),
-        variable("LISTEN_FDS"),
-        variable("LISTEN_FDNAMES"),
-    );
-    let own = std::process::id();
-    let taken = take_listen_fds(own, pid.as_deref(), fds.as_deref(), names.as_deref())
-        .map_err(|error| Failure::failed(format!("cannot take the sockets passed: {error}")))?;
+    let taken = super::passed_sockets()?;
     let mut taken = taken.into_iter().map(|(_, fd)| fd);
     match (taken.next(), taken.next(), &arguments.socket) {
         (Some(listener), None, None) => Ok(listener),
