@@ -25,7 +25,7 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
         NetnsRef::Home => leave(),
         NetnsRef::Named(name) => {
             let handle = Netns::named(name)?;
-            join(&handle, LinkNameSpaceType::Network, name.as_str())?;
+            join(&handle, name.as_str())?;
             // Without files of its own the host's mount namespace will do.
             match files_of(name)? {
                 files if files.is_empty() => Ok(()),
@@ -39,7 +39,7 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
 /// must have a single thread. Needs CAP_SYS_ADMIN.
 pub fn enter_network(netns: &NetnsRef) -> Result<(), Error> {
     let handle = crate::netns::resolve(netns)?;
-    join(&handle, LinkNameSpaceType::Network, netns.as_str())
+    join(&handle, netns.as_str())
 }
 
 /// Back to the network and mount namespaces the machine booted with.
@@ -47,32 +47,16 @@ fn leave() -> Result<(), Error> {
     if let Place::Home(_) = place()? {
         return Ok(());
     }
-    let folder = std::env::current_dir();
-    join(
-        &Netns::open_path("/proc/1/ns/net")?,
-        LinkNameSpaceType::Network,
-        NetnsRef::HOME,
-    )?;
-    let path = "/proc/1/ns/mnt";
-    let mounts = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    join(
-        &mounts.context("open", path)?,
-        LinkNameSpaceType::Mount,
-        NetnsRef::HOME,
-    )?;
-    // Joining a mount namespace leads to its root directory (setns(2)).
-    if let Ok(folder) = folder {
-        let _ = std::env::set_current_dir(folder);
-    }
-    Ok(())
+    join(&Netns::open_path("/proc/1/ns/net")?, NetnsRef::HOME)?;
+    view::join(&view::open_namespace("/proc/1/ns/mnt")?, NetnsRef::HOME)
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the process moves for good and becomes a command"
 )]
-fn join(handle: impl AsFd, kind: LinkNameSpaceType, name: &str) -> Result<(), Error> {
-    move_into_link_name_space(handle.as_fd(), Some(kind))
+fn join(handle: &Netns, name: &str) -> Result<(), Error> {
+    move_into_link_name_space(handle.as_fd(), Some(LinkNameSpaceType::Network))
         .context("enter", format!("netns \"{name}\""))
 }
 

@@ -33,32 +33,8 @@ impl StateDir {
     /// Makes the folder if need be and waits for its lock (flock(2) on the folder itself, so that
     /// no lock file is left behind).
     pub fn lock() -> Result<Self, Error> {
-        loop {
-            match mkdirat(CWD, RUN_NETNSCTL, Mode::from_raw_mode(FOLDER_MODE)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(error).context("create", RUN_NETNSCTL),
-            }
-            let folder = match open_folder_nofollow(RUN_NETNSCTL) {
-                Ok(folder) => folder,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error).context("open", RUN_NETNSCTL),
-            };
-            let mode = fstat(&folder).context("look at", RUN_NETNSCTL)?.st_mode;
-            if mode & 0o7777 != FOLDER_MODE {
-                fchmod(&folder, Mode::from_raw_mode(FOLDER_MODE))
-                    .context("change the mode of", RUN_NETNSCTL)?;
-            }
-            flock(&folder, FlockOperation::LockExclusive).context("lock", RUN_NETNSCTL)?;
-            // A `down` that had the lock before us may have removed the folder we waited for.
-            let locked = fstat(&folder).context("look at", RUN_NETNSCTL)?;
-            match statat(CWD, RUN_NETNSCTL, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
-                    return Ok(Self { folder });
-                }
-                Ok(_) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(error).context("look at", RUN_NETNSCTL),
-            }
-        }
+        let folder = lock_folder(RUN_NETNSCTL, FOLDER_MODE)?;
+        Ok(Self { folder })
     }
 
     /// Writes the record of `name`, whole or not at all.
@@ -89,6 +65,45 @@ impl StateDir {
         }
         view::remove_folder_if_empty();
         let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
+    }
+}
+
+/// Makes the folder of records if need be, for what else is kept there.
+pub(crate) fn make() -> Result<(), Error> {
+    make_folder(RUN_NETNSCTL, FOLDER_MODE)
+}
+
+/// Makes a folder. One that is there is success.
+pub(crate) fn make_folder(path: &str, mode: u32) -> Result<(), Error> {
+    match mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error).context("create", path),
+    }
+}
+
+/// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock, which goes
+/// with the descriptor.
+pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
+    loop {
+        make_folder(path, mode)?;
+        let folder = match open_folder_nofollow(path) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).context("open", path),
+        };
+        if fstat(&folder).context("look at", path)?.st_mode & 0o7777 != mode {
+            fchmod(&folder, Mode::from_raw_mode(mode)).context("change the mode of", path)?;
+        }
+        flock(&folder, FlockOperation::LockExclusive).context("lock", path)?;
+        // A `down` that had the lock before us may have removed the folder we waited for.
+        let locked = fstat(&folder).context("look at", path)?;
+        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
+                return Ok(folder);
+            }
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).context("look at", path),
+        }
     }
 }
 

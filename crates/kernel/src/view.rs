@@ -34,6 +34,7 @@ use rustix::thread::{CpuSet, LinkNameSpaceType, gettid, move_into_link_name_spac
 
 use crate::error::{Context, Error};
 use crate::run::files_of;
+use crate::state_dir::make_folder;
 
 mod content;
 mod pin;
@@ -41,7 +42,7 @@ mod pin;
 use content::{
     bind_and_cover, bound, extra, is_inside, mark_inside, name_of, put_right, unbound, uncovered,
 };
-use pin::{folder_of, make_folder, make_link, open_pin, pin_of, set_up_folder};
+use pin::{folder_of, make_link, open_pin, pin_of, set_up_folder};
 pub(crate) use pin::{remove, remove_folder_if_empty};
 
 /// Moves this process into the view of `name`, in which `files` of `/etc/netns/NAME` stand for
@@ -64,15 +65,15 @@ pub(crate) fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
     let Ok(pin) = made else {
         return enter_own(name, files);
     };
-    join(&pin, name)?;
+    join(&pin, name.as_str())?;
     let before = bound();
     if extra(&before, files).is_empty() {
         return put_right(name, files, &before);
     }
     // What was bound cannot be told from what the host had mounted there: a new view.
-    join(&outside, name)?;
+    join(&outside, name.as_str())?;
     remove(name)?;
-    join(&make(name, files)?, name)
+    join(&make(name, files)?, name.as_str())
 }
 
 /// Makes the view of `name` right for what runs in it, if there is one; one in which more is bound
@@ -83,7 +84,7 @@ pub(crate) fn refresh(name: &NetnsName) -> Result<(), Error> {
     };
     let files = files_of(name)?;
     let outdated = visit(|| {
-        join(&pin, name)?;
+        join(&pin, name.as_str())?;
         let before = bound();
         let outdated = !extra(&before, &files).is_empty();
         if !outdated {
@@ -114,7 +115,7 @@ pub(crate) fn outdated<'a>(
     visit(|| {
         let mut outdated = BTreeMap::new();
         for (name, pin, files) in &pins {
-            join(pin, name)?;
+            join(pin, name.as_str())?;
             let before = bound();
             let mut paths: BTreeSet<String> = extra(&before, files).into_iter().collect();
             paths.extend(uncovered(&before)?.iter().map(|folder| name_of(folder)));
@@ -160,16 +161,17 @@ fn copy_mounts(name: &NetnsName) -> Result<(), Error> {
     mount_change("/", slave).context("keep mounts of the command from", "the host")
 }
 
-/// Moves the calling thread into a mount namespace and stays in its working directory.
+/// Moves the calling thread into the mount namespace of netns `of` and stays in its working
+/// directory, if there is one of that path.
 #[expect(
     clippy::disallowed_methods,
     reason = "the process becomes a command, or the thread ends there"
 )]
-fn join(mounts: &OwnedFd, name: &NetnsName) -> Result<(), Error> {
+pub(crate) fn join(mounts: &OwnedFd, of: &str) -> Result<(), Error> {
     // By its path: the folder itself, kept open, would lead out of the view again.
     let folder = std::env::current_dir();
     move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))
-        .context("enter the view of", format!("netns \"{name}\""))?;
+        .context("enter the mounts of", format!("netns \"{of}\""))?;
     // Joining a mount namespace leads to its root directory (setns(2)).
     if let Ok(folder) = folder {
         let _ = std::env::set_current_dir(folder);
@@ -177,7 +179,8 @@ fn join(mounts: &OwnedFd, name: &NetnsName) -> Result<(), Error> {
     Ok(())
 }
 
-fn open_namespace(path: &str) -> Result<OwnedFd, Error> {
+/// Opens a mount namespace.
+pub(crate) fn open_namespace(path: &str) -> Result<OwnedFd, Error> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context("open", path)
 }
 

@@ -113,8 +113,12 @@ files, that it is started in. It needs no rights; root becomes the user nobody.
 
 Started by systemd it takes its socket by the socket-activation protocol (sd_listen_fds(3)).
 
+Commands that `run` starts do not reach it yet: /run/nscd is empty for them. A service does that has
+its folder bound over /run/nscd (BindPaths= of systemd.exec(5)).
+
 Example, by hand:
-  netnsctl run office -- netnsctl nscd --socket /run/netns-office/nscd/socket"
+  mkdir /run/office-nscd
+  netnsctl run office -- netnsctl nscd --socket /run/office-nscd/socket"
     )]
     Nscd(Nscd),
 }

@@ -56,6 +56,17 @@ pub(crate) fn load_or_report(paths: &[PathBuf]) -> Result<Desired, Failure> {
         .ok_or_else(|| Failure::silent(Exit::Usage))
 }
 
+/// Reads the configuration for a command that shows what there is, which is worth seeing also when
+/// the configuration is wrong or missing: then nothing is declared and the exit status says so.
+pub(crate) fn load_if_right(paths: &[PathBuf]) -> Result<(Desired, Exit), Failure> {
+    let configuration = load(paths)?;
+    configuration.report();
+    Ok(match configuration.loaded.desired {
+        Some(desired) => (desired, Exit::Done),
+        None => (Desired::default(), Exit::Usage),
+    })
+}
+
 impl Configuration {
     /// Prints every mistake with its line, then how many there are.
     pub(crate) fn report(&self) {

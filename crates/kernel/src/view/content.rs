@@ -16,6 +16,7 @@ use rustix::mount::{
 
 use super::pin::VIEWS;
 use crate::error::{Context, Error};
+use crate::state_dir::lock_folder;
 
 /// Inside a view, what is bound and covered there.
 const BOUND: &str = "/run/netnsctl/views/bound";
@@ -66,13 +67,30 @@ pub(super) fn put_right(
     files: &[String],
     before: &BTreeSet<String>,
 ) -> Result<(), Error> {
-    fill(files);
-    let now = bind_and_cover(name, files, before)?;
-    if now == *before {
+    let is_noted = |file: &String| before.contains(&format!("file {file}"));
+    let is_right = files.iter().all(is_noted)
+        && missing(files).is_empty()
+        && uncovered(before)?.is_empty()
+        && unbound(name, files).is_empty();
+    if is_right {
+        return Ok(());
+    }
+    // Others who enter now see the same, and what is mended twice lies there twice.
+    let _lock = lock_folder(VIEWS, 0o700)?;
+    let before = bound();
+    fill(&missing(files));
+    let now = bind_and_cover(name, files, &before)?;
+    if now == before {
         return Ok(());
     }
     let text: String = now.into_iter().map(|line| line + "\n").collect();
     std::fs::write(BOUND, text).context("write", BOUND)
+}
+
+/// Those of `files` for which /etc has no place here.
+fn missing(files: &[String]) -> Vec<&String> {
+    let is_missing = |file: &&String| matches!(stat(format!("/etc/{file}")), Err(Errno::NOENT));
+    files.iter().filter(is_missing).collect()
 }
 
 /// Gives the /etc of this view empty files to bind over where the host has none, or a link that
@@ -81,9 +99,7 @@ pub(super) fn put_right(
 /// as ip-netns(8) does.
 ///
 /// That /etc cannot be written to, and may go on to show a file that the host has replaced since.
-fn fill(files: &[String]) {
-    let is_missing = |file: &&String| matches!(stat(format!("/etc/{file}")), Err(Errno::NOENT));
-    let missing: Vec<_> = files.iter().filter(is_missing).collect();
+fn fill(missing: &[&String]) {
     if missing.is_empty() {
         return;
     }
@@ -93,7 +109,7 @@ fn fill(files: &[String]) {
     };
     let made = || -> std::io::Result<()> {
         std::fs::create_dir(&layer)?;
-        for file in &missing {
+        for file in missing {
             std::fs::write(format!("{layer}/{file}"), "")?;
         }
         let tree = OpenTreeFlags::OPEN_TREE_CLONE

@@ -4,16 +4,13 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use netnsctl_model::name::NetnsName;
-use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, statat, symlinkat,
-    unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat, symlinkat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 
 use super::content::is_inside;
 use crate::error::{Context, Error};
-use crate::state_dir::RUN_NETNSCTL;
+use crate::state_dir::{self, lock_folder, make_folder};
 
 /// The folder of pins.
 pub(super) const VIEWS: &str = "/run/netnsctl/views";
@@ -54,35 +51,18 @@ fn is_mounted(path: &str) -> Result<bool, Error> {
 
 /// Makes the folder of pins a private mount of itself, and locks it.
 pub(super) fn set_up_folder() -> Result<OwnedFd, Error> {
-    make_folder(RUN_NETNSCTL, 0o711)?;
-    loop {
-        make_folder(VIEWS, 0o700)?;
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let folder = openat(CWD, VIEWS, flags, Mode::empty()).context("open", VIEWS)?;
-        flock(&folder, FlockOperation::LockExclusive).context("lock", VIEWS)?;
-        let locked = fstat(&folder).context("look at", VIEWS)?;
-        let private = || mount_change(VIEWS, MountPropagationFlags::PRIVATE);
-        match statat(CWD, VIEWS, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
-                // EINVAL: it is no mount point. Only then is it bound to itself, so never twice.
-                if private() == Err(Errno::INVAL) {
-                    mount_bind(VIEWS, VIEWS).context("bind", VIEWS)?;
-                    private().context("make private", VIEWS)?;
-                }
-                return Ok(folder);
-            }
-            // A `down` that had the lock before us removed the folder we waited for.
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error).context("look at", VIEWS),
+    state_dir::make()?;
+    let folder = lock_folder(VIEWS, 0o700)?;
+    let private = || mount_change(VIEWS, MountPropagationFlags::PRIVATE);
+    match private() {
+        // It is no mount point. Only then is it bound to itself, so never twice.
+        Err(Errno::INVAL) => {
+            mount_bind(VIEWS, VIEWS).context("bind", VIEWS)?;
+            private().context("make private", VIEWS)?;
         }
+        result => result.context("make private", VIEWS)?,
     }
-}
-
-pub(super) fn make_folder(path: &str, mode: u32) -> Result<(), Error> {
-    match mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(error).context("create", path),
-    }
+    Ok(folder)
 }
 
 /// Makes the link by which others find the view.

@@ -42,6 +42,16 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
         return Err(Failure::usage("there is nothing to listen on")
             .hint("give --listen, or start it from a service manager that passes sockets"));
     }
+    let has_streams = |listeners: &[Listener]| {
+        let stream = protocol(Protocol::Tcp);
+        listeners.iter().any(|it| it.protocol() == stream)
+    };
+    if options.proxy_protocol && !has_streams(&sockets.listeners) {
+        return Err(
+            Failure::usage("--proxy-protocol: datagrams have no PROXY header")
+                .hint("leave it out, or listen on tcp or a unix socket"),
+        );
+    }
     if let Some(netns) = &arguments.connect_netns {
         enter_network(&netns_ref(netns)?)?;
     }
@@ -115,6 +125,12 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
         _ => return Err(bad()),
     };
     let endpoint = match address_of(address)? {
+        ForwardAddress::Unix(_) if kind == Protocol::Udp => {
+            return Err(
+                Failure::usage(format!("{text:?} is a unix socket, which carries no udp"))
+                    .hint(format!("listen on {address}, or on udp:ADDRESS:PORT")),
+            );
+        }
         ForwardAddress::Unix(path) => {
             // Its file stays behind: who it is made by may not remove it any more at the end.
             let bound = bind_unix_listener(path.as_path());

@@ -25,15 +25,8 @@ type Forwards = BTreeMap<ForwardKey, Option<Counters>>;
 pub(super) fn metrics(config: &[PathBuf], arguments: &Metrics) -> Result<Exit, Failure> {
     super::enter_sandbox(&arguments.sandbox)?;
     // What runs is worth counting also when the configuration is wrong or missing.
-    let configuration = config_files::load(config)?;
-    configuration.report();
-    let desired = configuration.loaded.desired;
-    let exit = if desired.is_some() {
-        Exit::Done
-    } else {
-        Exit::Usage
-    };
-    output::print(&exposition(&gather(&desired.unwrap_or_default())))?;
+    let (desired, exit) = config_files::load_if_right(config)?;
+    output::print(&exposition(&gather(&desired)))?;
     Ok(exit)
 }
 

@@ -54,7 +54,13 @@ fn listener(arguments: &Nscd) -> Result<OwnedFd, Failure> {
         (None, None, Some(path)) => {
             // Its file stays behind: who it is made by may not remove it any more at the end.
             let bound = bind_unix_listener(path);
-            let (listener, _) = bound.map_err(|error| Failure::failed(error.to_string()))?;
+            let (listener, _) = bound.map_err(|error| {
+                let failure = Failure::failed(error.to_string());
+                match error.errno {
+                    rustix::io::Errno::NOENT => failure.hint("make its folder first"),
+                    _ => failure,
+                }
+            })?;
             Ok(listener)
         }
         (None, None, None) => Err(Failure::usage("there is nothing to listen at")

@@ -42,15 +42,8 @@ pub(super) fn status(config: &[PathBuf], arguments: &Status) -> Result<Exit, Fai
 /// One look: what there is, and the exit status that says whether the configuration is right.
 fn look(config: &[PathBuf], name: Option<&NetnsName>) -> Result<(Report, Exit), Failure> {
     // What is there is worth seeing also when the configuration is wrong or missing.
-    let configuration = config_files::load(config)?;
-    configuration.report();
-    let desired = configuration.loaded.desired;
-    let exit = if desired.is_some() {
-        Exit::Done
-    } else {
-        Exit::Usage
-    };
-    let report = gather(&desired.unwrap_or_default(), name)?;
+    let (desired, exit) = config_files::load_if_right(config)?;
+    let report = gather(&desired, name)?;
     match name {
         Some(name) if report.netns.is_empty() => Err(Failure::usage(format!(
             "netns {:?} is neither declared nor managed",

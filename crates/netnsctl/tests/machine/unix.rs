@@ -182,6 +182,15 @@ fn by_hand_an_abandoned_unix_socket_is_replaced() {
         "--connect",
         "unix:/run/target.sock",
     ];
+    let wrong = |arguments: &[&str], words: &str| {
+        let error = expect(2, &[&["forward"], arguments].concat()).stderr;
+        assert!(error.contains(words) && error.contains("hint: "), "{error}");
+    };
+    let to = ["--connect", "127.0.0.1:1"];
+    let listen = ["--listen", "udp:unix:/run/app.sock"];
+    wrong(&[listen, to].concat(), "which carries no udp");
+    let listen = ["--proxy-protocol", "--listen", "udp:127.0.0.1:1002"];
+    wrong(&[&listen[..], &to].concat(), "no PROXY header");
     let error = expect(2, &datagrams).stderr;
     assert!(error.contains("UDP 127.0.0.1:1001"), "{error}");
     assert!(error.contains("hint: "), "{error}");

@@ -14,6 +14,7 @@ use crate::{Test, tests};
 pub(crate) const TESTS: &[Test] = tests![
     commands_share_one_view_that_others_find,
     many_first_commands_make_one_view,
+    many_commands_that_find_it_wrong_mend_it_once,
     a_changed_declaration_shows_to_what_runs_inside,
     a_file_the_user_replaces_shows_from_the_next_command_on,
     a_file_the_host_replaces_does_not_show_through,
@@ -113,6 +114,29 @@ fn many_first_commands_make_one_view() {
     let outputs: Vec<_> = outputs.map(|it| (it.status.code(), it.stdout)).collect();
     let expected = mounts_inside("office").into_bytes();
     assert_eq!(outputs, vec![(Some(0), expected); 20]);
+}
+
+fn many_commands_that_find_it_wrong_mend_it_once() {
+    plain_resolv_conf("nameserver 198.51.100.1\n");
+    declare("192.0.2.53");
+    inside("office", "true");
+    for _ in 0..5 {
+        rename_over("/etc/resolv.conf", "nameserver 198.51.100.2\n");
+        let _ = fs::remove_dir("/run/nscd");
+        fs::create_dir("/run/nscd").unwrap();
+        let start = |_| netnsctl(&["run", "office", "true"]).spawn().unwrap();
+        let children: Vec<Child> = (0..16).map(start).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        let mounts = inside("office", "cat /proc/self/mountinfo");
+        for place in ["/etc/resolv.conf", "/run/nscd"] {
+            let here = mounts
+                .lines()
+                .filter(|line| line.split(' ').nth(4) == Some(place));
+            assert_eq!(here.count(), 1, "{place}: {mounts}");
+        }
+    }
 }
 
 fn a_changed_declaration_shows_to_what_runs_inside() {
