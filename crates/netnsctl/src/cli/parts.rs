@@ -1,0 +1,73 @@
+//! What can be typed to start one of the long-running parts by hand.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct Forward {
+    /// Where to listen: tcp:ADDRESS:PORT, udp:ADDRESS:PORT or unix:PATH; repeatable. Not needed
+    /// with sockets from a service manager
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) listen: Vec<String>,
+    /// The namespace to listen in
+    #[arg(
+        long,
+        value_name = "NETNS",
+        default_value = "default",
+        requires = "listen"
+    )]
+    pub(crate) listen_netns: String,
+    /// What to connect to: ADDRESS:PORT or unix:PATH
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) connect: String,
+    /// The namespace to connect in; the one this is started in if not given
+    #[arg(long, value_name = "NETNS")]
+    pub(crate) connect_netns: Option<String>,
+    /// Say a line when a TCP connection begins and one when it ends
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// How long a TCP target may take to answer
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub(crate) connect_timeout: String,
+    /// How long a TCP connection with one direction closed may stay silent
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub(crate) half_close_timeout: String,
+    /// How long a UDP session is kept without traffic
+    #[arg(long, value_name = "TIME", default_value = "2m")]
+    pub(crate) udp_timeout: String,
+    /// Silence before a TCP peer is probed, and between probes; 0s: no probes
+    #[arg(long, value_name = "TIME", default_value = "15s")]
+    pub(crate) keepalive: String,
+    /// Unanswered probes before a TCP peer counts as gone
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=127))]
+    pub(crate) keepalive_probes: u32,
+    /// Tell TCP targets who the client is, by a PROXY header (version 2) they have to expect
+    #[arg(long)]
+    pub(crate) proxy_protocol: bool,
+    /// TCP connections at once
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<u32>,
+    /// UDP sessions at once
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    pub(crate) max_sessions: u32,
+    /// How long connections may go on after SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) drain: String,
+    /// Threads that share the work; auto: one for each processor, 8 at most
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    pub(crate) workers: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Nscd {
+    /// Where to listen, with mode 0666. Not needed with a socket from a service manager
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// How long an answer may be given again while the files in /etc do not change; 0s: never
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub(crate) cache: String,
+    /// Say a line for each request
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
