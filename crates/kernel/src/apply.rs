@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::netns::{Netns, Wanderer, wander};
 use crate::processes::Holder;
 use crate::state_dir::StateDir;
-use crate::{etc, names, sysctl, teardown, view};
+use crate::{etc, names, polkit, sysctl, teardown, view};
 
 use netns::{Context, FarEnd, OpenNetns};
 use refusal::{attempt, hint, is_link_local, tolerance};
@@ -41,7 +41,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Failure {
     /// The namespace in whose cause it was tried.
-    pub of: NetnsName,
+    pub of: NetnsRef,
     /// The step, its object, and the kernel's words.
     pub message: String,
     /// A next step, where one is known.
@@ -61,7 +61,7 @@ struct Executor<'a> {
     state: &'a StateDir,
     wanderer: &'a mut Wanderer,
     open: OpenNetns,
-    failed: BTreeSet<NetnsName>,
+    failed: BTreeSet<NetnsRef>,
     /// Veth ends made so far.
     made: BTreeSet<LinkPlace>,
     folder_is_set_up: bool,
@@ -112,13 +112,28 @@ impl<'a> Executor<'a> {
     }
 
     fn carry_out(&mut self, number: usize, step: &Step) -> Result<(), Error> {
-        let of = &step.of;
+        match (&step.action, step.of.name()) {
+            (Action::SetAccess { files, .. }, _) => polkit::write(&step.of, files),
+            (Action::RemoveAccess, _) => polkit::remove(&step.of),
+            (action, Some(of)) => self.carry_out_in(number, of, action),
+            // Nothing else is ever planned for home.
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn carry_out_in(
+        &mut self,
+        number: usize,
+        of: &NetnsName,
+        action: &Action,
+    ) -> Result<(), Error> {
         let here = NetnsRef::Named(of.clone());
-        match &step.action {
+        match action {
+            Action::SetAccess { .. } | Action::RemoveAccess => Ok(()),
             Action::CreateNetns { applied } => self.create_netns(of, applied.clone()),
             Action::Adopt { applied } | Action::WriteRecord { applied } => {
                 self.flush_all();
-                if self.failed.contains(of) {
+                if self.failed.contains(&here) {
                     self.outcome.done.remove(&number);
                     return Ok(());
                 }
@@ -217,13 +232,13 @@ impl<'a> Executor<'a> {
             .steps
             .iter()
             .filter(|step| step.action == Action::DeleteNetns);
-        let names: BTreeSet<_> = steps.map(|step| step.of.clone()).collect();
+        let names: BTreeSet<_> = steps.filter_map(|step| step.of.name().cloned()).collect();
         if names.first() != Some(first) {
             return Ok(());
         }
         let report = teardown::down(&names, teardown::Options::default(), self.state)?;
         for message in report.failures {
-            self.fail(first, message, None);
+            self.fail(&NetnsRef::Named(first.clone()), message, None);
         }
         self.outcome.held = report.held;
         Ok(())
@@ -421,7 +436,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn fail(&mut self, of: &NetnsName, message: String, hint: Option<String>) {
+    fn fail(&mut self, of: &NetnsRef, message: String, hint: Option<String>) {
         self.failed.insert(of.clone());
         self.outcome.failures.push(Failure {
             of: of.clone(),
@@ -436,7 +451,7 @@ impl<'a> Executor<'a> {
 fn last_uses(steps: &[Step]) -> BTreeMap<usize, Vec<NetnsRef>> {
     let mut last: BTreeMap<NetnsRef, usize> = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
-        last.insert(NetnsRef::Named(step.of.clone()), number);
+        last.insert(step.of.clone(), number);
         let links = match &step.action {
             Action::CreateVeth { pair } => vec![&pair.near.netns, &pair.far.netns],
             Action::AddAddress { link, .. }

@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod caller;
 pub mod error;
 pub mod etc;
 pub mod names;
 pub mod netns;
 pub mod observe;
+mod polkit;
 mod probe;
 pub mod processes;
 mod record;

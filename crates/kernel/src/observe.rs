@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::error::{Context, Error, NetlinkContext};
 use crate::netns::{Netns, Wanderer, wander_each};
-use crate::{etc, names, probe, state_dir, sysctl, view};
+use crate::{etc, names, polkit, probe, state_dir, sysctl, view};
 
 /// Reads everything that planning `request` needs. `home` is the home namespace.
 ///
@@ -32,9 +32,12 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     let survey = Survey::new(desired, &records, request);
     let found = survey.visit_all(home)?;
     let etc = etc::observe(survey.names.iter())?;
+    let named = survey.names.iter().cloned().map(NetnsRef::Named);
+    let polkit = polkit::observe(named.chain([NetnsRef::Home]))?;
     let mut observed = Observed {
         records,
         etc,
+        polkit,
         outdated_views: view::outdated(survey.names.iter())?,
         ..Observed::default()
     };

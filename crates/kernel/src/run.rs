@@ -35,6 +35,13 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
     }
 }
 
+/// Moves this process into the network namespace that the file `path` is, such as
+/// `/proc/PID/ns/net`. It has no view: whose files would be its own is not known. The process must
+/// have a single thread. Needs CAP_SYS_ADMIN, and the right to look at the process (ptrace(2)).
+pub fn enter_path(path: &str) -> Result<(), Error> {
+    join(&Netns::open_path(path)?, path)
+}
+
 /// Moves this process into the network namespace `netns` and leaves its mounts alone. The process
 /// must have a single thread. Needs CAP_SYS_ADMIN.
 pub fn enter_network(netns: &NetnsRef) -> Result<(), Error> {

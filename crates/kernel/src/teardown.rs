@@ -20,7 +20,7 @@ use crate::error::{Error, NetlinkContext};
 use crate::netns::{self, Netns, Wanderer, wander};
 use crate::processes::{self, Depth, Hold, Holder};
 use crate::state_dir::{self, StateDir};
-use crate::{etc, names, view};
+use crate::{etc, names, polkit, view};
 
 /// How to take away.
 #[derive(Debug, Clone, Copy, Default)]
@@ -436,8 +436,17 @@ fn wait_until_gone(
     }
 }
 
+/// Takes back what polkit was told of who may come home, if nothing of ours is left besides.
+pub fn forget_home_if_last(_state: &StateDir) -> Result<(), Error> {
+    if state_dir::records()?.is_empty() {
+        polkit::remove(&NetnsRef::Home)?;
+    }
+    Ok(())
+}
+
 fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
     view::remove(name)?;
+    polkit::remove(&NetnsRef::Named(name.clone()))?;
     for file in EtcFile::ALL {
         etc::remove_file(name, file)?;
     }

@@ -43,8 +43,8 @@ pub struct Netns {
     pub nscd: Nscd,
     /// Ports listened on here, in order of declaration.
     pub forwards: Vec<Forward>,
-    /// Who may run commands in it.
-    pub run: RunAccess,
+    /// Who may run commands in it, if that is declared.
+    pub run: Option<RunAccess>,
 }
 
 /// What `[netns.default]` may declare besides veth pairs.
@@ -52,8 +52,8 @@ pub struct Netns {
 pub struct Home {
     /// Ports listened on in home.
     pub forwards: Vec<Forward>,
-    /// Who may run commands that lead back home.
-    pub run: RunAccess,
+    /// Who may run commands that lead back home, if that is declared.
+    pub run: Option<RunAccess>,
 }
 
 /// The link that holds a namespace's own addresses.

@@ -13,5 +13,6 @@ pub mod forward_address;
 pub mod name;
 pub mod observed;
 pub mod plan;
+pub mod polkit;
 #[cfg(feature = "testing")]
 pub mod testing;

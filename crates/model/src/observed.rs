@@ -20,6 +20,8 @@ pub struct Observed {
     pub records: BTreeMap<NetnsName, Record>,
     /// `/etc/netns` and what there is in it for the namespaces asked for.
     pub etc: Etc,
+    /// What polkit has been told of who may enter; none where nobody is there to tell.
+    pub polkit: Option<Polkit>,
     /// The kinds of holder link this kernel has, empty if nobody needed to know.
     pub holder_kinds: BTreeSet<HolderKind>,
     /// The views in which something else shows than should, with the paths where it does.
@@ -182,6 +184,25 @@ pub struct VethEnds {
     pub near: (NetnsRef, InterfaceName),
     /// The other end.
     pub far: (NetnsRef, InterfaceName),
+}
+
+/// The polkit files of namespaces, and what new ones have to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polkit {
+    /// The path of this program, by which pkexec(1) tells one action from another; none if others
+    /// than root could put something else there, which would then run as root.
+    pub program: Option<String>,
+    /// The files of ours, and those that stand in their place, by namespace.
+    pub files: BTreeMap<NetnsRef, AccessFiles<FileState>>,
+}
+
+/// The two files about who may enter a namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessFiles<T> {
+    /// The action, which polkit asks about.
+    pub action: Option<T>,
+    /// The rules, by which it answers.
+    pub rules: Option<T>,
 }
 
 /// The folder `/etc/netns` and the host's files that ours are made from.

@@ -12,6 +12,7 @@
 //! What is not in the declaration and not in a record was put there by somebody else and is left
 //! alone: extra addresses, links and routes are no reason for a step.
 
+mod access;
 mod address;
 mod holder;
 mod namespace;
@@ -23,9 +24,9 @@ mod veth;
 use std::collections::BTreeSet;
 
 use crate::address::{InterfaceAddress, MacAddress};
-use crate::desired::{Desired, HolderKind, Netns, Route, VethPair};
+use crate::desired::{Desired, HolderKind, Netns, Route, RunAccess, VethPair};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
-use crate::observed::{Applied, EtcFile, Observed};
+use crate::observed::{AccessFiles, Applied, EtcFile, Observed};
 
 /// What part of the declaration to plan for, and how far to go.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +81,7 @@ impl Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The namespace under whose heading it is shown.
-    pub of: NetnsName,
+    pub of: NetnsRef,
     /// The change.
     pub action: Action,
 }
@@ -172,11 +173,22 @@ pub enum Action {
     },
     /// Removes a file at `/run/netns/NAME` that is no namespace.
     RemoveStaleName,
+    /// Tells polkit who may enter.
+    SetAccess {
+        /// Who.
+        access: RunAccess,
+        /// Whether it has been told of others, or of another program.
+        again: bool,
+        /// The files that say so.
+        files: AccessFiles<String>,
+    },
     /// Makes the namespace's files show in its view again, for all that runs there.
     RenewView {
         /// The paths where something else shows.
         outdated: BTreeSet<String>,
     },
+    /// Tells polkit nothing any more of who may enter.
+    RemoveAccess,
     /// Changes a link's link-layer address.
     SetMac {
         /// The link.

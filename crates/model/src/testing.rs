@@ -98,9 +98,9 @@ fn words(pattern: &'static str) -> impl Strategy<Value = Vec<String>> {
     vec(pattern, 0..3)
 }
 
-fn run_access() -> impl Strategy<Value = RunAccess> {
+fn run_access() -> impl Strategy<Value = Option<RunAccess>> {
     let names = || words("[a-z\"\\\\é][a-z0-9 -]{0,8}");
-    (names(), names()).prop_map(|(users, groups)| RunAccess { users, groups })
+    proptest::option::of((names(), names()).prop_map(|(users, groups)| RunAccess { users, groups }))
 }
 
 fn sysctls() -> impl Strategy<Value = BTreeMap<SysctlKey, String>> {
@@ -285,7 +285,7 @@ impl Builder {
     fn new(
         names: BTreeSet<NetnsName>,
         parts: Vec<(Netns, Vec<PrefixLength>, String)>,
-        run: RunAccess,
+        run: Option<RunAccess>,
     ) -> Self {
         let mut builder = Self {
             desired: Desired::default(),

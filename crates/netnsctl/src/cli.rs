@@ -9,6 +9,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::parts::{Forward, Nscd};
 
+/// What the links are called that run a command in the namespace of the rest of the name.
+const LINK_PREFIX: &str = "netns-run-";
+
 /// Network namespaces from a file: links, addresses, veth pairs, forwarded ports.
 #[derive(Debug, Parser)]
 #[command(
@@ -239,6 +242,20 @@ pub(crate) struct Check {
 }
 
 impl Run {
+    /// Reads the command line of a link to this program that is called `netns-run-NAME`: all of it
+    /// is the command.
+    pub(crate) fn of_link(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        let program = PathBuf::from(arguments.next()?);
+        let name = program.file_name()?.to_str()?.strip_prefix(LINK_PREFIX)?;
+        let mut arguments = arguments.peekable();
+        arguments.next_if(|first| first == "--");
+        Some(Self {
+            name: name.to_owned(),
+            command: arguments.collect(),
+            sandbox: Sandbox::default(),
+        })
+    }
+
     /// Reads `netnsctl run NAME [--] COMMAND…` without building the parser of all commands, which
     /// takes longer than entering a namespace does. Whatever has an option in it, or could have,
     /// is left to that parser.
@@ -286,6 +303,32 @@ mod tests {
     #[test]
     fn the_command_line_is_well_defined() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_links_name_chooses_the_namespace() {
+        let read = |line: &str| {
+            let words = line.split_whitespace().map(OsString::from);
+            Run::of_link(words).map(|run| (run.name, run.command))
+        };
+        let wanted = |name: &str, words: &[&str]| {
+            Some((name.to_owned(), words.iter().map(OsString::from).collect()))
+        };
+        let cases = [
+            (
+                "netns-run-office ping -c 1",
+                wanted("office", &["ping", "-c", "1"]),
+            ),
+            ("/usr/bin/netns-run-a-b -- -x", wanted("a-b", &["-x"])),
+            ("./netns-run-office --help", wanted("office", &["--help"])),
+            ("netns-run-default", wanted("default", &[])),
+            ("netns-run- x", wanted("", &["x"])),
+            ("netnsctl run office true", None),
+            ("", None),
+        ];
+        for (line, wanted) in cases {
+            assert_eq!(read(line), wanted, "{line}");
+        }
     }
 
     #[test]

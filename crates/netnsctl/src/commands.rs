@@ -12,7 +12,7 @@ pub(crate) mod serve;
 mod status;
 mod up;
 
-pub(crate) use run::run;
+pub(crate) use run::{Entry, enter_as_caller, run};
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;

@@ -17,7 +17,11 @@ use clap::Parser;
 netnsctl_sys::program!(start);
 
 fn start() -> u8 {
-    if let Some(run) = cli::Run::of_plain(std::env::args_os()) {
+    if let Some(entry) = commands::Entry::of_arguments(std::env::args_os()) {
+        return finish(commands::enter_as_caller(entry));
+    }
+    let run = cli::Run::of_link(std::env::args_os());
+    if let Some(run) = run.or_else(|| cli::Run::of_plain(std::env::args_os())) {
         return finish(commands::run(run));
     }
     let cli = match cli::Cli::try_parse() {

@@ -4,12 +4,14 @@
 //! needs. Callers need no unsafe of their own.
 
 pub mod errno;
+pub mod limits;
 pub mod namespace;
 #[cfg(target_env = "gnu")]
 pub mod nss;
 pub mod program;
 pub mod signal;
 pub mod spawn;
+pub mod witness;
 
 pub mod activation;
 pub mod datagram;

@@ -6,6 +6,51 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 pub use libc::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
+/// The signals by which a terminal stops a process.
+pub const STOPPING: [libc::c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
+/// The signals that were blocked before [`block`].
+#[must_use = "they stay blocked, also in what this process becomes"]
+pub struct Before(libc::sigset_t);
+
+impl Before {
+    /// Blocks only those again, for the calling thread. What has come meanwhile is delivered now.
+    pub fn restore(self) {
+        // SAFETY: the set came from the kernel and outlives the call, which can only fail for a
+        // wrong first argument; the old mask is not asked for.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Blocks `signals` for the calling thread, and for those it starts later (sigprocmask(2)).
+pub fn block(signals: &[libc::c_int]) -> io::Result<Before> {
+    let set = set_of(signals);
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `set` is initialised and outlives the call, and `before` has room for the old mask.
+    let blocked =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr()) };
+    match blocked {
+        // SAFETY: the call succeeded and has filled it.
+        0 => Ok(Before(unsafe { before.assume_init() })),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the whole set that `set` has room for; sigaddset then
+    // works on an initialised set and refuses numbers that are no signals.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
 /// Signals that are read instead of delivered.
 #[derive(Debug)]
 pub struct SignalFd {
@@ -17,23 +62,10 @@ impl SignalFd {
     /// non-blocking descriptor that tells of them. To be called before any thread exists: a
     /// thread that does not block them would have them delivered.
     pub fn new(signals: &[libc::c_int]) -> io::Result<Self> {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigemptyset initialises the whole set that `set` has room for; sigaddset then
-        // works on an initialised set and refuses numbers that are no signals.
-        let set = unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            for signal in signals {
-                libc::sigaddset(set.as_mut_ptr(), *signal);
-            }
-            set.assume_init()
-        };
-        // SAFETY: `set` is initialised and outlives the calls; the old mask is not asked for.
-        let blocked =
-            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
-        if blocked != 0 {
-            return Err(io::Error::from_raw_os_error(blocked));
-        }
-        // SAFETY: as above; -1 asks for a new descriptor.
+        // For as long as this process lives.
+        let _: Before = block(signals)?;
+        let set = set_of(signals);
+        // SAFETY: `set` is initialised and outlives the call; -1 asks for a new descriptor.
         let fd =
             unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         if fd < 0 {

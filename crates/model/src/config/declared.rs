@@ -37,7 +37,7 @@ pub(super) struct Namespace {
     pub(super) nscd: Nscd,
     pub(super) forwards: Vec<Forward>,
     pub(super) veths: Vec<Veth>,
-    pub(super) run: RunAccess,
+    pub(super) run: Option<RunAccess>,
 }
 
 impl Namespace {
@@ -56,7 +56,7 @@ impl Namespace {
             nscd: Nscd::default(),
             forwards: Vec::new(),
             veths: Vec::new(),
-            run: RunAccess::default(),
+            run: None,
         }
     }
 }

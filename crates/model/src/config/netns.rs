@@ -260,10 +260,8 @@ fn nscd(fields: &Fields<'_>, report: &mut Report<'_>) -> Nscd {
     }
 }
 
-fn run(fields: &Fields<'_>, report: &mut Report<'_>) -> RunAccess {
-    let Some(fields) = fields.table("run", report) else {
-        return RunAccess::default();
-    };
+fn run(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<RunAccess> {
+    let fields = fields.table("run", report)?;
     let mut names = |key| {
         let texts = fields.strings(key, report).unwrap_or_default();
         for text in &texts {
@@ -271,10 +269,10 @@ fn run(fields: &Fields<'_>, report: &mut Report<'_>) -> RunAccess {
         }
         texts.iter().map(|text| text.value.to_owned()).collect()
     };
-    RunAccess {
+    Some(RunAccess {
         users: names("users"),
         groups: names("groups"),
-    }
+    })
 }
 
 fn account(text: At<&str>, key: &str, report: &mut Report<'_>) {

@@ -76,6 +76,8 @@ impl<'a> Planner<'a> {
                 self.end_record(complete, &targets[complete]);
             }
         }
+        // Whatever is asked for: home is nobody's to ask for.
+        self.access(&NetnsRef::Home, self.desired.home.run.as_ref());
         self.plan
     }
 
@@ -133,7 +135,7 @@ impl<'a> Planner<'a> {
         {
             if self.request.prune && self.request.covers(name) {
                 self.plan.steps.push(Step {
-                    of: name.clone(),
+                    of: NetnsRef::Named(name.clone()),
                     action: Action::DeleteNetns,
                 });
             } else if self.request.covers(name) {
@@ -189,7 +191,7 @@ impl<'a> Planner<'a> {
 
     pub(super) fn step(&mut self, of: &NetnsName, action: Action) {
         self.plan.steps.push(Step {
-            of: of.clone(),
+            of: NetnsRef::Named(of.clone()),
             action,
         });
     }

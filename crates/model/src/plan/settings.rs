@@ -23,6 +23,8 @@ impl Planner<'_> {
         self.restore_sysctls(name, target, |_, _| true);
         self.files(name);
         self.view(name);
+        let here = NetnsRef::Named(name.clone());
+        self.access(&here, self.netns(name).run.as_ref());
     }
 
     /// The view, if it is out of date for another reason than a file that this plan changes, which
@@ -33,7 +35,7 @@ impl Planner<'_> {
                 step.action,
                 Action::WriteFile { .. } | Action::RemoveFile { .. }
             );
-            of_files && step.of == *name
+            of_files && step.of.name() == Some(name)
         });
         if let Some(outdated) = self
             .observed
@@ -86,7 +88,7 @@ impl Planner<'_> {
                 .plan
                 .steps
                 .iter()
-                .any(|step| step.of == *name && writes(&step.action))
+                .any(|step| step.of.name() == Some(name) && writes(&step.action))
     }
 
     fn routes(&mut self, name: &NetnsName, target: &Applied) {

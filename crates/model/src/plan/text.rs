@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::desired::{Route, VethPair};
+use crate::desired::{Route, RunAccess, VethPair};
+use crate::name::NetnsRef;
+use crate::polkit::action_id;
 
 use super::{Action, Plan};
 
@@ -50,9 +52,11 @@ impl Action {
             | Self::CreateNetns { .. }
             | Self::CreateVeth { .. }
             | Self::MakeDirectory { .. }
+            | Self::SetAccess { again: false, .. }
             | Self::WriteFile { from: None, .. } => Change::Add,
             Self::DeleteLink { .. }
             | Self::DeleteNetns
+            | Self::RemoveAccess
             | Self::RemoveAddress { .. }
             | Self::RemoveFile { .. }
             | Self::RemoveRoute { .. }
@@ -61,6 +65,7 @@ impl Action {
             | Self::AddRoute { .. }
             | Self::Adopt { .. }
             | Self::RenewView { .. }
+            | Self::SetAccess { .. }
             | Self::SetMac { .. }
             | Self::SetMtu { .. }
             | Self::SetUp { .. }
@@ -102,6 +107,7 @@ impl Action {
             Self::DeleteLink { link } => format!("link {}", place(link, of)),
             Self::DeleteNetns => "network namespace, no longer declared".to_owned(),
             Self::MakeDirectory { path } => format!("folder {path}"),
+            Self::RemoveAccess => format!("polkit action {}", action_id_of(of)),
             Self::RemoveAddress { link, address } => {
                 format!("address {address} on {}", place(link, of))
             }
@@ -109,6 +115,9 @@ impl Action {
             Self::RemoveRoute { route } => format!("route {}", self::route(route)),
             Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),
             Self::RenewView { outdated } => view(outdated),
+            Self::SetAccess { access, .. } => {
+                format!("polkit action {}: {}", action_id_of(of), members(access))
+            }
             Self::SetMac { link, from, to } => {
                 let from = from.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
                 format!("link {} address {from} → {to}", place(link, of))
@@ -136,6 +145,24 @@ fn place(link: &super::LinkPlace, of: &str) -> String {
         link.interface.to_string()
     } else {
         link.to_string()
+    }
+}
+
+fn action_id_of(of: &str) -> String {
+    NetnsRef::parse(of).map_or_else(|_| of.to_owned(), |netns| action_id(&netns))
+}
+
+/// Who may enter without an administrator.
+fn members(access: &RunAccess) -> String {
+    let lists = [("user", &access.users), ("group", &access.groups)];
+    let members: Vec<String> = lists
+        .iter()
+        .flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind} {name}")))
+        .collect();
+    if members.is_empty() {
+        "with an administrator's password".to_owned()
+    } else {
+        members.join(", ")
     }
 }
 

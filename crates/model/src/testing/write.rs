@@ -63,9 +63,7 @@ fn document(desired: &Desired) -> Table {
         ("forward", forwards(&desired.home.forwards)),
         ("veth", veths(&NetnsRef::Home)),
     ]);
-    if desired.home.run != RunAccess::default() {
-        home.push(("run".to_owned(), run(&desired.home.run)));
-    }
+    home.extend(desired.home.run.as_ref().map(declared_run));
     all.push((NetnsRef::HOME.to_owned(), Value::Table(home)));
     for (name, netns) in &desired.netns {
         let mut entries = own(netns);
@@ -89,7 +87,7 @@ fn own(netns: &Netns) -> Table {
     let sysctls = netns.sysctl.iter();
     let sysctls = sysctls.map(|(key, value)| (key.to_string(), string(value)));
     let routes = netns.routes.iter().map(|r| Value::Table(route(r)));
-    table([
+    let mut entries = table([
         ("interface", string(interface)),
         ("interface_kind", string(kind)),
         ("address", strings(address)),
@@ -100,8 +98,9 @@ fn own(netns: &Netns) -> Table {
         ("dns", dns(&netns.dns)),
         ("nscd", nscd(&netns.nscd)),
         ("forward", forwards(&netns.forwards)),
-        ("run", run(&netns.run)),
-    ])
+    ]);
+    entries.extend(netns.run.as_ref().map(declared_run));
+    entries
 }
 
 fn dns(dns: &Dns) -> Value {
@@ -119,11 +118,12 @@ fn nscd(nscd: &Nscd) -> Value {
     ]))
 }
 
-fn run(run: &RunAccess) -> Value {
-    Value::Table(table([
+fn declared_run(run: &RunAccess) -> (String, Value) {
+    let members = table([
         ("users", strings(&run.users)),
         ("groups", strings(&run.groups)),
-    ]))
+    ]);
+    ("run".to_owned(), Value::Table(members))
 }
 
 fn route(route: &Route) -> Table {

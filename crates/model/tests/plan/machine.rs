@@ -11,8 +11,8 @@ use netnsctl_model::desired::{Desired, HolderKind, Route, VethPair};
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{
-    Applied, EtcFile, FileState, Identity, Interior, Link, Observed, ObservedAddress,
-    ObservedRoute, Peer, Presence, Record,
+    AccessFiles, Applied, EtcFile, FileState, Identity, Interior, Link, Observed, ObservedAddress,
+    ObservedRoute, Peer, Polkit, Presence, Record,
 };
 use netnsctl_model::plan::{self, Action, LinkPlace, Request, Step, forwarding_keys};
 
@@ -33,6 +33,10 @@ impl Machine {
             let key = SysctlKey::parse(&key).unwrap();
             observed.home.sysctl.insert(key, Some("0".to_owned()));
         }
+        observed.polkit = Some(Polkit {
+            program: Some("/usr/bin/netnsctl".to_owned()),
+            ..Polkit::default()
+        });
         observed.holder_kinds = BTreeSet::from([HolderKind::Ifb, HolderKind::Bridge]);
         observed.etc.host_nsswitch = Some("hosts: files resolve [!UNAVAIL=return] dns\n".into());
         Self {
@@ -96,12 +100,15 @@ impl Machine {
 
     /// The namespaces and links of home there are, for comparison.
     pub(crate) fn is_empty(&self) -> bool {
+        let polkit = self.observed.polkit.as_ref();
+        let polkit_files = polkit.map_or(0, |polkit| polkit.files.len());
         let gone = |presence: &Presence| *presence == Presence::Absent;
         self.observed.netns.values().all(gone)
             && self.observed.records.is_empty()
             && self.observed.home.links.is_empty()
             && self.observed.etc.files.is_empty()
             && self.observed.etc.directories.is_empty()
+            && polkit_files == 0
     }
 
     /// Somebody adds an address by hand.
@@ -135,8 +142,10 @@ impl Machine {
     }
 
     fn carry_out(&mut self, step: &Step) {
-        let of = &step.of;
-        let here = NetnsRef::Named(of.clone());
+        let here = step.of.clone();
+        let Some(of) = here.name() else {
+            return self.tell_polkit(&here, &step.action);
+        };
         match &step.action {
             Action::CreateNetns { applied } => self.create_netns(of, applied),
             Action::Adopt { applied } | Action::WriteRecord { applied } => {
@@ -154,6 +163,9 @@ impl Machine {
             Action::RenewView { outdated } => {
                 let removed = self.observed.outdated_views.remove(of);
                 assert_eq!(removed.as_ref(), Some(outdated));
+            }
+            Action::SetAccess { .. } | Action::RemoveAccess => {
+                self.tell_polkit(&here, &step.action);
             }
             Action::WriteFile { file, to, .. } => {
                 self.write_file(of, *file, to);
@@ -247,6 +259,9 @@ impl Machine {
             }
         }
         self.observed.netns.insert(name.clone(), Presence::Absent);
+        if let Some(polkit) = &mut self.observed.polkit {
+            polkit.files.remove(&NetnsRef::Named(name.clone()));
+        }
         let record = self
             .observed
             .records
@@ -284,6 +299,23 @@ impl Machine {
             "{path} before its parent"
         );
         assert!(directories.insert(path.to_owned()), "{path} is there");
+    }
+
+    /// The only steps that home may have.
+    fn tell_polkit(&mut self, netns: &NetnsRef, action: &Action) {
+        let polkit = self.observed.polkit.as_mut().expect("polkit is there");
+        match action {
+            Action::SetAccess { again, files, .. } => {
+                let files = AccessFiles {
+                    action: files.action.clone().map(FileState::Ours),
+                    rules: files.rules.clone().map(FileState::Ours),
+                };
+                let before = polkit.files.insert(netns.clone(), files);
+                assert_eq!(before.is_some(), *again);
+            }
+            Action::RemoveAccess => assert!(polkit.files.remove(netns).is_some()),
+            action => panic!("{action:?} in {netns}"),
+        }
     }
 
     fn write_file(&mut self, name: &NetnsName, file: EtcFile, to: &str) {

@@ -40,6 +40,7 @@ pub(super) fn down(arguments: Down) -> Result<Exit, Failure> {
         no_wait: arguments.no_wait,
     };
     let report = teardown::down(&names, options, &state)?;
+    teardown::forget_home_if_last(&state)?;
     published::remove_stale();
     state.remove_if_empty();
     if !arguments.quiet {

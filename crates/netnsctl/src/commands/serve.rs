@@ -415,7 +415,8 @@ impl Server {
             Ok(state) => state,
             Err(error) => return Failure::from(error).report(),
         };
-        match teardown::down(names, teardown::Options::default(), &state) {
+        let report = teardown::down(names, teardown::Options::default(), &state);
+        match report.and_then(|report| teardown::forget_home_if_last(&state).map(|()| report)) {
             Ok(report) => {
                 for name in &report.removed {
                     output::note(&format!("- netns {name}"));

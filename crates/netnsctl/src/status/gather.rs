@@ -191,7 +191,7 @@ impl Gathered<'_> {
             .plan
             .steps
             .iter()
-            .filter(|step| step.of == *name && !step.action.is_record());
+            .filter(|step| step.of.name() == Some(name) && !step.action.is_record());
         steps
             .map(|step| Drift {
                 change: step.action.change().as_str(),

@@ -11,6 +11,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
+mod access;
+mod caller;
 mod change;
 mod check;
 mod crash;
@@ -58,6 +60,9 @@ pub(crate) use tests;
 /// All tests.
 fn all() -> Vec<Test> {
     [
+        access::TESTS,
+        caller::TESTS,
+        caller::hostile::TESTS,
         change::TESTS,
         check::TESTS,
         crash::TESTS,

@@ -1,0 +1,203 @@
+//! The text of the files that let users enter a namespace: a polkit(8) action for each, so that
+//! one can be allowed and another not, and rules for the users and groups that are declared.
+//!
+//! pkexec(1) finds the action by the program's path and its first argument (the annotations
+//! `org.freedesktop.policykit.exec.path` and `.argv1`).
+
+use crate::desired::RunAccess;
+use crate::name::{NetnsRef, is_control};
+use crate::observed::AccessFiles;
+
+/// The first argument of the program that pkexec(1) starts for a namespace, before its name.
+pub const ENTER_OPTION: &str = "--enter=";
+
+/// What the first line of a file of ours has in it.
+const MARK: &str = "Written by netnsctl";
+
+/// The bytes that a file name may have: NAME_MAX without what a file is called while it is written.
+const FILE_NAME_MAX: usize = 250;
+
+/// Whether `content` is that of a file netnsctl wrote.
+pub fn is_ours(content: &str) -> bool {
+    content
+        .lines()
+        .next()
+        .is_some_and(|line| line.contains(MARK))
+}
+
+/// The identifier of the action that stands for entering `netns`. An identifier may have letters,
+/// digits, `-` and `.`; other bytes of a name become `.x` and two digits, and so does `.`.
+pub fn action_id(netns: &NetnsRef) -> String {
+    let mut id = "org.netnsctl.run.".to_owned();
+    for byte in netns.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            id.push(char::from(byte));
+        } else {
+            id.push_str(&format!(".x{byte:02x}"));
+        }
+    }
+    id
+}
+
+/// The name of the file with the action; none if it would be too long.
+pub fn action_file(netns: &NetnsRef) -> Option<String> {
+    file_name(format!("{}.policy", action_id(netns)))
+}
+
+/// The name of the file with the rules. Those of an administrator that are to come first have a
+/// lower number.
+pub fn rules_file(netns: &NetnsRef) -> Option<String> {
+    file_name(format!("50-{}.rules", action_id(netns)))
+}
+
+fn file_name(name: String) -> Option<String> {
+    (name.len() <= FILE_NAME_MAX).then_some(name)
+}
+
+/// What the files shall say where `access` is declared and the program is at `program`.
+pub fn files(netns: &NetnsRef, access: &RunAccess, program: &str) -> AccessFiles<String> {
+    let has_members = !access.users.is_empty() || !access.groups.is_empty();
+    AccessFiles {
+        action: Some(action(netns, program)),
+        rules: has_members.then(|| rules(netns, access)),
+    }
+}
+
+/// A `.policy` file: an administrator's password lets anybody in, rules let in without.
+fn action(netns: &NetnsRef, program: &str) -> String {
+    let name = xml(netns.as_str());
+    // Two dashes would end the comment.
+    let section = name.replace('-', "&#45;");
+    let id = action_id(netns);
+    let (program, option) = (xml(program), xml(ENTER_OPTION));
+    let defaults: String = ["any", "inactive", "active"]
+        .iter()
+        .map(|who| format!("      <allow_{who}>auth_admin_keep</allow_{who}>\n"))
+        .collect();
+    format!(
+        "<!-- {MARK} for [netns.{section}.run]; \"netnsctl down\" removes it. -->\n\
+         <!DOCTYPE policyconfig PUBLIC \"-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN\"\n \
+         \"http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd\">\n\
+         <policyconfig>\n  \
+           <action id=\"{id}\">\n    \
+             <description>Run a program in the network namespace {name}</description>\n    \
+             <message>Authentication is required to run a program in the network namespace {name}</message>\n    \
+             <defaults>\n{defaults}    </defaults>\n    \
+             <annotate key=\"org.freedesktop.policykit.exec.path\">{program}</annotate>\n    \
+             <annotate key=\"org.freedesktop.policykit.exec.argv1\">{option}{name}</annotate>\n  \
+           </action>\n\
+         </policyconfig>\n"
+    )
+}
+
+/// A `.rules` file, which is JavaScript.
+fn rules(netns: &NetnsRef, access: &RunAccess) -> String {
+    let list = |names: &[String]| {
+        let quoted: Vec<_> = names.iter().map(|name| javascript(name)).collect();
+        quoted.join(", ")
+    };
+    format!(
+        "// {MARK} from the configuration; \"netnsctl down\" removes it.\n\
+         polkit.addRule(function (action, subject) {{\n    \
+             if (action.id !== {id}) {{\n        return undefined;\n    }}\n    \
+             var users = [{users}];\n    \
+             var groups = [{groups}];\n    \
+             var isMember = function (group) {{ return subject.isInGroup(group); }};\n    \
+             if (users.indexOf(subject.user) !== -1 || groups.some(isMember)) {{\n        \
+                 return polkit.Result.YES;\n    }}\n    \
+             return undefined;\n}});\n",
+        id = javascript(&action_id(netns)),
+        users = list(&access.users),
+        groups = list(&access.groups),
+    )
+}
+
+/// Text for XML, between tags or in double quotes.
+fn xml(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '&' | '<' | '>' | '"' | '\'' => {
+                escaped.push_str(&format!("&#{};", u32::from(character)));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Text as a string of JavaScript, by its UTF-16 units wherever it is not plain.
+fn javascript(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        let is_plain = !is_control(character) && !matches!(character, '"' | '\\' | '<');
+        if is_plain && character.is_ascii() {
+            quoted.push(character);
+        } else {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                quoted.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn netns(name: &str) -> NetnsRef {
+        NetnsRef::parse(name).unwrap()
+    }
+
+    #[test]
+    fn an_action_has_an_identifier_that_polkit_accepts_and_that_is_no_others() {
+        let cases = [
+            ("office", "org.netnsctl.run.office"),
+            ("my-VPN2", "org.netnsctl.run.my-VPN2"),
+            ("a_b", "org.netnsctl.run.a.x5fb"),
+            ("a.x5fb", "org.netnsctl.run.a.x2ex5fb"),
+            ("ä", "org.netnsctl.run..xc3.xa4"),
+            ("default", "org.netnsctl.run.default"),
+        ];
+        for (name, id) in cases {
+            assert_eq!(action_id(&netns(name)), id);
+        }
+        assert_eq!(action_file(&netns(&"ä".repeat(60))), None);
+    }
+
+    #[test]
+    fn the_files_say_whose_they_are_and_who_may() {
+        let access = RunAccess {
+            users: vec!["alice".into()],
+            groups: vec!["office".into(), "x\"];//\n\\é".into()],
+        };
+        let files = files(&netns("a<b--&\"c"), &access, "/usr/bin/netnsctl");
+        let (action, rules) = (files.action.unwrap(), files.rules.unwrap());
+        assert!(is_ours(&action) && is_ours(&rules));
+        let comment = action.lines().next().unwrap();
+        assert_eq!(comment.matches("--").count(), 2, "{comment}");
+        assert!(
+            action.contains(">--enter=a&#60;b--&#38;&#34;c<"),
+            "{action}"
+        );
+        assert!(rules.contains("var users = [\"alice\"];"), "{rules}");
+        let groups = r#"var groups = ["office", "x\u0022];//\u000a\u005c\u00e9"];"#;
+        assert!(rules.contains(groups), "{rules}");
+        assert!(!is_ours("polkit.addRule(mine);\n// Written by netnsctl\n"));
+    }
+
+    #[test]
+    fn without_members_there_are_no_rules_but_an_action_for_the_administrators_own() {
+        let files = files(&netns("office"), &RunAccess::default(), "/usr/bin/netnsctl");
+        assert_eq!(files.rules, None);
+        let action = files.action.unwrap();
+        assert!(
+            action.contains("<action id=\"org.netnsctl.run.office\">"),
+            "{action}"
+        );
+        assert!(!action.contains("yes"), "{action}");
+    }
+}

@@ -1,0 +1,133 @@
+//! The privileged half of `run`: started as root by pkexec(1), sudo(8) or doas(1) for a user, it
+//! enters the namespace, becomes that user, and then becomes the command.
+//!
+//! docs/security.md has what it is to withstand. It believes nothing that the caller could have
+//! made up: the namespace is a name of a known form, who calls is what whoever gave root says, the
+//! groups are what the kernel says of a process that only the caller can have started. Whatever
+//! else the caller has a say in (command, environment, working directory) is read only once this
+//! process can do no more than the caller. Being killed at any moment leaves nothing that the next
+//! `run` does not mend; being stopped would, so the terminal cannot until then.
+
+use std::ffi::OsString;
+
+use netnsctl_kernel::caller::{Caller, Claims};
+use netnsctl_kernel::run::enter;
+use netnsctl_model::name::NetnsRef;
+use netnsctl_model::polkit::ENTER_OPTION;
+use netnsctl_sys::signal::{STOPPING, block};
+use rustix::fs::Mode;
+use rustix::process::{geteuid, umask};
+
+use crate::output::{Exit, Failure};
+
+/// What the caller wants, as it was passed on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    netns: OsString,
+    witness: OsString,
+    command: Vec<OsString>,
+}
+
+impl Entry {
+    /// Reads the command line of the privileged half; none if it is no such.
+    pub(crate) fn of_arguments(arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        let mut arguments = arguments.skip(1);
+        let option = arguments.next()?;
+        let netns = option.to_str()?.strip_prefix(ENTER_OPTION)?;
+        Some(Self {
+            netns: netns.into(),
+            witness: arguments.next().unwrap_or_default(),
+            command: arguments.collect(),
+        })
+    }
+}
+
+pub(crate) fn enter_as_caller(entry: Entry) -> Result<Exit, Failure> {
+    let failed = |failure: Failure| failure.exit(Exit::RunFailed);
+    let blocked = block(&STOPPING);
+    let blocked = blocked.map_err(|error| failed(step("block signals", &error)))?;
+    let caller = prepare(&entry).map_err(failed)?;
+    caller
+        .become_caller()
+        .map_err(|error| failed(error.into()))?;
+    blocked.restore();
+    // From here on this is the caller.
+    let environment = caller.environment().map_err(|error| failed(error.into()))?;
+    let folder = caller.working_directory();
+    caller.dismiss();
+    if folder
+        .as_ref()
+        .is_none_or(|folder| std::env::set_current_dir(folder).is_err())
+    {
+        super::say_folder_is_missing(folder.as_deref(), &entry.netns.to_string_lossy());
+    }
+    Err(super::become_command(entry.command, Some(environment)))
+}
+
+/// All that takes root, but becoming the caller.
+fn prepare(entry: &Entry) -> Result<Caller, Failure> {
+    let refused = |message: String| Failure::usage(message);
+    if !geteuid().is_root() {
+        return Err(refused(format!(
+            "{ENTER_OPTION} is for pkexec, sudo and doas, which \"netnsctl run\" starts"
+        )));
+    }
+    std::env::set_current_dir("/").map_err(|error| step("leave the folder", &error))?;
+    umask(Mode::from_raw_mode(0o077));
+    let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let claims = Claims {
+        pkexec: variable("PKEXEC_UID"),
+        sudo: variable("SUDO_UID"),
+        doas: variable("DOAS_USER"),
+    };
+    let passwd = match claims.doas {
+        Some(_) => std::fs::read("/etc/passwd").unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let passwd = String::from_utf8_lossy(&passwd);
+    // Before anything else is looked at: whoever is nobody's caller is told so.
+    claims
+        .user(&passwd)
+        .map_err(|refusal| refused(refusal.to_string()))?;
+    let witness = entry.witness.to_str().and_then(|text| text.parse().ok());
+    let witness = witness.ok_or_else(|| {
+        refused("a witness is missing: \"netnsctl run\" starts this, with one".to_owned())
+    })?;
+    let caller = Caller::of_witness(witness, &claims, &passwd);
+    let caller = caller.map_err(|refusal| refused(refusal.to_string()))?;
+    let netns = entry.netns.to_str().map(NetnsRef::parse);
+    let netns = match netns {
+        Some(Ok(netns)) => netns,
+        _ => return Err(refused(format!("{:?} is no namespace name", entry.netns))),
+    };
+    enter(&netns)?;
+    Ok(caller)
+}
+
+fn step(what: &str, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("cannot {what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_command_line_is_the_privileged_halfs() {
+        let read = |words: &[&str]| Entry::of_arguments(words.iter().map(OsString::from));
+        let entry = read(&["netnsctl", "--enter=office", "7", "sh", "-c", "x"]);
+        let wanted = Entry {
+            netns: "office".into(),
+            witness: "7".into(),
+            command: ["sh", "-c", "x"].map(OsString::from).to_vec(),
+        };
+        assert_eq!(entry, Some(wanted));
+        for words in [
+            &["netnsctl", "run", "--enter=office"][..],
+            &["netnsctl"],
+            &[],
+        ] {
+            assert_eq!(read(words), None, "{words:?}");
+        }
+    }
+}
