@@ -115,9 +115,7 @@ impl Action {
             Self::RemoveRoute { route } => format!("route {}", self::route(route)),
             Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),
             Self::RenewView { outdated } => view(outdated),
-            Self::SetAccess { access, .. } => {
-                format!("polkit action {}: {}", action_id_of(of), members(access))
-            }
+            Self::SetAccess { access, .. } => told(of, access),
             Self::SetMac { link, from, to } => {
                 let from = from.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
                 format!("link {} address {from} → {to}", place(link, of))
@@ -152,18 +150,18 @@ fn action_id_of(of: &str) -> String {
     NetnsRef::parse(of).map_or_else(|_| of.to_owned(), |netns| action_id(&netns))
 }
 
-/// Who may enter without an administrator.
-fn members(access: &RunAccess) -> String {
+/// What polkit is told: the action, and who may enter without an administrator.
+fn told(of: &str, access: &RunAccess) -> String {
     let lists = [("user", &access.users), ("group", &access.groups)];
     let members: Vec<String> = lists
         .iter()
         .flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind} {name}")))
         .collect();
-    if members.is_empty() {
-        "with an administrator's password".to_owned()
-    } else {
-        members.join(", ")
-    }
+    let members = match members.as_slice() {
+        [] => "with an administrator's password".to_owned(),
+        members => members.join(", "),
+    };
+    format!("polkit action {}: {members}", action_id_of(of))
 }
 
 fn view(outdated: &BTreeSet<String>) -> String {
