@@ -11,6 +11,7 @@ pub mod error;
 pub mod etc;
 pub mod names;
 pub mod netns;
+pub mod nscd;
 pub mod observe;
 mod polkit;
 mod probe;
@@ -21,6 +22,6 @@ pub mod sandbox;
 pub mod state_dir;
 mod sysctl;
 pub mod teardown;
-mod view;
+pub mod view;
 
 pub use record::fuzz_record;

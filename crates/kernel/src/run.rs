@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 
 use crate::error::{Context, Error};
 use crate::netns::{Netns, Place, place};
-use crate::view;
+use crate::{nscd, view};
 
 /// Moves this process into `netns` and what belongs to it; home undoes that. The process must
 /// have a single thread and is expected to become another program. Needs CAP_SYS_ADMIN.
@@ -26,9 +26,9 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
         NetnsRef::Named(name) => {
             let handle = Netns::named(name)?;
             join(&handle, name.as_str())?;
-            // Without files of its own the host's mount namespace will do.
+            // With nothing of its own the host's mount namespace will do.
             match files_of(name)? {
-                files if files.is_empty() => Ok(()),
+                files if files.is_empty() && !nscd::has_folder(name) => Ok(()),
                 files => view::enter(name, &files),
             }
         }

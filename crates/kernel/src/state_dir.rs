@@ -63,7 +63,7 @@ impl StateDir {
         for file in entries.filter(|entry| is_temporary_record(entry.file_name())) {
             let _ = unlinkat(&self.folder, file.file_name(), AtFlags::empty());
         }
-        view::remove_folder_if_empty();
+        view::remove_folders_if_empty();
         let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
     }
 }
@@ -81,6 +81,25 @@ pub(crate) fn make_folder(path: &str, mode: u32) -> Result<(), Error> {
     }
 }
 
+/// Opens a folder that was made and gives it `mode`, whatever the umask was.
+pub(crate) fn open_to(path: &str, mode: u32) -> Result<OwnedFd, Error> {
+    let folder = open_folder_nofollow(path).context("open", path)?;
+    set_mode(&folder, path, mode)?;
+    Ok(folder)
+}
+
+fn set_mode(folder: &OwnedFd, path: &str, mode: u32) -> Result<(), Error> {
+    if fstat(folder).context("look at", path)?.st_mode & 0o7777 == mode {
+        return Ok(());
+    }
+    fchmod(folder, Mode::from_raw_mode(mode)).context("change the mode of", path)
+}
+
+/// The folder for what a namespace has in /run besides its name: its view and its daemon.
+pub(crate) fn run_folder(name: &NetnsName) -> String {
+    format!("/run/netns-{name}")
+}
+
 /// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock, which goes
 /// with the descriptor.
 pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
@@ -91,9 +110,7 @@ pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error).context("open", path),
         };
-        if fstat(&folder).context("look at", path)?.st_mode & 0o7777 != mode {
-            fchmod(&folder, Mode::from_raw_mode(mode)).context("change the mode of", path)?;
-        }
+        set_mode(&folder, path, mode)?;
         flock(&folder, FlockOperation::LockExclusive).context("lock", path)?;
         // A `down` that had the lock before us may have removed the folder we waited for.
         let locked = fstat(&folder).context("look at", path)?;

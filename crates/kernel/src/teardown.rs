@@ -20,7 +20,7 @@ use crate::error::{Error, NetlinkContext};
 use crate::netns::{self, Netns, Wanderer, wander};
 use crate::processes::{self, Depth, Hold, Holder};
 use crate::state_dir::{self, StateDir};
-use crate::{etc, names, polkit, view};
+use crate::{etc, names, nscd, polkit, view};
 
 /// How to take away.
 #[derive(Debug, Clone, Copy, Default)]
@@ -447,6 +447,7 @@ pub fn forget_home_if_last(_state: &StateDir) -> Result<(), Error> {
 fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
     view::remove(name)?;
     polkit::remove(&NetnsRef::Named(name.clone()))?;
+    nscd::remove(name)?;
     for file in EtcFile::ALL {
         etc::remove_file(name, file)?;
     }

@@ -27,7 +27,7 @@ use std::sync::mpsc;
 
 use netnsctl_model::name::NetnsName;
 use netnsctl_sys::namespace;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat, stat};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::thread::{CpuSet, LinkNameSpaceType, gettid, move_into_link_name_space};
@@ -38,12 +38,12 @@ use crate::state_dir::make_folder;
 
 mod content;
 mod pin;
+mod services;
 
-use content::{
-    bind_and_cover, bound, extra, is_inside, mark_inside, name_of, put_right, unbound, uncovered,
-};
+use content::{bind_and_cover, bound, extra, is_inside, mark_inside, put_right, unbound};
 use pin::{folder_of, make_link, open_pin, pin_of, set_up_folder};
-pub(crate) use pin::{remove, remove_folder_if_empty};
+pub(crate) use pin::{remove, remove_folders_if_empty};
+use services::{Service, exposed};
 
 /// Moves this process into the view of `name`, in which `files` of `/etc/netns/NAME` stand for
 /// those of /etc, and makes that right where it is not. The process must have a single thread.
@@ -74,6 +74,34 @@ pub(crate) fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
     join(&outside, name.as_str())?;
     remove(name)?;
     join(&make(name, files)?, name.as_str())
+}
+
+/// The mounts of `name`, for a child to be started in them: its view, made right and kept, or made
+/// where there is none. Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT.
+///
+/// Where no view can be kept, those are mounts for that child alone.
+///
+/// Errors: a step that the kernel refused.
+pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
+    let files = files_of(name)?;
+    if !is_inside() {
+        refresh(name)?;
+        if let Ok(pin) = make(name, &files) {
+            return Ok(pin);
+        }
+    }
+    visit(|| {
+        enter_own(name, &files)?;
+        open_namespace("/proc/thread-self/ns/mnt")
+    })
+}
+
+/// Whether process `pid` is in the view of `name` that others enter now. Needs the right to trace
+/// it.
+pub fn has(name: &NetnsName, pid: u32) -> bool {
+    let identity = |path: String| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    let own = identity(format!("/proc/{pid}/ns/mnt"));
+    own.is_ok() && identity(pin_of(name)) == own
 }
 
 /// Makes the view of `name` right for what runs in it, if there is one; one in which more is bound
@@ -118,7 +146,7 @@ pub(crate) fn outdated<'a>(
             join(pin, name.as_str())?;
             let before = bound();
             let mut paths: BTreeSet<String> = extra(&before, files).into_iter().collect();
-            paths.extend(uncovered(&before)?.iter().map(|folder| name_of(folder)));
+            paths.extend(exposed(name, &before)?.iter().map(Service::name));
             paths.extend(unbound(name, files).into_iter().map(|(_, over)| over));
             if !paths.is_empty() {
                 outdated.insert((*name).clone(), paths);

@@ -3,7 +3,7 @@
 //! All of it acts on the mount namespace of the calling thread.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use netnsctl_model::etc_files::{ETC_NETNS, directory};
 use netnsctl_model::name::NetnsName;
@@ -15,22 +15,19 @@ use rustix::mount::{
 };
 
 use super::pin::VIEWS;
+use super::services::{exposed, hide};
 use crate::error::{Context, Error};
 use crate::state_dir::lock_folder;
 
 /// Inside a view, what is bound and covered there.
 const BOUND: &str = "/run/netnsctl/views/bound";
 
-/// Folders in which a name service of the host listens: whatever resolv.conf says, it would answer
-/// out of the host's namespace. One is usually a link to another.
-const SERVICES: [&str; 3] = ["/run/nscd", "/var/run/nscd", RESOLVED];
-
 /// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
 /// be a link to.
-const RESOLVED: &str = "/run/systemd/resolve";
+pub(super) const RESOLVED: &str = "/run/systemd/resolve";
 
 /// Those files.
-const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
+pub(super) const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
 
 /// Layers over /etc that a view may have: files may go missing one after the other, but the kernel
 /// allows two overlays on each other.
@@ -70,7 +67,7 @@ pub(super) fn put_right(
     let is_noted = |file: &String| before.contains(&format!("file {file}"));
     let is_right = files.iter().all(is_noted)
         && missing(files).is_empty()
-        && uncovered(before)?.is_empty()
+        && exposed(name, before)?.is_empty()
         && unbound(name, files).is_empty();
     if is_right {
         return Ok(());
@@ -133,43 +130,13 @@ pub(super) fn bind_and_cover(
     files: &[String],
     before: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, Error> {
-    for folder in uncovered(before)? {
-        cover(&folder)?;
-    }
+    let hidden = hide(name, before)?;
     for (own, over) in unbound(name, files) {
-        bind(&own, &over)?;
+        bind(&own, &over, false)?;
     }
     let mut now: BTreeSet<_> = files.iter().map(|file| format!("file {file}")).collect();
-    for folder in services() {
-        now.insert(covered(&folder)?);
-    }
+    now.extend(hidden);
     Ok(now)
-}
-
-/// The folders of name services that the host has.
-fn services() -> BTreeSet<PathBuf> {
-    let folders = SERVICES.iter();
-    folders
-        .filter_map(|folder| std::fs::canonicalize(folder).ok())
-        .collect()
-}
-
-/// The line that says that what shows at `folder` now covers it.
-fn covered(folder: &Path) -> Result<String, Error> {
-    let device = stat(folder).context("look at", name_of(folder))?.st_dev;
-    Ok(format!("folder {device} {}", folder.display()))
-}
-
-/// The folders of name services that show here and of which `before` does not say that this is
-/// what covers them.
-pub(super) fn uncovered(before: &BTreeSet<String>) -> Result<Vec<PathBuf>, Error> {
-    let mut folders = Vec::new();
-    for folder in services() {
-        if !before.contains(&covered(&folder)?) {
-            folders.push(folder);
-        }
-    }
-    Ok(folders)
 }
 
 /// The files of the namespace that do not show where they should, and where that is. A host that
@@ -195,23 +162,6 @@ pub(super) fn name_of(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Puts an empty folder over one of the host's. The files that /etc/resolv.conf may be a link to
-/// stay as they are now, for a namespace that has none of its own.
-fn cover(folder: &Path) -> Result<(), Error> {
-    let mut files = Vec::new();
-    if folder == Path::new(RESOLVED) {
-        let paths = RESOLVED_FILES.map(|file| folder.join(file));
-        files.extend(paths.map(|path| (std::fs::read(&path).unwrap_or_default(), path)));
-    }
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("tmpfs", folder, "tmpfs", flags, Some(c"mode=755")).context("cover", name_of(folder))?;
-    for (content, path) in files {
-        std::fs::write(&path, content).context("create", name_of(&path))?;
-    }
-    let flags = flags | MountFlags::RDONLY;
-    rustix::mount::mount_remount(folder, flags, "").context("close", name_of(folder))
-}
-
 /// Where a file of the namespace stands: its like in /etc, and what may be read in its place.
 fn places(file: &str) -> Vec<String> {
     let mut places = vec![format!("/etc/{file}")];
@@ -221,12 +171,15 @@ fn places(file: &str) -> Vec<String> {
     places
 }
 
-/// Binds `own` over `over`.
-fn bind(own: &str, over: &str) -> Result<(), Error> {
-    let bound = match mount_bind(own, over) {
-        // What shows is a file that has been replaced since; on those nothing can be mounted.
-        Err(Errno::NOENT) => replace(own, over),
-        result => result,
+/// Binds `own` over `over`, in the place of what is mounted there if that `is_ours`.
+pub(super) fn bind(own: &str, over: &str, is_ours: bool) -> Result<(), Error> {
+    let bound = match is_ours {
+        true => replace(own, over),
+        false => match mount_bind(own, over) {
+            // What shows is a file that has been replaced since; on those nothing can be mounted.
+            Err(Errno::NOENT) => replace(own, over),
+            result => result,
+        },
     };
     bound.context("bind", format!("{own} over {over}"))
 }

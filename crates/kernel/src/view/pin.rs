@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 
 use super::content::is_inside;
+use super::services;
 use crate::error::{Context, Error};
-use crate::state_dir::{self, lock_folder, make_folder};
+use crate::state_dir::{self, lock_folder, make_folder, run_folder};
 
 /// The folder of pins.
 pub(super) const VIEWS: &str = "/run/netnsctl/views";
@@ -21,11 +22,6 @@ pub(super) fn folder_of(name: &NetnsName) -> String {
 
 pub(super) fn pin_of(name: &NetnsName) -> String {
     format!("{VIEWS}/{name}/mntns")
-}
-
-/// The folder for what a namespace has in /run, by its name.
-fn run_folder_of(name: &NetnsName) -> String {
-    format!("/run/netns-{name}")
 }
 
 /// The view of `name`, if there is one.
@@ -67,8 +63,8 @@ pub(super) fn set_up_folder() -> Result<OwnedFd, Error> {
 
 /// Makes the link by which others find the view.
 pub(super) fn make_link(name: &NetnsName) -> Result<(), Error> {
-    make_folder(&run_folder_of(name), 0o755)?;
-    let link = format!("{}/mntns", run_folder_of(name));
+    make_folder(&run_folder(name), 0o755)?;
+    let link = format!("{}/mntns", run_folder(name));
     match symlinkat(pin_of(name), CWD, &link) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(error).context("create", link),
@@ -85,12 +81,12 @@ pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
             Err(error) => return Err(error).context("unmount", pin),
         }
     }
-    let link = format!("{}/mntns", run_folder_of(name));
+    let link = format!("{}/mntns", run_folder(name));
     for (path, flags) in [
         (pin, AtFlags::empty()),
         (folder_of(name), AtFlags::REMOVEDIR),
         (link, AtFlags::empty()),
-        (run_folder_of(name), AtFlags::REMOVEDIR),
+        (run_folder(name), AtFlags::REMOVEDIR),
     ] {
         match unlinkat(CWD, &path, flags) {
             // What else is in a folder is not ours.
@@ -101,11 +97,20 @@ pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the folder of pins if it is empty.
-pub(crate) fn remove_folder_if_empty() {
-    if !Path::new(VIEWS).is_dir() || is_inside() {
+/// Removes the folder of pins if it is empty, and then what was made on the host for views.
+pub(crate) fn remove_folders_if_empty() {
+    if is_inside() {
         return;
     }
+    if Path::new(VIEWS).is_dir() {
+        remove_folder_if_empty();
+    }
+    if !Path::new(VIEWS).exists() {
+        services::remove_places();
+    }
+}
+
+fn remove_folder_if_empty() {
     // Whoever makes a view holds this lock; who waits for it makes the folder anew.
     let Ok(_lock) = set_up_folder() else { return };
     let empty = std::fs::read_dir(VIEWS).is_ok_and(|mut entries| entries.next().is_none());
