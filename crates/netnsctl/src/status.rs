@@ -1,6 +1,7 @@
 //! What `status` knows, gathered and shown: as text for people, as JSON for programs.
 
 mod gather;
+mod nscd;
 mod text;
 pub(crate) mod wire;
 

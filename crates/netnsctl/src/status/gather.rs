@@ -16,6 +16,7 @@ use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
 use netnsctl_model::plan::{self, Plan, Request, text};
 
+use super::nscd;
 use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
 use crate::commands::serve::published::{self, ForwardKey, forward_key};
 use crate::output::Failure;
@@ -117,6 +118,7 @@ impl Gathered<'_> {
             routes: interior.map(routes).unwrap_or_default(),
             sysctl_differs: sysctl_differs(declared, interior),
             forwards: self.forwards(&here),
+            nscd: nscd::state(name, declared),
             processes: interior
                 .map(|interior| self.inside(interior))
                 .unwrap_or_default(),

@@ -94,6 +94,7 @@ fn netns_rows(rows: &mut Rows, netns: &Netns) {
     for forward in &netns.forwards {
         rows.forward(forward, netns.inode.is_some());
     }
+    rows.nscd(netns);
     let more = netns.processes.len().saturating_sub(PROCESSES_SHOWN);
     for process in netns.processes.iter().take(PROCESSES_SHOWN) {
         rows.add("process", &process.pid.to_string(), &process.command, "");
@@ -178,6 +179,18 @@ impl Rows {
             }
             None => self.add("forward", &name, "not running", ""),
         }
+    }
+
+    /// A daemon that is not wanted and not there is no news.
+    fn nscd(&mut self, netns: &Netns) {
+        let nscd = &netns.nscd;
+        let state = match (nscd.running, nscd.enabled) {
+            (true, true) => "running",
+            (true, false) => "running, though not declared",
+            (false, true) if netns.inode.is_some() => "not running",
+            (false, _) => return,
+        };
+        self.add("nscd", &nscd.socket, state, "");
     }
 
     fn finish(self) -> String {

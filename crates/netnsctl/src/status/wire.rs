@@ -31,6 +31,7 @@ pub(crate) struct Netns {
     /// Declared sysctls, forwarding included, whose value differs.
     pub(crate) sysctl_differs: Vec<Sysctl>,
     pub(crate) forwards: Vec<Forward>,
+    pub(crate) nscd: Nscd,
     pub(crate) processes: Vec<Process>,
     /// What `up` would change.
     pub(crate) drift: Vec<Drift>,
@@ -85,6 +86,17 @@ pub(crate) struct Forward {
     pub(crate) running: bool,
     /// Its counters since its last start; none if it does not run.
     pub(crate) counters: Option<netnsctl_forward::Counters>,
+}
+
+/// The name-service daemon of a namespace.
+#[derive(Debug, Serialize)]
+pub(crate) struct Nscd {
+    /// Whether it is declared to run.
+    pub(crate) enabled: bool,
+    /// Where it listens.
+    pub(crate) socket: String,
+    /// Whether it answers there.
+    pub(crate) running: bool,
 }
 
 /// A process inside.

@@ -198,6 +198,7 @@ fn a_known_machine_is_shown_like_this() {
             "veth host ⇄ default:office veth, up, mtu 1300 192.168.77.2/30 fe80::ff:fe00:1/64",
             "route default via 192.168.77.1 dev host",
             "forward tcp 127.0.0.1:8080 → default 127.0.0.1:80 not running",
+            "nscd /run/netns-office/nscd/socket not running",
             "drift: \"up\" would ~ link host mtu 1300 → 1400",
             "",
             "no \"netnsctl serve\" runs here to carry the forwards",
