@@ -25,12 +25,17 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
+    /// Whether the file still stands at its path.
+    pub fn is_there(&self) -> bool {
+        let own = fs::fstat(&self.file).map(|stat| (stat.st_dev, stat.st_ino));
+        own.is_ok() && identity(&self.path) == own
+    }
+
     /// Removes the file if it is still the one that was made.
     ///
     /// Needs the right to write to its folder. A file that is gone or another's is no error.
     pub fn remove(&self) {
-        let own = fs::fstat(&self.file).map(|stat| (stat.st_dev, stat.st_ino));
-        if own.is_ok() && identity(&self.path) == own {
+        if self.is_there() {
             // What cannot be removed is replaced at the next start.
             let _ = fs::unlink(&self.path);
         }

@@ -55,7 +55,7 @@ pub(crate) enum Command {
   netnsctl plan
   netnsctl plan --exit-code office || echo \"office is not as declared\"")]
     Plan(Plan),
-    /// Bring everything up and keep it running in the foreground, forwards included
+    /// Bring everything up and keep it running in the foreground, with forwards and name service
     #[command(
         after_help = "SIGHUP reads the configuration again and changes what differs; SIGTERM \
 and Ctrl-C take everything down.
@@ -120,12 +120,14 @@ files, that it is started in. It needs no rights; root becomes the user nobody.
 
 Started by systemd it takes its socket by the socket-activation protocol (sd_listen_fds(3)).
 
-Commands that `run` starts do not reach it yet: /run/nscd is empty for them. A service does that has
-its folder bound over /run/nscd (BindPaths= of systemd.exec(5)).
+`serve` runs one for each namespace (nscd.enable = false: none), at /run/netns-NAME/nscd/socket.
+Commands that `run` starts ask the daemon of their namespace, as that folder is their /run/nscd, and
+never the host's. A service does so that has the folder bound over /run/nscd (BindPaths= of
+systemd.exec(5)).
 
 Example, by hand:
-  mkdir /run/office-nscd
-  netnsctl run office -- netnsctl nscd --socket /run/office-nscd/socket"
+  mkdir -p /run/netns-office/nscd
+  netnsctl run office -- netnsctl nscd --socket /run/netns-office/nscd/socket"
     )]
     Nscd(Nscd),
 }

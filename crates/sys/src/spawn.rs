@@ -23,6 +23,8 @@ pub struct Activated<'a> {
     pub sockets: &'a [(&'a str, BorrowedFd<'a>)],
     /// The network namespace it is to run in.
     pub netns: BorrowedFd<'a>,
+    /// The mount namespace it is to run in; none: that of its parent.
+    pub mounts: Option<BorrowedFd<'a>>,
     /// The signal it gets when the thread that started it ends (PR_SET_PDEATHSIG).
     pub parent_death_signal: libc::c_int,
 }
@@ -47,8 +49,9 @@ const POWERS: [u32; PID_DIGITS] = {
 /// Starts the child and gives its process id, which stays its own until it is waited for.
 ///
 /// The child is in a process group of its own, so that a terminal's Ctrl-C reaches only its
-/// parent; no signal is blocked in it. If it cannot enter the namespace or be executed it exits
-/// with 125. Joining the namespace needs CAP_SYS_ADMIN (setns(2)).
+/// parent; no signal is blocked in it. If it cannot enter a namespace or be executed it exits with
+/// 125. Joining the namespaces needs CAP_SYS_ADMIN, that of mounts CAP_SYS_CHROOT too, and leads to
+/// its root directory (setns(2)); the program's path is looked up there.
 ///
 /// Errors: EAGAIN or ENOMEM by fork(2); EINVAL for a socket's name with a NUL.
 pub fn spawn(child: &Activated<'_>) -> io::Result<u32> {
@@ -65,7 +68,10 @@ pub fn spawn(child: &Activated<'_>) -> io::Result<u32> {
     ];
     let environment = pointers(child.environment, &own);
     let mut sockets: Vec<RawFd> = child.sockets.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
-    let netns = child.netns.as_raw_fd();
+    let place = Place {
+        netns: child.netns.as_raw_fd(),
+        mounts: child.mounts.map(|mounts| mounts.as_raw_fd()),
+    };
     // SAFETY: getpid has no preconditions.
     let parent = unsafe { libc::getpid() };
     // SAFETY: the child calls only async-signal-safe functions (see `become_child`), allocates
@@ -84,7 +90,7 @@ pub fn spawn(child: &Activated<'_>) -> io::Result<u32> {
                     &environment,
                     listen_pid_at.add(b"LISTEN_PID=".len()),
                     &mut sockets,
-                    (netns, parent, child.parent_death_signal),
+                    (place, parent, child.parent_death_signal),
                 )
             }
         }
@@ -99,6 +105,32 @@ fn pointers(strings: &[CString], more: &[*const libc::c_char]) -> Vec<*const lib
         .collect()
 }
 
+/// Namespaces to join, as open descriptors.
+#[derive(Clone, Copy)]
+struct Place {
+    netns: RawFd,
+    mounts: Option<RawFd>,
+}
+
+impl Place {
+    /// Moves the calling process there. In a child just forked it has a single thread and shares its
+    /// root and working directory with nobody, which the kernel wants of who joins mounts (setns(2)).
+    ///
+    /// # Safety
+    ///
+    /// To be called in a child just forked.
+    unsafe fn join(self) -> bool {
+        // SAFETY: setns is a system call on plain values; what it moves is a process that does
+        // nothing else any more but become another program.
+        unsafe {
+            libc::setns(self.netns, libc::CLONE_NEWNET) == 0
+                && self
+                    .mounts
+                    .is_none_or(|mounts| libc::setns(mounts, libc::CLONE_NEWNS) == 0)
+        }
+    }
+}
+
 /// The child's part.
 ///
 /// # Safety
@@ -111,14 +143,14 @@ unsafe fn become_child(
     environment: &[*const libc::c_char],
     digits: *mut u8,
     sockets: &mut [RawFd],
-    (netns, parent, death_signal): (RawFd, libc::pid_t, libc::c_int),
+    (place, parent, death_signal): (Place, libc::pid_t, libc::c_int),
 ) -> ! {
     // SAFETY: system calls on plain values, all async-signal-safe; pointers as promised above.
     unsafe {
         let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigfillset(all.as_mut_ptr());
         libc::sigprocmask(libc::SIG_UNBLOCK, all.as_ptr(), std::ptr::null_mut());
-        let ready = libc::setns(netns, libc::CLONE_NEWNET) == 0
+        let ready = place.join()
             && libc::setpgid(0, 0) == 0
             && libc::prctl(libc::PR_SET_PDEATHSIG, death_signal) == 0
             // The parent may have died before the line above.

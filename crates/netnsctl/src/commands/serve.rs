@@ -3,9 +3,12 @@
 //! One thread waits for three things: signals, children that say they are ready, and the time to
 //! start one again. It makes threads only for the moments in which it works in a namespace.
 
+mod child;
+mod daemon;
 pub(crate) mod forwarder;
 pub(crate) mod notify;
 pub(crate) mod published;
+mod reconcile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -24,15 +27,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions, wait};
 use sd_notify::NotifyState;
 
-use self::forwarder::{Forwarder, signal};
+use self::child::{Part, signal};
+use self::daemon::Daemon;
+use self::forwarder::Forwarder;
 use self::notify::{Manager, NotifySocket};
-use self::published::{Folder, PublishedForward, State, forward_key, forward_name};
+use self::published::{Folder, PublishedForward, State, forward_key};
 use super::up;
 use crate::cli::Serve;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
 
-/// How long forwarders may take to end before they are killed. Their namespaces are about to go,
+/// How long children may take to end before they are killed. Their namespaces are about to go,
 /// so there is nothing to finish.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -77,7 +82,8 @@ struct Server {
     notify: NotifySocket,
     notify_path: PathBuf,
     forwarders: Vec<Forwarder>,
-    /// Forwarders that were told to end and are finishing their connections, and where those lead.
+    daemons: Vec<Daemon>,
+    /// Children that were told to end and are finishing their work, and the namespace that keeps.
     draining: BTreeMap<u32, NetnsRef>,
     /// Namespaces that were managed before this process came.
     found: BTreeSet<NetnsName>,
@@ -122,6 +128,7 @@ impl Server {
             notify,
             notify_path,
             forwarders: Vec::new(),
+            daemons: Vec::new(),
             draining: BTreeMap::new(),
             found,
             sockets_made: 0,
@@ -131,13 +138,13 @@ impl Server {
         Ok(server)
     }
 
-    /// Namespaces first, then the forwards between them.
+    /// Namespaces first, then what runs in them and the forwards between them.
     fn bring_up(&mut self) -> Result<Exit, Failure> {
         let exit = self.bring_up_namespaces()?;
         if exit != Exit::Done {
             return Ok(exit);
         }
-        Ok(self.reconcile_forwarders())
+        Ok(self.reconcile())
     }
 
     fn bring_up_namespaces(&self) -> Result<Exit, Failure> {
@@ -156,9 +163,7 @@ impl Server {
             self.announce();
             self.wait_for_event();
             for pid in self.notify.ready() {
-                self.forwarders
-                    .iter_mut()
-                    .any(|forwarder| forwarder.ready(pid));
+                self.parts_mut().any(|part| part.child_mut().ready(pid));
             }
             if self.handle_signals() == Next::Stop {
                 return;
@@ -166,8 +171,19 @@ impl Server {
         }
     }
 
+    /// All that has a child.
+    fn parts(&self) -> impl Iterator<Item = &dyn Part> {
+        let forwarders = self.forwarders.iter().map(|it| it as &dyn Part);
+        forwarders.chain(self.daemons.iter().map(|it| it as &dyn Part))
+    }
+
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut dyn Part> {
+        let forwarders = self.forwarders.iter_mut().map(|it| it as &mut dyn Part);
+        forwarders.chain(self.daemons.iter_mut().map(|it| it as &mut dyn Part))
+    }
+
     fn wait_for_event(&self) {
-        let due = self.forwarders.iter().filter_map(Forwarder::due).min();
+        let due = self.parts().filter_map(|part| part.child().due()).min();
         let timeout = due.map(|due| {
             let wait = due.saturating_duration_since(Instant::now());
             Timespec {
@@ -196,23 +212,23 @@ impl Server {
 
     fn start_due(&mut self) {
         let now = Instant::now();
-        for forwarder in &mut self.forwarders {
-            if forwarder.due().is_some_and(|due| due <= now) {
-                forwarder.start(&self.notify_path, self.verbose);
+        let (notify, verbose) = (self.notify_path.clone(), self.verbose);
+        for part in self.parts_mut() {
+            if part.child().due().is_some_and(|due| due <= now) {
+                part.start(&notify, verbose);
             }
         }
     }
 
     /// Tells the service manager and whoever watches that every listener accepts.
     fn announce(&mut self) {
-        if self.announced || !self.forwarders.iter().all(Forwarder::is_ready) {
+        if self.announced || !self.parts().all(|part| part.child().is_ready()) {
             return;
         }
         self.announced = true;
         self.manager.tell(&[NotifyState::Ready]);
-        for forwarder in &self.forwarders {
-            let name = forward_name(&forwarder.netns, &forwarder.forward);
-            output::note(&format!("forward {name}"));
+        for part in self.parts() {
+            output::note(&part.announcement());
         }
         if self.is_sandbox {
             output::note(
@@ -220,58 +236,6 @@ impl Server {
             );
         }
         output::note("ready");
-    }
-
-    /// Brings the running forwarders to what is declared; those that fit are not touched. One that
-    /// cannot be had is said and does not stop the others.
-    fn reconcile_forwarders(&mut self) -> Exit {
-        let mut exit = Exit::Done;
-        let mut old = std::mem::take(&mut self.forwarders);
-        let wanted: Vec<_> = self
-            .desired
-            .all_forwards()
-            .map(|(netns, number, forward)| (netns, number, forward.clone()))
-            .collect();
-        let mut new = Vec::new();
-        for (netns, number, forward) in wanted {
-            let fits = |running: &Forwarder| running.listens_for(&netns, &forward);
-            let Some(at) = old.iter().position(fits) else {
-                new.push((netns, number, forward));
-                continue;
-            };
-            let mut forwarder = old.swap_remove(at);
-            match forwarder.change(number, &forward) {
-                Ok(ended) => self.draining.extend(ended),
-                Err(failure) => exit = failure.report(),
-            }
-            self.forwarders.push(forwarder);
-        }
-        // Before anything new is bound: it may want an address of these.
-        let patience = if old.is_empty() {
-            Duration::ZERO
-        } else {
-            STOP_PATIENCE
-        };
-        self.end(old);
-        for (netns, number, forward) in new {
-            self.sockets_made += 1;
-            let control = self.folder.socket(&format!("{}.sock", self.sockets_made));
-            match Forwarder::new(netns, number, forward, control, patience) {
-                Ok(forwarder) => self.forwarders.push(forwarder),
-                Err(failure) => exit = failure.report(),
-            }
-        }
-        self.announced = false;
-        self.publish();
-        exit
-    }
-
-    fn end(&mut self, forwarders: Vec<Forwarder>) {
-        for mut forwarder in forwarders {
-            let name = forward_name(&forwarder.netns, &forwarder.forward);
-            output::note(&format!("stopped forwarding {name}"));
-            self.draining.extend(forwarder.end());
-        }
     }
 
     fn publish(&self) {
@@ -325,26 +289,7 @@ impl Server {
         if let Err(failure) = self.bring_up_namespaces() {
             failure.report();
         }
-        self.reconcile_forwarders();
-    }
-
-    /// Ends what keeps namespaces alive that are about to go.
-    fn leave(&mut self, gone: &BTreeSet<NetnsName>) {
-        let goes = |netns: &NetnsRef| netns.name().is_some_and(|name| gone.contains(name));
-        let all = std::mem::take(&mut self.forwarders);
-        let (listening, mut others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|forwarder| goes(&forwarder.netns));
-        for forwarder in &mut others {
-            if goes(&forwarder.forward.netns) {
-                self.draining.extend(forwarder.leave());
-            }
-        }
-        self.forwarders = others;
-        // All connections of these begin in a namespace that goes, wherever they lead.
-        let pids: BTreeSet<_> = listening.iter().filter_map(Forwarder::pid).collect();
-        self.end(listening);
-        self.wait_for_children(|pid, netns| goes(netns) || pids.contains(&pid));
+        self.reconcile();
     }
 
     fn reap(&mut self) {
@@ -356,20 +301,21 @@ impl Server {
                 (None, None) => continue,
             };
             if self.draining.remove(&pid).is_none() {
-                self.forwarders
-                    .iter_mut()
-                    .any(|forwarder| forwarder.ended(pid, &how));
+                self.parts_mut().any(|part| part.ended(pid, &how));
             }
         }
     }
 
-    /// Ends the forwarders, then takes away those namespaces that `goes` names. A sandbox goes by
+    /// Ends the children, then takes away those namespaces that `goes` names. A sandbox goes by
     /// itself.
     fn stop(mut self, goes: impl Fn(&NetnsName) -> bool) -> Exit {
         self.manager.tell(&[NotifyState::Stopping]);
         for mut forwarder in std::mem::take(&mut self.forwarders) {
             // Dropped at once: its sockets would keep the namespaces alive.
             self.draining.extend(forwarder.end());
+        }
+        for mut daemon in std::mem::take(&mut self.daemons) {
+            self.draining.extend(daemon.end());
         }
         self.wait_for_children(|_, _| true);
         if self.is_sandbox {

@@ -23,6 +23,7 @@ mod forward;
 mod holders;
 mod interop;
 mod metrics;
+mod names;
 mod net;
 mod nscd;
 mod options;
@@ -73,6 +74,7 @@ fn all() -> Vec<Test> {
         holders::TESTS,
         interop::TESTS,
         metrics::TESTS,
+        names::TESTS,
         nscd::TESTS,
         options::TESTS,
         order::TESTS,

@@ -8,8 +8,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub(crate) use self::stage::{answer_names, count_of, put};
+
 use self::kept::{nscd_forgets_when_root_says_so, nscd_keeps_answers_until_a_file_changes};
-use self::stage::{SOCKET, ask, connect, count, daemon, program, put, read, request, statistics};
+use self::stage::{SOCKET, ask, connect, count, daemon, program, read, request, statistics};
 use crate::forward::{Forwarder, ready};
 use crate::support::{Ran, command, eventually, expect, netnsctl, say};
 use crate::{Test, tests};

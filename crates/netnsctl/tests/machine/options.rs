@@ -132,10 +132,10 @@ fn addresses_may_come_after_those_who_listen_on_them() {
     let mut served = Served::ready(&[]);
     serve_tcp("default", "127.0.0.1:2001", "tcp ");
     serve_udp("default", "127.0.0.1:2001", "udp ");
-    let before = crate::served::children(served.pid());
+    let before = crate::served::forwarders(served.pid());
     configure(&of("\"192.0.2.7/24\", \"2001:db8::7/64\", \"fe80::7/64\""));
     served.reload();
-    assert_eq!(crate::served::children(served.pid()), before);
+    assert_eq!(crate::served::forwarders(served.pid()), before);
     for address in ["192.0.2.7:1001", "[2001:db8::7]:1001"] {
         expect_answer(&mut connect("left", address), "tcp ", address);
     }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::serve::make_foreign;
-use crate::served::{Served, children, is_alive, send};
+use crate::served::{Served, forwarders, is_alive, send};
 use crate::support::{configure, eventually, expect, inside, traces};
 use crate::traffic::{connect, expect_answer, listen, serve_tcp, try_connect};
 use crate::{Test, tests};
@@ -45,9 +45,9 @@ fn a_reload_without_a_change_touches_nothing() {
     serve_tcp("right", "127.0.0.1:2001", "one ");
     let mut client = connect("left", "127.0.0.1:1001");
     expect_answer(&mut client, "one ", "before");
-    let (before, there) = (children(served.pid()), traces());
+    let (before, there) = (forwarders(served.pid()), traces());
     served.reload();
-    assert_eq!(children(served.pid()), before);
+    assert_eq!(forwarders(served.pid()), before);
     assert_eq!(traces(), there);
     expect_answer(&mut client, "one ", "after");
     served.stop();
@@ -80,7 +80,7 @@ fn a_forward_is_added_and_removed_beside_others() {
     drop(second);
     eventually("its end", || (!is_alive(gone)).then_some(()));
     expect_answer(&mut client, "one ", "after");
-    assert_eq!(children(served.pid()), [kept]);
+    assert_eq!(forwarders(served.pid()), [kept]);
 }
 
 fn a_changed_target_serves_who_waits_and_lets_the_old_finish() {
@@ -91,7 +91,7 @@ fn a_changed_target_serves_who_waits_and_lets_the_old_finish() {
     let mut served = Served::ready(&[]);
     serve_tcp("right", "127.0.0.1:2001", "old ");
     serve_tcp("right", "127.0.0.1:2003", "new ");
-    let all = children(served.pid());
+    let all = forwarders(served.pid());
     let mut client = connect("left", "127.0.0.1:1001");
     expect_answer(&mut client, "old ", "before");
 
@@ -145,14 +145,14 @@ fn an_address_changes_under_an_open_connection() {
     serve_tcp("right", "127.0.0.1:2001", "one ");
     let mut client = connect("left", "127.0.0.1:1001");
     expect_answer(&mut client, "one ", "before");
-    let before = children(served.pid());
+    let before = forwarders(served.pid());
     let address = "[netns.left]\naddress = [\"10.9.8.7/24\"]";
     configure(&text.replace("[netns.left]", address));
     served.reload();
     assert!(inside("left", "cat /proc/net/fib_trie").contains("10.9.8.7"));
     served.wait_for("+ address 10.9.8.7/24 on left");
     expect_answer(&mut client, "one ", "after");
-    assert_eq!(children(served.pid()), before);
+    assert_eq!(forwarders(served.pid()), before);
     configure(&text);
     served.reload();
     assert!(!inside("left", "cat /proc/net/fib_trie").contains("10.9.8.7"));
@@ -182,7 +182,7 @@ fn namespaces_come_and_go_with_their_forwards() {
     configure(&few);
     served.reload();
     eventually("no more forwarders", || {
-        (children(served.pid()) == [kept]).then_some(())
+        (forwarders(served.pid()) == [kept]).then_some(())
     });
     assert_eq!(expect(0, &["list"]).stdout, "left\nright\n");
     let trace = |trace: &String| !trace.contains("/serve/");
@@ -222,7 +222,7 @@ fn a_broken_file_changes_nothing_and_is_shown() {
     configure(&text);
     let mut served = Served::ready(&[]);
     serve_tcp("right", "127.0.0.1:2001", "one ");
-    let (there, before) = (traces(), children(served.pid()));
+    let (there, before) = (traces(), forwarders(served.pid()));
     let file = configure("[netns.left]\naddress = [\"10.0.0.300\"]\n");
     served.reload();
     served.wait_for("10.0.0.300");
@@ -230,12 +230,12 @@ fn a_broken_file_changes_nothing_and_is_shown() {
     std::fs::remove_file(file).unwrap();
     served.reload();
     served.wait_for("there is no configuration");
-    assert_eq!(children(served.pid()), before);
+    assert_eq!(forwarders(served.pid()), before);
     assert_eq!(traces(), there);
     expect_answer(&mut connect("left", "127.0.0.1:1001"), "one ", "hello");
     configure(&text);
     served.reload();
-    assert_eq!(children(served.pid()), before);
+    assert_eq!(forwarders(served.pid()), before);
 }
 
 fn a_forward_that_cannot_listen_is_had_by_a_later_reload() {
@@ -256,7 +256,7 @@ fn a_forward_that_cannot_listen_is_had_by_a_later_reload() {
     assert_eq!(served.forwarder(&target(2001)), kept);
     expect_answer(&mut connect("left", "127.0.0.1:1001"), "one ", "kept");
     expect_answer(&mut connect("left", "127.0.0.1:1003"), "three ", "made");
-    assert_eq!(children(served.pid()).len(), 2);
+    assert_eq!(forwarders(served.pid()).len(), 2);
     drop(taken);
     served.reload();
     expect_answer(&mut connect("left", "127.0.0.1:1002"), "two ", "at last");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::served::{Served, children, is_alive};
+use crate::served::{Served, forwarders, is_alive};
 use crate::support::{Ran, command, configure, eventually, traces};
 use crate::{Test, tests};
 
@@ -116,7 +116,7 @@ fn a_sandbox_touches_nothing_and_can_be_reached_from_outside() {
     );
     assert_eq!(traces(), before);
 
-    let forwarders = children(served.pid());
+    let forwarders = forwarders(served.pid());
     assert_eq!(forwarders.len(), 1);
     served.signal(Signal::TERM);
     assert_eq!(served.message(), ["STOPPING=1"]);

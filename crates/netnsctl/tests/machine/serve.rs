@@ -5,7 +5,7 @@ use std::net::Shutdown;
 
 use rustix::process::Signal;
 
-use crate::served::{Served, children, is_alive, netns_called, netns_of, send, status};
+use crate::served::{Served, forwarders, is_alive, netns_called, netns_of, send, status};
 use crate::support::{Ran, command, configure, eventually, expect, netnsctl, traces};
 use crate::traffic::{
     connect, expect_answer, expect_datagram, expect_end, expect_refusal, listen, scoped, serve_tcp,
@@ -213,7 +213,7 @@ fn forwarders_are_started_again_ever_more_slowly() {
 fn a_forwarder_can_do_nothing_but_forward() {
     let served = Served::ready(&[QUICKSTART]);
     let home = netns_of(std::process::id());
-    assert_eq!(children(served.pid()).len(), 2);
+    assert_eq!(forwarders(served.pid()).len(), 2);
     for target in ["127.0.0.1:8000", "127.0.0.1:5353"] {
         let pid = served.forwarder(target);
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
@@ -273,7 +273,7 @@ pub(crate) fn may_be_looked_at(user: &str, pid: u32) -> bool {
 fn a_killed_serve_takes_its_forwarders_along_and_can_be_started_again() {
     let before = traces();
     let mut served = Served::ready(&[QUICKSTART]);
-    let forwarders = children(served.pid());
+    let forwarders = forwarders(served.pid());
     assert_eq!(forwarders.len(), 2);
     served.signal(Signal::KILL);
     served.exit();
@@ -323,7 +323,7 @@ fn sigint_leaves_nothing_behind_though_a_client_is_connected() {
 fn ends_well(signal: Signal, connected: bool) {
     let before = traces();
     let mut served = Served::ready(&[QUICKSTART]);
-    let forwarders = children(served.pid());
+    let forwarders = forwarders(served.pid());
     let client = connected.then(|| {
         serve_tcp("right", "127.0.0.1:8000", "tcp ");
         let mut client = connect("left", "127.0.0.1:8080");

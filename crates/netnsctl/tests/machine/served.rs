@@ -143,8 +143,22 @@ impl Served {
     pub(crate) fn forwarder(&self, target: &str) -> u32 {
         let word = format!("--connect={target}");
         eventually(&format!("the forwarder to {target}"), || {
-            let mut children = children(self.pid()).into_iter();
-            children.find(|pid| arguments(*pid).contains(&word))
+            let mut all = forwarders(self.pid()).into_iter();
+            all.find(|pid| arguments(*pid).contains(&word))
+        })
+    }
+
+    /// The process id of its name-service daemon in `netns`, once it has become that.
+    #[track_caller]
+    pub(crate) fn daemon(&self, netns: &str) -> u32 {
+        eventually(&format!("the daemon of {netns}"), || {
+            // Looking at one that ends just now fails.
+            let there = |pid: &u32| {
+                let link = std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+                link.is_some_and(|link| link.as_os_str() == netns_called(netns).as_str())
+            };
+            let mut all = children(self.pid()).into_iter();
+            all.find(|pid| is_part(*pid, "nscd") && there(pid))
         })
     }
 }
@@ -175,6 +189,18 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
         status(*pid, "PPid").is_some_and(|ppid| ppid == parent.to_string()) && is_alive(*pid)
     })
     .collect()
+}
+
+/// The living children of `serve` that forward.
+pub(crate) fn forwarders(serve: u32) -> Vec<u32> {
+    let mut children = children(serve);
+    children.retain(|pid| is_part(*pid, "forward"));
+    children
+}
+
+/// Whether a process is that long-running part.
+fn is_part(pid: u32, part: &str) -> bool {
+    arguments(pid).get(1).is_some_and(|word| word == part)
 }
 
 /// A line of /proc/PID/status.

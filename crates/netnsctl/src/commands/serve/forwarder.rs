@@ -1,10 +1,9 @@
 //! A forwarded port and the child that serves it.
 //!
-//! The sockets belong to `serve` and outlive the child: a client that connects while a forwarder
-//! is being restarted waits in the socket's queue. The child runs in the namespace it connects in,
+//! A client that connects while a forwarder is being restarted waits in the socket's queue. The child runs in the namespace it connects in,
 //! has got its sockets by the socket-activation protocol, and gives up every right at its start.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -21,19 +20,11 @@ use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::spawn::{self, Activated};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
+use super::child::{Child, Part, environment, words};
 use super::published::forward_name;
-use crate::output::{self, Failure};
-
-/// The pause before the first restart of a forwarder that died; it doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest pause between restarts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// A forwarder that lived this long is restarted after [`FIRST_PAUSE`] again.
-const LIVED_WELL: Duration = Duration::from_secs(10);
+use crate::output::Failure;
 
 /// A forwarded port.
 #[derive(Debug)]
@@ -50,19 +41,6 @@ pub(super) struct Forwarder {
     file: Option<SocketFile>,
     control: UnixListener,
     child: Child,
-    pause: Duration,
-}
-
-#[derive(Debug)]
-enum Child {
-    Waiting {
-        until: Instant,
-    },
-    Running {
-        pid: u32,
-        since: Instant,
-        ready: bool,
-    },
 }
 
 impl Forwarder {
@@ -92,10 +70,7 @@ impl Forwarder {
             listener,
             file,
             control,
-            child: Child::Waiting {
-                until: Instant::now(),
-            },
-            pause: FIRST_PAUSE,
+            child: Child::new(),
         })
     }
 
@@ -122,7 +97,7 @@ impl Forwarder {
         let old = self.end();
         self.forward = forward.clone();
         self.connect_netns = connect_netns;
-        self.pause = FIRST_PAUSE;
+        self.child.begin_anew();
         Ok(old)
     }
 
@@ -131,116 +106,48 @@ impl Forwarder {
         self.connect_netns = None;
         self.end()
     }
+}
 
-    /// The child, if it runs.
-    pub(super) fn pid(&self) -> Option<u32> {
-        match self.child {
-            Child::Running { pid, .. } => Some(pid),
-            Child::Waiting { .. } => None,
-        }
+impl Part for Forwarder {
+    fn child(&self) -> &Child {
+        &self.child
     }
 
-    /// Tells the child to end. Gives its process id, which this forwarder forgets, and where its
-    /// connections lead.
-    pub(super) fn end(&mut self) -> Option<(u32, NetnsRef)> {
-        let pid = self.pid()?;
-        signal(pid, Signal::TERM);
-        self.child = Child::Waiting {
-            until: Instant::now(),
-        };
-        Some((pid, self.forward.netns.clone()))
+    fn child_mut(&mut self) -> &mut Child {
+        &mut self.child
     }
 
-    /// When the child is to be started; none while it runs.
-    pub(super) fn due(&self) -> Option<Instant> {
-        match self.child {
-            Child::Waiting { until } => Some(until),
-            Child::Running { .. } => None,
-        }
+    fn what(&self) -> String {
+        let name = forward_name(&self.netns, &self.forward);
+        format!("the forwarder of {name}")
     }
 
-    /// Whether the child serves its listener.
-    pub(super) fn is_ready(&self) -> bool {
-        matches!(self.child, Child::Running { ready: true, .. })
+    fn announcement(&self) -> String {
+        format!("forward {}", forward_name(&self.netns, &self.forward))
     }
 
-    /// Starts the child, which tells of each connection if it is to be `verbose`. One that cannot
-    /// be started is tried again after a pause.
-    pub(super) fn start(&mut self, notify: &Path, verbose: bool) {
-        match self.spawn(notify, verbose) {
-            Ok(pid) => {
-                self.child = Child::Running {
-                    pid,
-                    since: Instant::now(),
-                    ready: false,
-                };
-            }
-            Err(error) => {
-                let name = forward_name(&self.netns, &self.forward);
-                output::error(
-                    &format!("cannot start the forwarder of {name}: {error}"),
-                    None,
-                );
-                self.retry();
-            }
-        }
+    fn keeps(&self) -> NetnsRef {
+        self.forward.netns.clone()
     }
 
-    fn spawn(&self, notify: &Path, verbose: bool) -> std::io::Result<u32> {
-        let connect_netns = self.connect_netns.as_ref().ok_or(Errno::NOENT)?;
+    fn spawn(&self, notify: &Path, verbose: bool) -> Result<u32, String> {
+        let gone = || Errno::NOENT.to_string();
+        let connect_netns = self.connect_netns.as_ref().ok_or_else(gone)?;
         let mut arguments = arguments(&self.forward)?;
         arguments.extend(verbose.then(|| c"--verbose".to_owned()));
-        let variable = spawn::variable(OsStr::new("NOTIFY_SOCKET"), notify.as_os_str());
         spawn::spawn(&Activated {
             program: c"/proc/self/exe",
             arguments: &arguments,
-            environment: &variable.into_iter().collect::<Vec<_>>(),
+            environment: &environment(notify),
             sockets: &[
                 ("listen", self.listener.as_fd()),
                 ("control", self.control.as_fd()),
             ],
             netns: connect_netns.as_fd(),
+            mounts: None,
             parent_death_signal: Signal::KILL.as_raw(),
         })
-    }
-
-    /// The child `pid` says that it accepts. False if it is not ours.
-    pub(super) fn ready(&mut self, from: u32) -> bool {
-        match &mut self.child {
-            Child::Running { pid, ready, .. } if *pid == from => {
-                *ready = true;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The child `ended` has ended. False if it is not ours.
-    pub(super) fn ended(&mut self, ended: u32, how: &str) -> bool {
-        let Child::Running { pid, since, .. } = self.child else {
-            return false;
-        };
-        if pid != ended {
-            return false;
-        }
-        if since.elapsed() > LIVED_WELL {
-            self.pause = FIRST_PAUSE;
-        }
-        let name = forward_name(&self.netns, &self.forward);
-        let pause = write_duration(self.pause);
-        output::error(
-            &format!("the forwarder of {name} {how}; starting it again in {pause}"),
-            None,
-        );
-        self.retry();
-        true
-    }
-
-    fn retry(&mut self) {
-        self.child = Child::Waiting {
-            until: Instant::now() + self.pause,
-        };
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        .map_err(|error| error.to_string())
     }
 }
 
@@ -250,13 +157,6 @@ impl Drop for Forwarder {
         if let Some(file) = &self.file {
             file.remove();
         }
-    }
-}
-
-/// Sends `signal` to a child that was not waited for yet, so that its id is still its own.
-pub(super) fn signal(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, signal);
     }
 }
 
@@ -285,8 +185,8 @@ fn listen(
     }
 }
 
-/// Binds again while a forwarder that was told to end has not closed its listener yet.
-fn retry<T>(
+/// Binds again while a child that was told to end has not closed its listener yet.
+pub(super) fn retry<T>(
     deadline: Instant,
     mut bind: impl FnMut() -> Result<T, BindError>,
 ) -> Result<T, BindError> {
@@ -331,10 +231,10 @@ pub(crate) fn socket_address(
 }
 
 /// The command line of the child.
-fn arguments(forward: &Forward) -> std::io::Result<Vec<CString>> {
+fn arguments(forward: &Forward) -> Result<Vec<CString>, String> {
     let options = &forward.options;
     let time = |name: &str, time| format!("--{name}={}", write_duration(time));
-    let mut words = vec![
+    let mut line = vec![
         "netnsctl".to_owned(),
         "forward".to_owned(),
         format!("--connect={}", forward.connect),
@@ -348,12 +248,9 @@ fn arguments(forward: &Forward) -> std::io::Result<Vec<CString>> {
         format!("--workers={}", options.workers),
     ];
     if options.proxy_protocol {
-        words.push("--proxy-protocol".to_owned());
+        line.push("--proxy-protocol".to_owned());
     }
     let most = options.max_connections;
-    words.extend(most.map(|most| format!("--max-connections={most}")));
-    Ok(words
-        .into_iter()
-        .map(CString::new)
-        .collect::<Result<_, _>>()?)
+    line.extend(most.map(|most| format!("--max-connections={most}")));
+    words(line)
 }

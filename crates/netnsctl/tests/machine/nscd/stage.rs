@@ -62,7 +62,7 @@ pub(super) fn set() {
 }
 
 /// Replaces a file of /etc, which may be a link to the host's.
-pub(super) fn put(name: &str, text: &str) {
+pub(crate) fn put(name: &str, text: &str) {
     let path = Path::new("/etc").join(name);
     let _ = std::fs::remove_file(&path);
     std::fs::write(path, text).expect("/etc is ours");
@@ -116,7 +116,12 @@ pub(super) fn request(kind: i32, key: &[u8]) -> Vec<u8> {
 /// Connects and sends bytes.
 #[track_caller]
 pub(super) fn connect(bytes: &[u8]) -> UnixStream {
-    let mut stream = UnixStream::connect(SOCKET).expect("somebody listens");
+    connect_to(SOCKET, bytes)
+}
+
+#[track_caller]
+fn connect_to(path: &str, bytes: &[u8]) -> UnixStream {
+    let mut stream = UnixStream::connect(path).expect("somebody listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(bytes).expect("it is read");
     stream
@@ -136,25 +141,41 @@ pub(super) fn read(mut stream: UnixStream) -> Vec<u8> {
 /// The daemon's own counts.
 #[track_caller]
 pub(super) fn statistics() -> serde_json::Value {
-    let answer = read(connect(&request(9, b"")));
+    statistics_of(SOCKET)
+}
+
+#[track_caller]
+fn statistics_of(path: &str) -> serde_json::Value {
+    let answer = read(connect_to(path, &request(9, b"")));
     serde_json::from_slice(&answer).expect("a line of JSON")
 }
 
 /// How many requests of a kind had an outcome.
 #[track_caller]
 pub(super) fn count(kind: &str, outcome: &str) -> u64 {
-    statistics()["requests"][kind][outcome]
+    count_of(SOCKET, kind, outcome)
+}
+
+/// How many requests of a kind had an outcome at the daemon that listens at `path`.
+#[track_caller]
+pub(crate) fn count_of(path: &str, kind: &str, outcome: &str) -> u64 {
+    statistics_of(path)["requests"][kind][outcome]
         .as_u64()
         .unwrap_or(0)
 }
 
-/// Answers questions of resolvers on port 53, by the first label.
+/// Answers questions of resolvers on port 53.
 pub(super) fn serve_names() {
     let socket = UdpSocket::bind("127.0.0.1:53").expect("the port is free");
+    answer_names(socket, [192, 0, 2, 9]);
+}
+
+/// Answers questions of resolvers by the first label; `real` is the one IPv4 address there is.
+pub(crate) fn answer_names(socket: UdpSocket, real: [u8; 4]) {
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
-            let answer = name_answer(&buffer[..length]);
+            let answer = name_answer(&buffer[..length], real);
             let _ = socket.send_to(&answer, client);
         }
     });
@@ -163,7 +184,7 @@ pub(super) fn serve_names() {
 /// A reply to a question with one name (RFC 1035): `real.test` has addresses of both families,
 /// `nick.test` is another name of it, `void.test` has none, `fail.test` cannot be told now, and
 /// others do not exist.
-fn name_answer(question: &[u8]) -> Vec<u8> {
+fn name_answer(question: &[u8], real: [u8; 4]) -> Vec<u8> {
     let end = 12
         + question[12..]
             .iter()
@@ -174,14 +195,14 @@ fn name_answer(question: &[u8]) -> Vec<u8> {
     let kind = question[end - 3];
     let first = name[1..].split(|byte| !byte.is_ascii_alphabetic()).next();
     let (code, records): (u8, Vec<Vec<u8>>) = match (first.unwrap_or_default(), kind) {
-        (b"real", 1) => (0, vec![record(1, &[192, 0, 2, 9])]),
+        (b"real", 1) => (0, vec![record(1, &real)]),
         (b"real", 28) => (0, vec![record(28, &std::net::Ipv6Addr::LOCALHOST.octets())]),
         (b"nick", 1) => {
             let mut records = vec![record(5, b"\x04real\x04test\0")];
             records.push(
                 [
                     b"\x04real\x04test\0".to_vec(),
-                    record(1, &[192, 0, 2, 9])[2..].to_vec(),
+                    record(1, &real)[2..].to_vec(),
                 ]
                 .concat(),
             );

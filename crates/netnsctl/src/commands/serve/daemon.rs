@@ -1,0 +1,130 @@
+//! The name-service daemon of a namespace and the socket it answers at.
+//!
+//! It runs in the namespace and in its view, so the files and name servers it asks are those of
+//! the namespace. The view shows the folder of its socket where programs look for a daemon.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use netnsctl_forward::{SocketFile, bind_unix_listener};
+use netnsctl_kernel::netns::Netns;
+use netnsctl_kernel::{nscd, view};
+use netnsctl_model::config::values::write_duration;
+use netnsctl_model::desired::Nscd;
+use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_sys::spawn::{self, Activated};
+use rustix::process::Signal;
+
+use super::child::{Child, Part, environment, words};
+use super::forwarder::{cannot_bind, retry};
+use crate::output::Failure;
+
+/// The daemon of a namespace.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    pub(super) name: NetnsName,
+    cache: Duration,
+    netns: Netns,
+    listener: OwnedFd,
+    file: SocketFile,
+    child: Child,
+}
+
+impl Daemon {
+    /// Makes the socket, and the folder for it. Until `deadline` somebody may still listen there.
+    pub(super) fn new(
+        name: NetnsName,
+        declared: &Nscd,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let netns = Netns::named(&name)?;
+        nscd::make(&name)?;
+        let (listener, file) = retry(deadline, || bind_unix_listener(&nscd::socket(&name)))
+            .map_err(|error| Failure::failed(format!("netns \"{name}\": {}", cannot_bind(&error))))
+            .inspect_err(|_| drop(nscd::remove_if_empty(&name)))?;
+        Ok(Self {
+            name,
+            cache: declared.cache,
+            netns,
+            listener,
+            file,
+            child: Child::new(),
+        })
+    }
+
+    /// Whether its socket is still the one that clients in the namespace find.
+    pub(super) fn is_found(&self) -> bool {
+        self.file.is_there() && Netns::named(&self.name).is_ok_and(|now| now == self.netns)
+    }
+
+    /// Takes on a changed declaration, and a view that took the place of the one its files are from;
+    /// the socket stays. Gives the process that was told to end.
+    pub(super) fn change(&mut self, declared: &Nscd) -> Option<(u32, NetnsRef)> {
+        // One that is not ready yet may be on its way there.
+        let pid = self.child.pid().filter(|_| self.child.is_ready());
+        let in_view = pid.is_none_or(|pid| view::has(&self.name, pid));
+        if self.cache == declared.cache && in_view {
+            return None;
+        }
+        let old = self.end();
+        self.cache = declared.cache;
+        self.child.begin_anew();
+        old
+    }
+}
+
+impl Part for Daemon {
+    fn child(&self) -> &Child {
+        &self.child
+    }
+
+    fn child_mut(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    fn what(&self) -> String {
+        format!("the name-service daemon of netns \"{}\"", self.name)
+    }
+
+    fn announcement(&self) -> String {
+        format!("nscd in netns \"{}\"", self.name)
+    }
+
+    fn keeps(&self) -> NetnsRef {
+        NetnsRef::Named(self.name.clone())
+    }
+
+    fn spawn(&self, notify: &Path, _verbose: bool) -> Result<u32, String> {
+        let arguments = words(vec![
+            "netnsctl".to_owned(),
+            "nscd".to_owned(),
+            format!("--cache={}", write_duration(self.cache)),
+        ])?;
+        let mut environment = environment(notify);
+        // Where modules of the name service are found on systems that keep none in /lib.
+        let modules = OsStr::new("LD_LIBRARY_PATH");
+        let found = std::env::var_os(modules);
+        environment.extend(found.and_then(|found| spawn::variable(modules, &found)));
+        let mounts = view::mounts(&self.name).map_err(|error| error.to_string())?;
+        let child = Activated {
+            program: c"/proc/self/exe",
+            arguments: &arguments,
+            environment: &environment,
+            sockets: &[("nscd", self.listener.as_fd())],
+            netns: self.netns.as_fd(),
+            mounts: Some(mounts.as_fd()),
+            parent_death_signal: Signal::KILL.as_raw(),
+        };
+        spawn::spawn(&child).map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.file.remove();
+        // What stays is an empty folder, which `down` removes.
+        let _ = nscd::remove_if_empty(&self.name);
+    }
+}
