@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_folder_alone_is_reason_for_a_view,
     both_places_are_covered_where_var_run_is_no_link,
     a_reload_moves_a_daemon_into_the_view_of_now,
+    what_is_taken_down_by_hand_stays_down_until_a_reload,
     status_tells_of_daemons_that_answer,
     a_daemon_serves_in_a_sandbox,
     down_takes_away_what_a_killed_serve_left,
@@ -407,6 +408,24 @@ fn a_reload_moves_a_daemon_into_the_view_of_now() {
     assert_eq!(printer(), "none\n");
     eventually("its end", || (!is_alive(before.0)).then_some(()));
     assert_eq!(served.daemon("right"), before.1);
+    served.stop();
+}
+
+fn what_is_taken_down_by_hand_stays_down_until_a_reload() {
+    declare("");
+    let mut served = Served::ready(&[]);
+    let daemon = served.daemon("left");
+    // It keeps the namespace for now.
+    let said = expect(0, &["down", "left", "--no-wait"]);
+    assert!(said.stderr.contains(&daemon.to_string()), "{said:?}");
+    send(daemon, Signal::KILL);
+    served.wait_for("cannot start the name-service daemon of netns \"left\": the namespace");
+    assert!(!traces().iter().any(|path| path.contains("left")));
+    served.reload();
+    serve_names();
+    let mut inhabitant = Asker::new().inside();
+    inhabitant.finds_by_the_daemon();
+    drop(inhabitant);
     served.stop();
 }
 

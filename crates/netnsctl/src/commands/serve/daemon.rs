@@ -56,7 +56,11 @@ impl Daemon {
 
     /// Whether its socket is still the one that clients in the namespace find.
     pub(super) fn is_found(&self) -> bool {
-        self.file.is_there() && Netns::named(&self.name).is_ok_and(|now| now == self.netns)
+        self.file.is_there() && self.has_namespace()
+    }
+
+    fn has_namespace(&self) -> bool {
+        Netns::named(&self.name).is_ok_and(|now| now == self.netns)
     }
 
     /// Takes on a changed declaration, and a view that took the place of the one its files are from;
@@ -97,6 +101,10 @@ impl Part for Daemon {
     }
 
     fn spawn(&self, notify: &Path, _verbose: bool) -> Result<u32, String> {
+        // A view made now would be left behind by who took it down.
+        if !self.has_namespace() {
+            return Err("the namespace it was declared for is gone".to_owned());
+        }
         let arguments = words(vec![
             "netnsctl".to_owned(),
             "nscd".to_owned(),
