@@ -41,6 +41,7 @@ mod pin;
 mod services;
 
 use content::{bind_and_cover, bound, extra, is_inside, mark_inside, put_right, unbound};
+pub use pin::VIEWS;
 use pin::{folder_of, make_link, open_pin, pin_of, set_up_folder};
 pub(crate) use pin::{remove, remove_folders_if_empty};
 use services::{Service, exposed};

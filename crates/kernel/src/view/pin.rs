@@ -13,8 +13,8 @@ use super::services;
 use crate::error::{Context, Error};
 use crate::state_dir::{self, lock_folder, make_folder, run_folder};
 
-/// The folder of pins.
-pub(super) const VIEWS: &str = "/run/netnsctl/views";
+/// The folder of pins, in which each view has a folder of its name.
+pub const VIEWS: &str = "/run/netnsctl/views";
 
 pub(super) fn folder_of(name: &NetnsName) -> String {
     format!("{VIEWS}/{name}")

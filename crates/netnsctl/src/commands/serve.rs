@@ -1,7 +1,7 @@
 //! `serve`: everything up and running, in the foreground.
 //!
-//! One thread waits for three things: signals, children that say they are ready, and the time to
-//! start one again. It makes threads only for the moments in which it works in a namespace.
+//! One thread waits for four things: signals, children that say they are ready, views that give way
+//! to others, and the time to start a child again. It makes threads only for the moments in which it works in a namespace.
 
 mod child;
 mod daemon;
@@ -9,6 +9,7 @@ pub(crate) mod forwarder;
 pub(crate) mod notify;
 pub(crate) mod published;
 mod reconcile;
+mod view_watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -32,6 +33,7 @@ use self::daemon::Daemon;
 use self::forwarder::Forwarder;
 use self::notify::{Manager, NotifySocket};
 use self::published::{Folder, PublishedForward, State, forward_key};
+use self::view_watch::ViewWatch;
 use super::up;
 use crate::cli::Serve;
 use crate::config_files;
@@ -83,6 +85,7 @@ struct Server {
     notify_path: PathBuf,
     forwarders: Vec<Forwarder>,
     daemons: Vec<Daemon>,
+    views: ViewWatch,
     /// Children that were told to end and are finishing their work, and the namespace that keeps.
     draining: BTreeMap<u32, NetnsRef>,
     /// Namespaces that were managed before this process came.
@@ -129,6 +132,7 @@ impl Server {
             notify_path,
             forwarders: Vec::new(),
             daemons: Vec::new(),
+            views: ViewWatch::new(),
             draining: BTreeMap::new(),
             found,
             sockets_made: 0,
@@ -168,6 +172,9 @@ impl Server {
             if self.handle_signals() == Next::Stop {
                 return;
             }
+            if self.views.has_changed() {
+                self.follow_views();
+            }
         }
     }
 
@@ -191,10 +198,11 @@ impl Server {
                 tv_nsec: wait.subsec_nanos().into(),
             }
         });
-        let mut fds = [
-            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.notify.as_fd(), PollFlags::IN),
-        ];
+        let fds = [self.signals.as_fd(), self.notify.as_fd()];
+        let fds = fds.into_iter().chain(self.views.fd());
+        let mut fds: Vec<_> = fds
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         // EINTR is as good as an event.
         let _ = poll(&mut fds, timeout.as_ref());
     }
@@ -218,6 +226,7 @@ impl Server {
                 part.start(&notify, verbose);
             }
         }
+        self.views.renew();
     }
 
     /// Tells the service manager and whoever watches that every listener accepts.

@@ -1,14 +1,15 @@
 //! Names: what runs in a namespace asks the daemon of that namespace, under a running `serve`.
 
+mod asker;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::UdpSocket;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use rustix::process::Signal;
 
+use self::asker::Asker;
 use crate::nscd::{answer_names, count_of, put};
 use crate::served::{Served, arguments, is_alive, send, status};
 use crate::support::{
@@ -29,7 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_replaced_folder_shows_from_the_next_command_on,
     a_folder_alone_is_reason_for_a_view,
     both_places_are_covered_where_var_run_is_no_link,
-    a_reload_moves_a_daemon_into_the_view_of_now,
+    a_daemon_follows_when_the_view_gives_way_to_another,
     what_is_taken_down_by_hand_stays_down_until_a_reload,
     status_tells_of_daemons_that_answer,
     a_daemon_serves_in_a_sandbox,
@@ -139,55 +140,6 @@ fn a_service_that_binds_the_folder_asks_that_daemon() {
     }
 }
 
-/// A shell that has entered `left`, looks up what it is told and lives on.
-struct Asker {
-    child: Child,
-    questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Asker {
-    fn new() -> Self {
-        let shell = "while read name; do getent hosts $name || echo none; done";
-        let mut command = netnsctl(&["run", "left", "sh", "-c", shell]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        Self {
-            questions: child.stdin.take().unwrap(),
-            answers: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        }
-    }
-
-    /// Waits until it is where it is to be.
-    fn inside(mut self) -> Self {
-        assert_eq!(self.ask("localhost"), "127.0.0.1       localhost\n");
-        self
-    }
-
-    fn ask(&mut self, name: &str) -> String {
-        writeln!(self.questions, "{name}").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        answer
-    }
-
-    #[track_caller]
-    fn finds_by_the_daemon(&mut self) {
-        let before = found("left");
-        let answer = self.ask("nick.test");
-        assert!(answer.starts_with("192.0.2.1 "), "{answer}");
-        assert_eq!(found("left"), before + 1);
-    }
-}
-
-impl Drop for Asker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn a_killed_daemon_is_followed_by_one_that_those_inside_reach() {
     declare("");
     let mut served = Served::ready(&[]);
@@ -256,7 +208,12 @@ fn a_hosts_own_daemon_is_out_of_reach_and_stays() {
 
 fn a_daemon_runs_in_its_namespace_and_its_view_without_rights() {
     declare("");
-    let mut served = Served::ready(&[]);
+    let mut command = netnsctl(&["serve"]);
+    command
+        .env("LD_LIBRARY_PATH", "/run/lib")
+        .env("SECRET", "1");
+    let mut served = Served::start_as(command);
+    served.wait_ready();
     for (netns, ..) in SERVERS {
         let daemon = served.daemon(netns);
         let view = fs::metadata(format!("/run/netns-{netns}/mntns")).unwrap();
@@ -266,6 +223,10 @@ fn a_daemon_runs_in_its_namespace_and_its_view_without_rights() {
             assert_eq!(status(daemon, set).unwrap(), "0000000000000000");
         }
         assert_eq!(status(daemon, "NoNewPrivs").unwrap(), "1");
+        // Modules of the name service are found, and nothing else is handed on.
+        let environment = fs::read_to_string(format!("/proc/{daemon}/environ")).unwrap();
+        assert!(environment.contains("LD_LIBRARY_PATH=/run/lib\0"));
+        assert!(!environment.contains("SECRET"), "{environment:?}");
         let socket = fs::symlink_metadata(socket_of(netns)).unwrap();
         assert_eq!(socket.mode() & 0o7777, 0o666);
     }
@@ -395,7 +356,7 @@ fn both_places_are_covered_where_var_run_is_no_link() {
     }
 }
 
-fn a_reload_moves_a_daemon_into_the_view_of_now() {
+fn a_daemon_follows_when_the_view_gives_way_to_another() {
     declare("");
     fs::create_dir_all("/etc/netns/left").unwrap();
     fs::write("/etc/netns/left/hosts", "192.0.2.7 printer.test\n").unwrap();
@@ -404,8 +365,10 @@ fn a_reload_moves_a_daemon_into_the_view_of_now() {
     assert_eq!(printer(), "192.0.2.7       printer.test\n");
     fs::remove_file("/etc/netns/left/hosts").unwrap();
     let before = (served.daemon("left"), served.daemon("right"));
-    served.reload();
-    assert_eq!(printer(), "none\n");
+    // The first command finds the view outdated and makes another.
+    eventually("an answer without the file", || {
+        (printer() == "none\n").then_some(())
+    });
     eventually("its end", || (!is_alive(before.0)).then_some(()));
     assert_eq!(served.daemon("right"), before.1);
     served.stop();

@@ -63,17 +63,27 @@ impl Daemon {
         Netns::named(&self.name).is_ok_and(|now| now == self.netns)
     }
 
-    /// Takes on a changed declaration, and a view that took the place of the one its files are from;
-    /// the socket stays. Gives the process that was told to end.
+    /// Takes on a changed declaration; the socket stays. Gives the process that was told to end.
     pub(super) fn change(&mut self, declared: &Nscd) -> Option<(u32, NetnsRef)> {
+        if self.cache == declared.cache {
+            return self.follow();
+        }
+        self.cache = declared.cache;
+        self.end_for_another()
+    }
+
+    /// Leaves a view that gave way to another one. Gives the process that was told to end.
+    pub(super) fn follow(&mut self) -> Option<(u32, NetnsRef)> {
+        let pid = self.child.pid()?;
         // One that is not ready yet may be on its way there.
-        let pid = self.child.pid().filter(|_| self.child.is_ready());
-        let in_view = pid.is_none_or(|pid| view::has(&self.name, pid));
-        if self.cache == declared.cache && in_view {
+        if !self.child.is_ready() || view::has(&self.name, pid) || !self.has_namespace() {
             return None;
         }
+        self.end_for_another()
+    }
+
+    fn end_for_another(&mut self) -> Option<(u32, NetnsRef)> {
         let old = self.end();
-        self.cache = declared.cache;
         self.child.begin_anew();
         old
     }

@@ -62,6 +62,12 @@ impl Server {
         exit
     }
 
+    /// Has daemons leave views that gave way to others.
+    pub(super) fn follow_views(&mut self) {
+        let ended: Vec<_> = self.daemons.iter_mut().filter_map(Daemon::follow).collect();
+        self.draining.extend(ended);
+    }
+
     /// Brings the running forwarders to what is declared; those that fit are not touched. One that
     /// cannot be had is said and does not stop the others.
     fn reconcile_forwarders(&mut self) -> Exit {
