@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use netnsctl_nscd::identity::Identity;
 use netnsctl_nscd::request::{HEADER, Kind, MOST_KEY, Request, VERSION, frame};
 
 fuzz_target!(|input: (u8, &[u8])| {
@@ -17,7 +18,10 @@ fuzz_target!(|input: (u8, &[u8])| {
     }
     // The same bytes as a key, with a header that is right.
     let key = &bytes[..bytes.len().min(MOST_KEY)];
-    let kind = i32::from(number) % 24 - 1;
+    let kind = match number {
+        0x6e => Kind::Identity as i32,
+        number => i32::from(number) % 24 - 1,
+    };
     let length = i32::try_from(key.len()).unwrap_or_default();
     let header = [VERSION, kind, length].map(i32::to_ne_bytes).concat();
     match frame(&[&header, key].concat()) {
@@ -27,5 +31,9 @@ fuzz_target!(|input: (u8, &[u8])| {
         }
         Ok(None) => panic!("a whole request"),
         Err(_) => assert_eq!(Kind::of_number(kind), None),
+    }
+    // And as the answer of a daemon that nobody vouches for either.
+    if let Some(identity) = Identity::of_reply(bytes) {
+        assert_eq!(identity.reply(), bytes);
     }
 });

@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use crate::cache::Known;
 use crate::crew::Shared;
 use crate::family::Family;
+use crate::identity::Identity;
 use crate::lobby::Waiting;
 use crate::lookup::{Outcome, answer, refuse};
 use crate::reply::Reply;
@@ -170,6 +171,11 @@ fn administer(shared: &Shared, client: OwnedFd, frame: Frame<'_>) {
             // The C library's 0, or EINVAL.
             let failed = if forget(shared, frame.key) { 0i32 } else { 22 };
             send_all(shared, client, &failed.to_ne_bytes());
+            Outcome::Found
+        }
+        // Anybody's: the numbers tell no secret, and lead to nothing.
+        Kind::Identity => {
+            send_all(shared, client, &Identity::current().reply());
             Outcome::Found
         }
         Kind::Shutdown if is_root => {

@@ -20,6 +20,7 @@
 //! | `request` | frames and keys, from bytes that nobody vouches for |
 //! | `reply` | the structures that answer |
 //! | `lookup` | one look-up and its outcome |
+//! | `identity` | whose network and files a daemon answers with, for `doctor` |
 //! | `family` | bounds on what is looked up at once |
 //! | `desk` | a client, from its request to its answer |
 //! | `crew` | the threads: accepting, starting others, going home |
@@ -32,6 +33,7 @@ mod cache;
 mod crew;
 mod desk;
 mod family;
+pub mod identity;
 mod lobby;
 mod lookup;
 mod options;

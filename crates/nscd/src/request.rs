@@ -21,7 +21,7 @@ pub const MOST_REQUEST: usize = HEADER + MOST_KEY;
 
 macro_rules! kinds {
     ($($kind:ident $number:literal $name:literal,)*) => {
-        /// The kinds of requests, by glibc's numbers.
+        /// The kinds of requests, by glibc's numbers; [`Identity`](Self::Identity) is not of glibc.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "`name` gives glibc's own name of each")]
         pub enum Kind { $($kind = $number),* }
@@ -29,6 +29,14 @@ macro_rules! kinds {
         impl Kind {
             /// All kinds, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The kind of this number.
+            pub fn of_number(number: i32) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$kind),)*
+                    _ => None,
+                }
+            }
 
             /// What glibc calls it.
             pub fn name(self) -> &'static str {
@@ -61,13 +69,17 @@ kinds! {
     Netgroup 19 "GETNETGRENT",
     IsInNetgroup 20 "INNETGR",
     MapNetgroups 21 "GETFDNETGR",
+    // "nsid" in hexadecimal, far from what glibc may add.
+    Identity 0x6e73_6964 "IDENTITY",
 }
 
 impl Kind {
-    /// The kind of this number.
-    pub fn of_number(number: i32) -> Option<Self> {
-        let index = usize::try_from(number).ok()?;
-        Self::ALL.get(index).copied()
+    /// Its place in [`ALL`](Self::ALL).
+    pub fn index(self) -> usize {
+        match self {
+            Self::Identity => Self::ALL.len() - 1,
+            kind => kind as usize,
+        }
     }
 }
 
@@ -222,7 +234,8 @@ impl<'a> Request<'a> {
             | Kind::MapGroups
             | Kind::MapHosts
             | Kind::MapServices
-            | Kind::MapNetgroups => return Ok(None),
+            | Kind::MapNetgroups
+            | Kind::Identity => return Ok(None),
         }))
     }
 }

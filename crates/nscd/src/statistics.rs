@@ -20,7 +20,7 @@ struct Tally {
 /// Counts since the daemon's start.
 #[derive(Debug, Default)]
 pub(crate) struct Statistics {
-    /// By the number of the kind.
+    /// By the place of the kind.
     tallies: [Tally; Kind::ALL.len()],
     malformed: AtomicU64,
     from_cache: AtomicU64,
@@ -28,7 +28,7 @@ pub(crate) struct Statistics {
 
 impl Statistics {
     pub(crate) fn count(&self, kind: Kind, outcome: Outcome) {
-        if let Some(tally) = self.tallies.get(kind as usize) {
+        if let Some(tally) = self.tallies.get(kind.index()) {
             let counter = match outcome {
                 Outcome::Found => &tally.found,
                 Outcome::NotFound => &tally.not_found,

@@ -147,8 +147,17 @@ fn the_parts_of_a_netgroup_question_are_given_or_any() {
 }
 
 #[test]
+fn every_kind_has_its_number_and_its_place() {
+    for (place, kind) in Kind::ALL.iter().enumerate() {
+        assert_eq!(Kind::of_number(*kind as i32), Some(*kind));
+        assert_eq!(kind.index(), place, "{}", kind.name());
+    }
+    assert_eq!(Kind::of_number(0x6e73_6963), None);
+}
+
+#[test]
 fn what_looks_nothing_up_has_no_request() {
-    for kind in [8, 9, 10, 11, 12, 13, 18, 21] {
+    for kind in [8, 9, 10, 11, 12, 13, 18, 21, 0x6e73_6964] {
         let kind = Kind::of_number(kind).unwrap();
         assert_eq!(Request::parse(Frame { kind, key: b"\xff" }), Ok(None));
     }
@@ -156,7 +165,7 @@ fn what_looks_nothing_up_has_no_request() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic(kind in -1i32..24, key in proptest::collection::vec(any::<u8>(), 0..64)) {
+    fn no_bytes_make_the_reader_panic(kind in prop_oneof![-1i32..24, Just(0x6e73_6964), any::<i32>()], key in proptest::collection::vec(any::<u8>(), 0..64)) {
         let bytes = bytes(kind, &key);
         if let Ok(Some(read)) = frame(&bytes) {
             prop_assert_eq!(read.key, &key[..]);
