@@ -3,9 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use netnsctl_sys::nss::Scratch;
+use netnsctl_sys::peer::peer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::cache::Known;
 use crate::crew::Shared;
@@ -160,7 +161,7 @@ fn send_all(shared: &Shared, client: OwnedFd, bytes: &[u8]) {
 /// A client that asks for the memory that glibc's daemon shares is hung up on, which tells it at
 /// once that there is none; it asks once and uses the socket from then on.
 fn administer(shared: &Shared, client: OwnedFd, frame: Frame<'_>) {
-    let is_root = sockopt::socket_peercred(client.as_fd()).is_ok_and(|it| it.uid.is_root());
+    let is_root = peer(client.as_fd()).is_ok_and(|it| it.uid == 0);
     let outcome = match frame.kind {
         Kind::Statistics if is_root => {
             let json = shared.statistics.to_json(&shared.rooms);

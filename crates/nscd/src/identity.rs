@@ -106,7 +106,17 @@ impl Identity {
         let (numbers, []) = numbers.as_chunks::<8>() else {
             return None;
         };
-        let &[cookie, network, netino, mounts, mntino, resolv, resino, nsswitch, nssino] = numbers
+        let &[
+            cookie,
+            network,
+            netino,
+            mounts,
+            mntino,
+            resolv,
+            resino,
+            nsswitch,
+            nssino,
+        ] = numbers
         else {
             return None;
         };

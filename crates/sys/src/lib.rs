@@ -8,6 +8,7 @@ pub mod limits;
 pub mod namespace;
 #[cfg(target_env = "gnu")]
 pub mod nss;
+pub mod peer;
 pub mod program;
 pub mod signal;
 pub mod spawn;
