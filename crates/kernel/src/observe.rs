@@ -53,7 +53,7 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
 
 /// Lets this process have as many descriptors as it may: each namespace takes one. What cannot
 /// be had will show where it is missing.
-fn raise_descriptor_limit() {
+pub fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);

@@ -42,6 +42,16 @@ pub fn enter_path(path: &str) -> Result<(), Error> {
     join(&Netns::open_path(path)?, path)
 }
 
+/// As [`enter`] for the namespace `name`, but its view, if there is one, is left as it is: to see
+/// what those see who are in it already.
+pub fn enter_as_it_is(name: &NetnsName) -> Result<(), Error> {
+    join(&Netns::named(name)?, name.as_str())?;
+    match files_of(name)? {
+        files if files.is_empty() && !nscd::has_folder(name) => Ok(()),
+        files => view::enter_as_it_is(name, &files),
+    }
+}
+
 /// Moves this process into the network namespace `netns` and leaves its mounts alone. The process
 /// must have a single thread. Needs CAP_SYS_ADMIN.
 pub fn enter_network(netns: &NetnsRef) -> Result<(), Error> {
@@ -67,8 +77,8 @@ fn join(handle: &Netns, name: &str) -> Result<(), Error> {
         .context("enter", format!("netns \"{name}\""))
 }
 
-/// The files of `/etc/netns/NAME`.
-pub(crate) fn files_of(name: &NetnsName) -> Result<Vec<String>, Error> {
+/// The files of `/etc/netns/NAME`, which stand for those of /etc in its view.
+pub fn files_of(name: &NetnsName) -> Result<Vec<String>, Error> {
     let path = directory(name);
     // A link is followed, as ip-netns(8) does: /etc is root's, and nothing is written here.
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;

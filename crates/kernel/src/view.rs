@@ -105,6 +105,14 @@ pub fn has(name: &NetnsName, pid: u32) -> bool {
     own.is_ok() && identity(pin_of(name)) == own
 }
 
+/// As [`enter`], but a view that is there stays as it is, right or wrong.
+pub(crate) fn enter_as_it_is(name: &NetnsName, files: &[String]) -> Result<(), Error> {
+    match open_pin(name)? {
+        Some(pin) if !is_inside() => join(&pin, name.as_str()),
+        _ => enter(name, files),
+    }
+}
+
 /// Makes the view of `name` right for what runs in it, if there is one; one in which more is bound
 /// than there are files now gives way to a new one. Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT.
 pub(crate) fn refresh(name: &NetnsName) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod doctor;
 mod parts;
 
 use std::ffi::OsString;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::doctor::Doctor;
 pub(crate) use self::parts::{Forward, Nscd};
 
 /// What the links are called that run a command in the namespace of the rest of the name.
@@ -98,6 +100,19 @@ Example, for the textfile collector of node_exporter:
   netnsctl check                 what is installed
   netnsctl check office.toml --json")]
     Check(Check),
+    /// Say what this kernel and host lack, or prove that a namespace's names are its own
+    #[command(
+        after_help = "With a name, everything that decides how names are looked up inside is \
+tried from inside: the files, who answers at nscd's socket, the host's services, the name servers, and \
+one DNS question that has to be seen to leave by a link of the namespace and nowhere else. Nothing is \
+mended. The exit status is 1 if something is a problem or a leak, or could not be proved.
+
+Examples:
+  netnsctl doctor               this kernel and this host
+  netnsctl doctor office        do names inside stay inside? (as root)
+  netnsctl doctor office --json | jq '.checks[] | select(.mark != \"ok\")'"
+    )]
+    Doctor(Doctor),
     /// Carry one port: listen in one namespace, connect in another
     #[command(
         after_help = "Started by `serve` or systemd it takes its sockets by the \

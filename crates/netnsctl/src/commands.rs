@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod check;
+mod doctor;
 mod down;
 mod forward;
 mod list;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::List(arguments) => list::list(&arguments),
         Command::Metrics(arguments) => metrics::metrics(&config, &arguments),
         Command::Check(arguments) => check::check(config, arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
         Command::Nscd(arguments) => nscd::nscd(&arguments),
     }

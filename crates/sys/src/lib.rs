@@ -4,10 +4,12 @@
 //! needs. Callers need no unsafe of their own.
 
 pub mod errno;
+pub mod landlock;
 pub mod limits;
 pub mod namespace;
 #[cfg(target_env = "gnu")]
 pub mod nss;
+pub mod packet;
 pub mod peer;
 pub mod program;
 pub mod signal;

@@ -17,6 +17,7 @@ mod change;
 mod check;
 mod crash;
 mod datagrams;
+mod doctor;
 mod drift;
 mod exits;
 mod forward;
@@ -68,6 +69,7 @@ fn all() -> Vec<Test> {
         check::TESTS,
         crash::TESTS,
         datagrams::TESTS,
+        doctor::TESTS,
         drift::TESTS,
         exits::TESTS,
         forward::TESTS,

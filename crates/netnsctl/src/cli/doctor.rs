@@ -1,0 +1,19 @@
+//! What can be typed to have a machine or a view examined.
+
+use clap::Args;
+
+use super::Sandbox;
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// A namespace, to prove that its view holds; the kernel and the host are looked at without
+    pub(crate) name: Option<String>,
+    /// For programs; docs/json.md has the shape
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Looks from inside and asks for this name; `doctor` starts itself with it
+    #[arg(long, value_name = "QUESTION", hide = true, requires = "name")]
+    pub(crate) inside: Option<String>,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}

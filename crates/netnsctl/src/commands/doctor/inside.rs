@@ -1,0 +1,301 @@
+//! The look from inside: a process in the namespace and its view, as a command there has them, that
+//! writes what it sees to stdout, a line of JSON before it asks its question and one after it.
+
+use std::ffi::CString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
+
+use netnsctl_kernel::run;
+use netnsctl_model::etc_files::directory;
+use netnsctl_model::name::NetnsName;
+use netnsctl_nscd::identity::{File, Identity};
+use netnsctl_sys::errno::Errno;
+use netnsctl_sys::nss;
+use rustix::net::netdevice::name_to_index;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use super::socket::{Door, Nscd, ask_nscd, knock};
+use crate::output::{self, Exit, Failure};
+
+/// Where glibc looks for nscd, and where that may also stand.
+const NSCD: [&str; 2] = ["/run/nscd/socket", "/var/run/nscd/socket"];
+
+/// Name servers that glibc asks (MAXNS of resolv.h).
+const SERVERS: usize = 3;
+
+/// The port of DNS.
+const DNS: u16 = 53;
+
+/// Sockets of the host by which it would answer for itself.
+const HOST_SOCKETS: [&str; 3] = [
+    "/run/systemd/resolve/io.systemd.Resolve",
+    "/run/systemd/resolve/io.systemd.Resolve.Monitor",
+    super::judge::BUS,
+];
+
+/// What is seen before the question.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Inside {
+    /// The device and inode of the network namespace, and its cookie.
+    pub(super) network: (u64, u64),
+    pub(super) cookie: u64,
+    /// As they show in the view; zeros if they do not.
+    pub(super) resolv_conf: (u64, u64),
+    pub(super) nsswitch_conf: (u64, u64),
+    pub(super) resolv_conf_text: Option<String>,
+    pub(super) nsswitch_conf_text: Option<String>,
+    pub(super) files: Vec<Shown>,
+    pub(super) nscd: Vec<(String, Nscd)>,
+    pub(super) sockets: Vec<(String, Door)>,
+    pub(super) servers: Vec<Server>,
+}
+
+/// A file of `/etc/netns/NAME`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub(super) name: String,
+    /// Device and inode of it.
+    pub(super) own: (u64, u64),
+    /// Device and inode of what shows in /etc; zeros if nothing does.
+    pub(super) shown: (u64, u64),
+    /// Device and inode of what stands there outside.
+    pub(super) host: (u64, u64),
+}
+
+/// A name server of resolv.conf.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Server {
+    /// As it is written.
+    pub(super) address: String,
+    pub(super) way: Way,
+}
+
+/// The way to a name server.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Way {
+    /// It is no address.
+    Unreadable,
+    /// There is a route to it.
+    Route,
+    /// The kernel's words.
+    NoRoute(String),
+    /// It is an address of this namespace; whether somebody listens there.
+    Local { is_served: bool },
+}
+
+/// What the C library said to the question.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answered {
+    /// 0, or the number of getaddrinfo(3).
+    pub(super) code: i32,
+}
+
+/// Looks from inside `name` and asks for `question`.
+pub(super) fn look(name: &NetnsName, question: &str) -> Result<Exit, Failure> {
+    let dies = set_parent_process_death_signal(Some(Signal::KILL));
+    dies.map_err(|errno| Failure::failed(format!("cannot follow its parent's end: {errno}")))?;
+    let files = own_files(name)?;
+    run::enter_as_it_is(name)?;
+    say(&see(files))?;
+    let question = CString::new(question).map_err(|_| Failure::usage("a NUL byte in a name"))?;
+    let code = nss::addresses(&question).map_or_else(|code| code, |_| 0);
+    say(&Answered { code })?;
+    Ok(Exit::Done)
+}
+
+fn say(what: &impl Serialize) -> Result<(), Failure> {
+    let line = serde_json::to_string(what);
+    let line = line.map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+    output::print(&(line + "\n"))
+}
+
+/// The files that should show, as they are outside of the view.
+fn own_files(name: &NetnsName) -> Result<Vec<Shown>, Failure> {
+    let mut files = run::files_of(name)?;
+    files.sort();
+    let of = |file: String| Shown {
+        own: pair(File::of(&format!("{}/{file}", directory(name)))),
+        shown: (0, 0),
+        host: pair(File::of(&format!("/etc/{file}"))),
+        name: file,
+    };
+    Ok(files.into_iter().map(of).collect())
+}
+
+fn pair(file: File) -> (u64, u64) {
+    (file.device, file.inode)
+}
+
+fn see(files: Vec<Shown>) -> Inside {
+    let identity = Identity::current();
+    let read = |path| {
+        let bytes = std::fs::read(path).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let resolv_conf = read("/etc/resolv.conf");
+    let shown = |file: Shown| Shown {
+        shown: pair(File::of(&format!("/etc/{}", file.name))),
+        ..file
+    };
+    let mut nscd = vec![(NSCD[0].to_owned(), ask_nscd(NSCD[0]))];
+    if File::of(NSCD[0]) != File::of(NSCD[1]) {
+        nscd.push((NSCD[1].to_owned(), ask_nscd(NSCD[1])));
+    }
+    let sockets = HOST_SOCKETS.map(|path| (path.to_owned(), knock(path)));
+    Inside {
+        network: pair(identity.network),
+        cookie: identity.cookie,
+        resolv_conf: pair(identity.resolv_conf),
+        nsswitch_conf: pair(identity.nsswitch_conf),
+        servers: servers(resolv_conf.as_deref().unwrap_or_default()),
+        resolv_conf_text: resolv_conf,
+        nsswitch_conf_text: read("/etc/nsswitch.conf"),
+        files: files.into_iter().map(shown).collect(),
+        nscd,
+        sockets: sockets.into(),
+    }
+}
+
+/// The name servers of a resolv.conf(5); the one that glibc asks where none is named.
+pub(super) fn named(resolv_conf: &str) -> Vec<&str> {
+    let address = |line: &'_ str| -> Option<usize> {
+        let mut words = line.split_ascii_whitespace();
+        (words.next() == Some("nameserver")).then_some(())?;
+        words.next().map(str::len)
+    };
+    let lines = resolv_conf.lines().filter(|line| address(line).is_some());
+    let all = lines.filter_map(|line| line.split_ascii_whitespace().nth(1));
+    let all: Vec<_> = all.take(SERVERS).collect();
+    if all.is_empty() {
+        vec!["127.0.0.1"]
+    } else {
+        all
+    }
+}
+
+fn servers(resolv_conf: &str) -> Vec<Server> {
+    let protocol = if uses_tcp(resolv_conf) { "tcp" } else { "udp" };
+    let server = |address: &str| Server {
+        address: address.to_owned(),
+        way: way_to(address, protocol),
+    };
+    named(resolv_conf).into_iter().map(server).collect()
+}
+
+/// Whether the options of a resolv.conf(5) say so.
+fn uses_tcp(resolv_conf: &str) -> bool {
+    let words = |line: &str| line.split_ascii_whitespace().any(|word| word == "use-vc");
+    let mut options = resolv_conf.lines().filter(|it| it.starts_with("options"));
+    options.any(words)
+}
+
+/// Finds the way to a name server without sending anything: connect(2) of a datagram socket only
+/// looks for a route. `protocol` is what it would be asked by.
+fn way_to(address: &str, protocol: &str) -> Way {
+    let any: IpAddr = if address.contains(':') {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    };
+    let words = |error: std::io::Error| Way::NoRoute(Errno::of(&error).to_string());
+    let socket = match UdpSocket::bind((any, 0)) {
+        Ok(socket) => socket,
+        Err(error) => return words(error),
+    };
+    let Some(server) = parse(address, &socket) else {
+        return Way::Unreadable;
+    };
+    if let Err(error) = socket.connect(server) {
+        return words(error);
+    }
+    let from = socket.local_addr().map(|from| from.ip());
+    let is_local = server.ip().is_loopback() || from.is_ok_and(|from| from == server.ip());
+    if !is_local {
+        return Way::Route;
+    }
+    let is_served = is_listened_at(server.ip(), protocol);
+    Way::Local { is_served }
+}
+
+/// An address, of IPv6 maybe with a link: `fe80::1%host`.
+fn parse(address: &str, socket: &UdpSocket) -> Option<SocketAddr> {
+    let Some((address, link)) = address.split_once('%') else {
+        return Some(SocketAddr::new(address.parse().ok()?, DNS));
+    };
+    let scope = link.parse().ok();
+    let scope = scope.or_else(|| name_to_index(socket, link).ok());
+    Some(SocketAddrV6::new(address.parse().ok()?, DNS, 0, scope.unwrap_or_default()).into())
+}
+
+/// Whether a socket of this namespace is bound to port 53 of `address`. The tables are those of
+/// proc(5): `udp` and `udp6`, or `tcp` and `tcp6`.
+fn is_listened_at(address: IpAddr, protocol: &str) -> bool {
+    let tables = ["", "6"].map(|six| format!("/proc/thread-self/net/{protocol}{six}"));
+    let texts = tables.map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    texts.iter().flat_map(|text| bound(text)).any(|(ip, port)| {
+        let ip = ip.to_canonical();
+        port == DNS && (ip == address || is_any(ip, address))
+    })
+}
+
+/// Whether a socket bound to the unspecified address `ip` has datagrams for `address`: that of IPv6
+/// usually has those of IPv4 too.
+fn is_any(ip: IpAddr, address: IpAddr) -> bool {
+    ip.is_unspecified() && (ip.is_ipv6() || address.is_ipv4())
+}
+
+/// The local addresses of a table of sockets: `ADDRESS:PORT` in hexadecimal, the address as the
+/// machine's 32-bit words (proc(5)).
+fn bound(table: &str) -> Vec<(IpAddr, u16)> {
+    let read = |line: &str| -> Option<(IpAddr, u16)> {
+        let (address, port) = line.split_ascii_whitespace().nth(1)?.split_once(':')?;
+        if !address.len().is_multiple_of(8) {
+            return None;
+        }
+        let mut octets = Vec::new();
+        for word in address.as_bytes().chunks(8) {
+            let word = std::str::from_utf8(word).ok()?;
+            octets.extend(u32::from_str_radix(word, 16).ok()?.to_ne_bytes());
+        }
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let four = <[u8; 4]>::try_from(octets.as_slice()).map(IpAddr::from);
+        let sixteen = || <[u8; 16]>::try_from(octets.as_slice()).map(IpAddr::from);
+        Some((four.or_else(|_| sixteen()).ok()?, port))
+    };
+    table.lines().skip(1).filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_servers_are_those_that_glibc_asks() {
+        let text = "# nameserver 192.0.2.1\nnameserver 192.0.2.2\n;nameserver x\nnameservers y\n\
+                    search a\nnameserver\tfe80::1%host  \nnameserver 192.0.2.3\nnameserver 192.0.2.4\n";
+        assert_eq!(named(text), ["192.0.2.2", "fe80::1%host", "192.0.2.3"]);
+        assert_eq!(named("search a\nnameserver\n"), ["127.0.0.1"]);
+        assert!(uses_tcp("options edns0 use-vc\n") && !uses_tcp("# options use-vc\n"));
+    }
+
+    #[test]
+    fn a_socket_that_listens_is_found_in_the_tables() {
+        let find = |address: &str| {
+            let socket = UdpSocket::bind((address, 0)).unwrap();
+            let table = if address.contains(':') { "udp6" } else { "udp" };
+            let text = std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap();
+            let local = socket.local_addr().unwrap();
+            assert!(bound(&text).contains(&(local.ip(), local.port())), "{text}");
+        };
+        find("127.0.0.1");
+        find("::1");
+        assert_eq!(bound("head\nnonsense\n 1: 0:0\n 1: 0G000000:0035\n"), []);
+    }
+
+    #[test]
+    fn what_is_no_address_is_unreadable() {
+        assert_eq!(way_to("no-address", "udp"), Way::Unreadable);
+        assert_eq!(way_to("1.2.3", "udp"), Way::Unreadable);
+        assert_eq!(way_to("::x", "udp"), Way::Unreadable);
+    }
+}

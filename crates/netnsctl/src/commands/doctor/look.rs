@@ -1,0 +1,211 @@
+//! The proof of a view: starts the look from inside, and watches meanwhile where its question goes.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use netnsctl_kernel::error::Error;
+use netnsctl_kernel::names;
+use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_kernel::observe::raise_descriptor_limit;
+use netnsctl_kernel::question::Watch;
+use netnsctl_model::name::{NetnsName, NetnsRef};
+
+use super::Check;
+use super::inside::{Answered, Inside};
+use super::judge;
+use super::question::{self, BELOW, Evidence, Outcome};
+use crate::output::{Exit, Failure};
+
+/// How long the look may take before the question: each of its daemons has three seconds to let it
+/// in, and as many to answer.
+const LOOK_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the question may take. The C library gives each name server five seconds.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(6);
+
+/// Bytes that the look may write.
+const LOOK_MOST: usize = 4 << 20;
+
+/// A namespace that may be watched.
+struct Place {
+    /// What people call it.
+    called: String,
+    /// Its name; home has none.
+    name: Option<NetnsName>,
+    netns: Netns,
+}
+
+/// Home, and all namespaces that have a name.
+pub(super) struct Places(Vec<Place>);
+
+impl Places {
+    /// Those that can be opened; the others, and why not.
+    fn all(home: Netns) -> Result<(Self, Vec<(String, String)>), Failure> {
+        let mut places = vec![Place {
+            called: "home".to_owned(),
+            name: None,
+            netns: home,
+        }];
+        let mut closed = Vec::new();
+        for name in names::entries()? {
+            let called = format!("netns \"{name}\"");
+            match names::open(&name) {
+                Ok(netns) => {
+                    let name = Some(name);
+                    places.push(Place {
+                        called,
+                        name,
+                        netns,
+                    });
+                }
+                // A file without a namespace has nothing to be watched.
+                Err(Error::Stale(_)) => {}
+                Err(error) => closed.push((called, error.to_string())),
+            }
+        }
+        Ok((Self(places), closed))
+    }
+
+    /// What the namespace of that inode is called.
+    pub(super) fn called(&self, inode: u64) -> String {
+        let found = self.0.iter().find(|place| place.netns.inode == inode);
+        found.map_or_else(
+            || format!("net:[{inode}], which has no name"),
+            |place| place.called.clone(),
+        )
+    }
+}
+
+pub(super) fn examine(name: &NetnsName) -> Result<Vec<Check>, Failure> {
+    let home = netns::home()?;
+    let own = Netns::named(name)?;
+    let (places, closed) = Places::all(home)?;
+    // Each namespace takes a socket.
+    raise_descriptor_limit();
+    let label = format!("{:016x}", RandomState::new().build_hasher().finish());
+    let mut watch = Watch::new(&[&label, BELOW[0], BELOW[1]]);
+    let mut unwatched = closed;
+    let here = watch.post(&own, name.as_str());
+    let mut elsewhere = Vec::new();
+    for place in places.0.iter().filter(|place| place.netns != own) {
+        let name = place
+            .name
+            .as_ref()
+            .map_or(NetnsRef::HOME, NetnsName::as_str);
+        match watch.post(&place.netns, name) {
+            Ok(at) => elsewhere.push((place.called.clone(), at)),
+            Err(error) => unwatched.push((place.called.clone(), error.to_string())),
+        }
+    }
+    // The dot at its end keeps search lists away.
+    let mut look = Look::start(name, &format!("{label}.{}.", BELOW.join(".")))?;
+    let inside: Inside = look.first(&mut watch)?;
+    let outcome = look.second(&mut watch)?;
+    let seen = watch.seen()?;
+    let at = |at: usize| seen.get(at).cloned().unwrap_or_default();
+    let evidence = Evidence {
+        outcome,
+        here: here.map(at).map_err(|error| error.to_string()),
+        elsewhere: elsewhere
+            .into_iter()
+            .map(|(place, post)| (place, at(post)))
+            .collect(),
+        unwatched,
+    };
+    let mut checks = judge::judge(name, &inside, &places);
+    checks.extend(question::judge(&evidence));
+    Ok(checks)
+}
+
+/// The process that looks from inside; killed when dropped.
+struct Look {
+    child: Child,
+    stdout: ChildStdout,
+    bytes: Vec<u8>,
+}
+
+/// What the process says next.
+enum Said {
+    Line(String),
+    Ended,
+    Late,
+}
+
+impl Look {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this very program, as only a process of its own can enter a view"
+    )]
+    fn start(name: &NetnsName, question: &str) -> Result<Self, Failure> {
+        let mut child = Command::new("/proc/self/exe")
+            .args(["doctor", "--inside", question, "--", name.as_str()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| {
+                Failure::failed(format!("cannot start the look from inside: {error}"))
+            })?;
+        let stdout = child.stdout.take();
+        let stdout = stdout.ok_or_else(|| Failure::failed("the look from inside has no stdout"))?;
+        let bytes = Vec::new();
+        Ok(Self {
+            child,
+            stdout,
+            bytes,
+        })
+    }
+
+    /// What it sees. If it fails it has said why on stderr.
+    fn first(&mut self, watch: &mut Watch) -> Result<Inside, Failure> {
+        match self.next(watch, LOOK_PATIENCE)? {
+            Said::Line(line) => serde_json::from_str(&line).map_err(|error| {
+                Failure::failed(format!("cannot read what was seen inside: {error}"))
+            }),
+            Said::Ended => Err(Failure::silent(Exit::Failed)),
+            Said::Late => Err(Failure::failed(format!(
+                "the look from inside took longer than {} s",
+                LOOK_PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// What came of its question.
+    fn second(&mut self, watch: &mut Watch) -> Result<Outcome, Failure> {
+        Ok(match self.next(watch, QUESTION_PATIENCE)? {
+            Said::Line(line) => serde_json::from_str(&line)
+                .map_or(Outcome::Late, |Answered { code }| Outcome::Answered(code)),
+            Said::Ended | Said::Late => Outcome::Late,
+        })
+    }
+
+    fn next(&mut self, watch: &mut Watch, patience: Duration) -> Result<Said, Failure> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
+                let rest = self.bytes.split_off(end + 1);
+                let line = std::mem::replace(&mut self.bytes, rest);
+                return Ok(Said::Line(String::from_utf8_lossy(&line).into_owned()));
+            }
+            if !watch.until(self.stdout.as_fd(), deadline)? {
+                return Ok(Said::Late);
+            }
+            let mut buffer = [0; 16 << 10];
+            let count = self.stdout.read(&mut buffer).unwrap_or(0);
+            if count == 0 || self.bytes.len() > LOOK_MOST {
+                return Ok(Said::Ended);
+            }
+            self.bytes.extend(buffer.get(..count).unwrap_or_default());
+        }
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
