@@ -94,7 +94,7 @@ impl<'a> Executor<'a> {
             if !self.failed.contains(&step.of) {
                 // What is only queued counts as done until the kernel refuses it.
                 self.outcome.done.insert(number);
-                if let Err(error) = self.carry_out(number, step) {
+                if let Err(error) = self.carry_out_step(number, step) {
                     self.outcome.done.remove(&number);
                     // It may only follow from a refusal that was waiting to be heard.
                     if !self.failed.contains(&step.of) {
@@ -111,22 +111,17 @@ impl<'a> Executor<'a> {
         self.outcome
     }
 
-    fn carry_out(&mut self, number: usize, step: &Step) -> Result<(), Error> {
+    fn carry_out_step(&mut self, number: usize, step: &Step) -> Result<(), Error> {
         match (&step.action, step.of.name()) {
             (Action::SetAccess { files, .. }, _) => polkit::write(&step.of, files),
             (Action::RemoveAccess, _) => polkit::remove(&step.of),
-            (action, Some(of)) => self.carry_out_in(number, of, action),
+            (action, Some(of)) => self.carry_out(number, of, action),
             // Nothing else is ever planned for home.
             (_, None) => Ok(()),
         }
     }
 
-    fn carry_out_in(
-        &mut self,
-        number: usize,
-        of: &NetnsName,
-        action: &Action,
-    ) -> Result<(), Error> {
+    fn carry_out(&mut self, number: usize, of: &NetnsName, action: &Action) -> Result<(), Error> {
         let here = NetnsRef::Named(of.clone());
         match action {
             Action::SetAccess { .. } | Action::RemoveAccess => Ok(()),
