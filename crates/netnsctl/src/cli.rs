@@ -72,6 +72,14 @@ Examples:
         after_help = "\"default\" leads back home. The exit status is the command's own; \
 125 if netnsctl failed, 126 if the command cannot be executed, 127 if there is none.
 
+Whoever is not root is asked for a password by pkexec, sudo or doas, the first that is there;
+run.users and run.groups of the configuration need none with pkexec. The command runs as the
+caller in any case, with all groups, environment, folder, limits and terminal. Where polkit refuses,
+the exit status is pkexec's: 127, or 126 for a dialog that was dismissed.
+
+A link to netnsctl called netns-run-NAME runs its whole command line in NAME. Root may also give
+the path of a namespace, such as /proc/1234/ns/net.
+
 Examples:
   netnsctl run office                       a shell
   netnsctl run office -- ping -c 1 10.20.0.1
@@ -211,7 +219,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The namespace, or "default" for home
+    /// The namespace, or "default" for home; for root also the path of a namespace file
     pub(crate) name: String,
     /// The command and its arguments; $SHELL if none
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

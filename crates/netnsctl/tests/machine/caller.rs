@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
+use crate::names;
 use crate::served::{children, netns_called, send};
 use crate::support::{Ran, command, configure, expect, say};
 use crate::{Test, tests};
@@ -29,6 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     sudo_and_doas_will_do_where_there_is_no_pkexec,
     a_link_chooses_the_namespace,
     the_way_home_is_a_namespace_like_others,
+    names_are_looked_up_by_each_namespaces_own_daemon,
     a_path_is_for_root,
     a_namespace_that_is_not_there_needs_no_password,
 ];
@@ -374,6 +376,24 @@ fn the_way_home_is_a_namespace_like_others() {
     assert_eq!(home[2], "1000");
     assert_ne!(office[..2], home[..2]);
     assert_eq!(back, home);
+}
+
+fn names_are_looked_up_by_each_namespaces_own_daemon() {
+    if !set() {
+        return;
+    }
+    let mut served = names::serve();
+    for (netns, _, address) in names::SERVERS {
+        let before = names::found(netns);
+        let words = ["run", netns, "getent", "hosts", "nick.test"];
+        let seen = said(&mut as_alice("/mnt/netnsctl", &words));
+        assert!(seen.starts_with(address), "{netns}: {seen}");
+        assert!(
+            names::found(netns) > before,
+            "{netns} did not ask its daemon"
+        );
+    }
+    served.stop();
 }
 
 fn a_path_is_for_root() {

@@ -41,7 +41,7 @@ pub(crate) const TESTS: &[Test] = tests![
 const SERVER: &str = "10.20.0.1";
 
 /// What the name servers of the two namespaces say of a name.
-const SERVERS: [(&str, [u8; 4], &str); 2] = [
+pub(crate) const SERVERS: [(&str, [u8; 4], &str); 2] = [
     ("left", [192, 0, 2, 1], "192.0.2.1"),
     ("right", [192, 0, 2, 2], "192.0.2.2"),
 ];
@@ -76,9 +76,17 @@ fn socket_of(netns: &str) -> String {
     format!("/run/netns-{netns}/nscd/socket")
 }
 
+/// Two namespaces under a running `serve`, each with a name server that answers.
+pub(crate) fn serve() -> Served {
+    declare("");
+    let served = Served::ready(&[]);
+    serve_names();
+    served
+}
+
 /// How many names the daemon of a namespace has found.
 #[track_caller]
-fn found(netns: &str) -> u64 {
+pub(crate) fn found(netns: &str) -> u64 {
     count_of(&socket_of(netns), "GETHOSTBYNAME", "found")
 }
 
