@@ -47,7 +47,10 @@ pub fn confine() -> Result<(), ConfineError> {
         permitted: none,
         inheritable: none,
     };
-    thread::set_capabilities(None, sets).map_err(at("give up all capabilities"))?;
+    // A service manager may have done this, and have forbidden the call.
+    if thread::capabilities(None) != Ok(sets) {
+        thread::set_capabilities(None, sets).map_err(at("give up all capabilities"))?;
+    }
     process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(at("become undumpable"))
 }
 
