@@ -147,6 +147,7 @@ impl<'a> Executor<'a> {
             Action::WriteFile { file, to, .. } => {
                 etc::write_file(of, *file, to).and_then(|()| view::refresh(of))
             }
+            Action::MakeView => view::prepare(of),
             Action::RenewView { .. } => view::refresh(of),
             Action::RemoveFile { file } => {
                 etc::remove_file(of, *file).and_then(|()| view::refresh(of))

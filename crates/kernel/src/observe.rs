@@ -13,7 +13,7 @@ use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{
     Identity, Interior, Link, Observed, ObservedAddress, ObservedRoute, Peer, Presence, Record,
 };
-use netnsctl_model::plan::{Request, forwarding_keys};
+use netnsctl_model::plan::{Part, Request, forwarding_keys};
 use netnsctl_netlink as netlink;
 use netnsctl_netlink::Socket;
 use netnsctl_sys::namespace::netns_cookie;
@@ -39,6 +39,10 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
         etc,
         polkit,
         outdated_views: view::outdated(survey.names.iter())?,
+        views: match request.part {
+            Some(Part::View) => view::kept(survey.names.iter())?,
+            _ => BTreeSet::new(),
+        },
         ..Observed::default()
     };
     join(found, &mut observed);

@@ -444,6 +444,14 @@ pub fn forget_home_if_last(_state: &StateDir) -> Result<(), Error> {
     Ok(())
 }
 
+/// Takes the view of `name` away and leaves the namespace. What runs in it keeps it; already gone is
+/// success. Whoever changes views in `up` and `down` holds the lock. Needs CAP_SYS_ADMIN.
+///
+/// Errors: a mount or file that cannot be removed.
+pub fn remove_view(name: &NetnsName, _lock: &StateDir) -> Result<(), Error> {
+    view::remove(name)
+}
+
 fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
     view::remove(name)?;
     polkit::remove(&NetnsRef::Named(name.clone()))?;

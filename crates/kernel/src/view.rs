@@ -165,6 +165,28 @@ pub(crate) fn outdated<'a>(
     })
 }
 
+/// Makes the view of `name`, or makes the one there is right. Needs CAP_SYS_ADMIN and
+/// CAP_SYS_CHROOT.
+///
+/// Errors: a step that the kernel refused; without the right to pin it there can be no view.
+pub(crate) fn prepare(name: &NetnsName) -> Result<(), Error> {
+    refresh(name)?;
+    make(name, &files_of(name)?).map(drop)
+}
+
+/// Those of `names` that have a view.
+pub(crate) fn kept<'a>(
+    names: impl Iterator<Item = &'a NetnsName>,
+) -> Result<BTreeSet<NetnsName>, Error> {
+    let mut kept = BTreeSet::new();
+    for name in names {
+        if open_pin(name)?.is_some() {
+            kept.insert(name.clone());
+        }
+    }
+    Ok(kept)
+}
+
 fn is_denied(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }

@@ -26,6 +26,8 @@ pub struct Observed {
     pub holder_kinds: BTreeSet<HolderKind>,
     /// The views in which something else shows than should, with the paths where it does.
     pub outdated_views: BTreeMap<NetnsName, BTreeSet<String>>,
+    /// The namespaces that have a view, empty if nobody needed to know.
+    pub views: BTreeSet<NetnsName>,
     /// What a new namespace has for the keys asked for; no entry for a key it does not have.
     pub pristine_sysctl: BTreeMap<SysctlKey, String>,
 }

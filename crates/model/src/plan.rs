@@ -16,12 +16,15 @@ mod access;
 mod address;
 mod holder;
 mod namespace;
+mod part;
 mod planner;
 mod settings;
 pub mod text;
 mod veth;
 
 use std::collections::BTreeSet;
+
+pub use part::{BadPart, Part, PartName};
 
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::desired::{Desired, HolderKind, Netns, Route, RunAccess, VethPair};
@@ -37,6 +40,8 @@ pub struct Request {
     pub adopt: bool,
     /// Take away namespaces that netnsctl made and that are no longer declared.
     pub prune: bool,
+    /// Only this part of them; see [`Request::for_part`].
+    pub part: Option<Part>,
 }
 
 impl Request {
@@ -154,6 +159,8 @@ pub enum Action {
         /// Its path.
         path: String,
     },
+    /// Makes the namespace's view, before a command needs it.
+    MakeView,
     /// Takes an address from a link.
     RemoveAddress {
         /// The link.
@@ -247,6 +254,12 @@ impl Action {
 /// Something that keeps the declaration from being reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// The namespace that a part belongs to is not there.
+    #[error("netns {name:?} is not there")]
+    Absent {
+        /// Its name.
+        name: NetnsNameText,
+    },
     /// The namespace exists and is not ours.
     #[error("netns {name:?} exists and was not made by netnsctl; it is left alone")]
     Foreign {
@@ -305,7 +318,7 @@ impl Problem {
     /// The namespace it is about.
     pub fn netns(&self) -> &str {
         match self {
-            Self::Foreign { name } => name.0.as_str(),
+            Self::Absent { name } | Self::Foreign { name } => name.0.as_str(),
             Self::LinkInTheWay { netns, .. }
             | Self::NoHolderKind { netns, .. }
             | Self::NoSuchSysctl { netns, .. } => netns,
@@ -315,6 +328,7 @@ impl Problem {
     /// What a person could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Absent { name } => Some(format!("\"netnsctl up {}\" makes it", name.0)),
             Self::Foreign { name } => Some(format!(
                 "\"netnsctl up --adopt {}\" takes it over, or choose another name",
                 name.0
@@ -359,6 +373,11 @@ pub fn declared_sysctls(netns: &Netns) -> Vec<(SysctlKey, String)> {
 /// Whether two values are the same to the kernel, which answers with tabs between numbers.
 pub fn same_value(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
+}
+
+/// Plans the end of one part: what is ours of a veth pair goes, all else stays.
+pub fn without_veth(desired: &Desired, observed: &Observed, pair: &VethPair) -> Plan {
+    planner::Planner::new(desired, observed, &Request::default()).without_veth(pair)
 }
 
 /// Plans the way from `observed` to `desired`.

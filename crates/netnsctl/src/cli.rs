@@ -165,6 +165,14 @@ pub(crate) struct Up {
     /// Take over namespaces of these names that netnsctl did not make
     #[arg(long)]
     pub(crate) adopt: bool,
+    /// Only one part of one namespace: namespace, view or veth:N, the Nth veth pair it declares
+    #[arg(
+        long,
+        value_name = "PART",
+        requires = "names",
+        conflicts_with = "prune"
+    )]
+    pub(crate) part: Option<String>,
     /// Say nothing unless something fails
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -177,6 +185,9 @@ pub(crate) struct Down {
     /// End the processes inside
     #[arg(long)]
     pub(crate) kill: bool,
+    /// Only one part of one namespace: view or veth:N; namespace is all of it
+    #[arg(long, value_name = "PART", requires = "names")]
+    pub(crate) part: Option<String>,
     /// Return when the names are gone and leave the kernel to its clean-up
     #[arg(long)]
     pub(crate) no_wait: bool,

@@ -7,6 +7,7 @@ mod forward;
 mod list;
 mod metrics;
 mod nscd;
+mod part;
 mod plan;
 mod run;
 pub(crate) mod serve;
@@ -31,7 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let config = cli.config;
     match cli.command {
         Command::Up(arguments) => up::up(&config, arguments),
-        Command::Down(arguments) => down::down(arguments),
+        Command::Down(arguments) => down::down(&config, arguments),
         Command::Plan(arguments) => plan::plan(&config, arguments),
         Command::Serve(arguments) => serve::serve(config, arguments),
         Command::Run(arguments) => run(arguments),

@@ -6,7 +6,8 @@ use crate::desired::{Desired, Netns, VethPair};
 use crate::name::{InterfaceName, NetnsName, NetnsRef};
 use crate::observed::{Applied, Interior, Link, Observed, Presence, Record};
 
-use super::{Action, LinkPlace, NetnsNameText, Plan, Problem, Request, Step};
+use super::namespace::ends_of;
+use super::{Action, LinkPlace, NetnsNameText, Part, Plan, Problem, Request, Step};
 
 /// How a declared namespace stands before the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) enum Standing {
 pub(super) struct Planner<'a> {
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
-    request: &'a Request,
+    pub(super) request: &'a Request,
     /// Links that this plan creates, so that nothing observed of their like-named forerunners
     /// is believed.
     pub(super) created: BTreeSet<LinkPlace>,
@@ -51,7 +52,10 @@ impl<'a> Planner<'a> {
 
     pub(super) fn run(mut self) -> Plan {
         let order = self.workable();
-        self.remove_undeclared();
+        let whole = self.request.part.is_none();
+        if whole {
+            self.remove_undeclared();
+        }
         let pairs = self.pairs(&order);
         let owners = pairs.iter().map(|(owner, _)| *owner);
         let involved: BTreeSet<_> = order.iter().copied().chain(owners).collect();
@@ -59,25 +63,44 @@ impl<'a> Planner<'a> {
             .into_iter()
             .map(|name| (name, self.target(name)))
             .collect();
-        for (name, target) in &targets {
+        // A view is in no record.
+        for (name, target) in targets
+            .iter()
+            .filter(|_| self.request.part != Some(Part::View))
+        {
             self.begin_record(name, target);
         }
-        for name in &order {
+        for name in order.iter().filter(|_| whole) {
             self.remove_old_veths(name, &targets[name]);
         }
         let schedule = Schedule::new(&order, &pairs);
         for (position, name) in order.iter().enumerate() {
-            self.make_netns(name, &targets[name]);
+            if self.request.makes_namespaces() {
+                self.make_netns(name, &targets[name]);
+            }
             for (owner, pair) in &schedule.veths[position] {
                 self.veth(owner, pair, &targets[owner]);
             }
             for complete in &schedule.complete[position] {
                 self.settings(complete, &targets[complete]);
-                self.end_record(complete, &targets[complete]);
+                // Of what a part leaves undone the record has to go on speaking.
+                if whole {
+                    self.end_record(complete, &targets[complete]);
+                }
             }
         }
         // Whatever is asked for: home is nobody's to ask for.
-        self.access(&NetnsRef::Home, self.desired.home.run.as_ref());
+        if self.request.makes_namespaces() {
+            self.access(&NetnsRef::Home, self.desired.home.run.as_ref());
+        }
+        self.plan
+    }
+
+    /// The end of a pair, and of nothing else.
+    pub(super) fn without_veth(mut self, pair: &VethPair) -> Plan {
+        if let Some(owner) = owner(pair) {
+            self.remove_veth(owner, &ends_of(pair));
+        }
         self.plan
     }
 
@@ -90,12 +113,13 @@ impl<'a> Planner<'a> {
             .keys()
             .filter(|name| self.request.covers(name))
         {
-            if self.standing(name) == Standing::Foreign {
-                self.plan.problems.push(Problem::Foreign {
-                    name: NetnsNameText(name.clone()),
-                });
-            } else {
-                order.push(name);
+            let text = || NetnsNameText(name.clone());
+            match self.standing(name) {
+                Standing::Foreign => self.plan.problems.push(Problem::Foreign { name: text() }),
+                Standing::Ours => order.push(name),
+                _ if self.request.makes_namespaces() => order.push(name),
+                Standing::Adoptable => self.plan.problems.push(Problem::Foreign { name: text() }),
+                Standing::Fresh => self.plan.problems.push(Problem::Absent { name: text() }),
             }
         }
         order
@@ -107,7 +131,9 @@ impl<'a> Planner<'a> {
         let chosen: BTreeSet<_> = order.iter().copied().collect();
         let mut found = Vec::new();
         for pair in &self.desired.veths {
-            if !ends(pair).any(|end| end.name().is_some_and(|name| chosen.contains(name))) {
+            if !self.request.makes(pair)
+                || !ends(pair).any(|end| end.name().is_some_and(|name| chosen.contains(name)))
+            {
                 continue;
             }
             let missing = ends(pair)

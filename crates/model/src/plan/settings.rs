@@ -8,7 +8,7 @@ use crate::observed::{Applied, EtcFile, FileState, ObservedRoute};
 use super::address::reaches;
 use super::namespace::forwarding;
 use super::planner::{Planner, Standing, place};
-use super::{Action, Problem, same_value};
+use super::{Action, Part, Problem, same_value};
 
 impl Planner<'_> {
     /// Routes, sysctls and files of one namespace.
@@ -16,15 +16,23 @@ impl Planner<'_> {
         self.routes(name, target);
         let netns = self.netns(name);
         for (key, value) in &netns.sysctl {
-            if !self.is_written(name, key) {
+            if self.chooses_key(name, key) && !self.is_written(name, key) {
                 self.sysctl(name, key, value, false);
             }
         }
-        self.restore_sysctls(name, target, |_, _| true);
-        self.files(name);
-        self.view(name);
-        let here = NetnsRef::Named(name.clone());
-        self.access(&here, self.netns(name).run.as_ref());
+        if self.request.makes_namespaces() {
+            self.restore_sysctls(name, target, |_, _| true);
+            self.files(name);
+            let here = NetnsRef::Named(name.clone());
+            self.access(&here, self.netns(name).run.as_ref());
+        }
+        match self.request.part {
+            Some(Part::View) if !self.observed.views.contains(name) => {
+                self.step(name, Action::MakeView);
+            }
+            None | Some(Part::View) => self.view(name),
+            Some(Part::Namespace | Part::Veth(_)) => {}
+        }
     }
 
     /// The view, if it is out of date for another reason than a file that this plan changes, which
@@ -100,11 +108,17 @@ impl Planner<'_> {
             Standing::Fresh | Standing::Foreign => &[],
         };
         let wanted = &self.netns(name).routes;
-        let recorded = self.record(name).map(|record| &record.applied.routes);
+        let chosen: Vec<_> = wanted
+            .iter()
+            .filter(|route| self.chooses_route(name, route))
+            .collect();
+        let whole = self.request.part.is_none();
+        let recorded = self.record(name).filter(|_| whole);
+        let recorded = recorded.map(|record| &record.applied.routes);
         for ObservedRoute { route, .. } in observed.iter().filter(|observed| !observed.kernel_made)
         {
             let is_wanted = wanted.iter().any(|wanted| fits(wanted, route));
-            let same_place = wanted.iter().any(|wanted| wanted.to == route.to);
+            let same_place = chosen.iter().any(|chosen| chosen.to == route.to);
             let was_ours = recorded.is_some_and(|recorded| {
                 recorded
                     .difference(&target.routes)
@@ -119,7 +133,7 @@ impl Planner<'_> {
                 );
             }
         }
-        for route in wanted {
+        for route in chosen {
             let there = observed.iter().any(|observed| fits(route, &observed.route));
             let again = there && self.may_lose(&here, route);
             if !there || again {

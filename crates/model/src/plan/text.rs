@@ -52,6 +52,7 @@ impl Action {
             | Self::CreateNetns { .. }
             | Self::CreateVeth { .. }
             | Self::MakeDirectory { .. }
+            | Self::MakeView
             | Self::SetAccess { again: false, .. }
             | Self::WriteFile { from: None, .. } => Change::Add,
             Self::DeleteLink { .. }
@@ -106,6 +107,7 @@ impl Action {
             Self::CreateVeth { pair } => veth(pair),
             Self::DeleteLink { link } => format!("link {}", place(link, of)),
             Self::DeleteNetns => "network namespace, no longer declared".to_owned(),
+            Self::MakeView => format!("view /run/netns-{of}/mntns"),
             Self::MakeDirectory { path } => format!("folder {path}"),
             Self::RemoveAccess => format!("polkit action {}", action_id_of(of)),
             Self::RemoveAddress { link, address } => {

@@ -3,7 +3,7 @@
 use crate::address::MacAddress;
 use crate::desired::VethPair;
 use crate::name::NetnsName;
-use crate::observed::{Applied, Link, Peer};
+use crate::observed::{Applied, Link, Peer, VethEnds};
 
 use super::namespace::ends_of;
 use super::planner::{Planner, place};
@@ -17,20 +17,32 @@ impl Planner<'_> {
             return;
         };
         for ends in record.applied.veths.difference(&target.veths) {
-            let near = place(&ends.near.0, &ends.near.1);
-            let far = place(&ends.far.0, &ends.far.1);
-            if self
-                .link(&near)
-                .is_some_and(|link| joins_or_dangles(link, &far))
-            {
-                self.deleted.insert(far);
-                self.delete_link(name, near);
-            } else if self
-                .link(&far)
-                .is_some_and(|link| joins_or_dangles(link, &near))
-            {
-                self.delete_link(name, far);
-            }
+            self.delete_pair(name, ends);
+        }
+    }
+
+    /// Takes a pair away if it was made for `name`.
+    pub(super) fn remove_veth(&mut self, name: &NetnsName, ends: &VethEnds) {
+        let record = self.record(name);
+        if record.is_some_and(|record| record.applied.veths.contains(ends)) {
+            self.delete_pair(name, ends);
+        }
+    }
+
+    fn delete_pair(&mut self, name: &NetnsName, ends: &VethEnds) {
+        let near = place(&ends.near.0, &ends.near.1);
+        let far = place(&ends.far.0, &ends.far.1);
+        if self
+            .link(&near)
+            .is_some_and(|link| joins_or_dangles(link, &far))
+        {
+            self.deleted.insert(far);
+            self.delete_link(name, near);
+        } else if self
+            .link(&far)
+            .is_some_and(|link| joins_or_dangles(link, &near))
+        {
+            self.delete_link(name, far);
         }
     }
 

@@ -14,7 +14,7 @@ use netnsctl_model::observed::{
     AccessFiles, Applied, EtcFile, FileState, Identity, Interior, Link, Observed, ObservedAddress,
     ObservedRoute, Peer, Polkit, Presence, Record,
 };
-use netnsctl_model::plan::{self, Action, LinkPlace, Request, Step, forwarding_keys};
+use netnsctl_model::plan::{self, Action, LinkPlace, Part, Request, Step, forwarding_keys};
 
 /// The value that every key has in a new namespace.
 const PRISTINE: &str = "7";
@@ -98,6 +98,26 @@ impl Machine {
         plan
     }
 
+    /// Plans and carries out one part.
+    pub(crate) fn up_part(
+        &mut self,
+        desired: &Desired,
+        netns: &NetnsRef,
+        part: Part,
+    ) -> plan::Plan {
+        let request = Request::for_part(netns, part);
+        let plan = plan::plan(desired, &self.observe(desired), &request);
+        plan.steps.iter().for_each(|step| self.carry_out(step));
+        plan
+    }
+
+    /// Takes a veth pair away and nothing else.
+    pub(crate) fn down_veth(&mut self, desired: &Desired, pair: &VethPair) -> plan::Plan {
+        let plan = plan::without_veth(desired, &self.observe(desired), pair);
+        plan.steps.iter().for_each(|step| self.carry_out(step));
+        plan
+    }
+
     /// The namespaces and links of home there are, for comparison.
     pub(crate) fn is_empty(&self) -> bool {
         let polkit = self.observed.polkit.as_ref();
@@ -160,6 +180,7 @@ impl Machine {
             }
             Action::DeleteNetns => self.delete_netns(of),
             Action::MakeDirectory { path } => self.make_directory(path),
+            Action::MakeView => assert!(self.observed.views.insert(of.clone())),
             Action::RenewView { outdated } => {
                 let removed = self.observed.outdated_views.remove(of);
                 assert_eq!(removed.as_ref(), Some(outdated));

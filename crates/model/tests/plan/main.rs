@@ -9,7 +9,7 @@ use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::plan::text::{Tense, render};
-use netnsctl_model::plan::{LinkPlace, Plan};
+use netnsctl_model::plan::{LinkPlace, Part, Plan};
 use netnsctl_model::testing::desired;
 use proptest::prelude::*;
 
@@ -30,6 +30,18 @@ fn converge(machine: &mut Machine, desired: &Desired) {
         said(&plan),
         said(&again)
     );
+}
+
+/// Every part, namespaces first, as units are ordered.
+fn parts(desired: &Desired) -> Vec<(NetnsRef, Part)> {
+    let names = || desired.netns.keys().cloned().map(NetnsRef::Named);
+    let namespaces = names().map(|netns| (netns, Part::Namespace));
+    let veths = desired.veths.iter().map(|pair| {
+        let part = Part::Veth(Box::new(pair.clone()));
+        (pair.near.netns.clone(), part)
+    });
+    let views = names().map(|netns| (netns, Part::View));
+    namespaces.chain(veths).chain(views).collect()
 }
 
 proptest! {
@@ -84,6 +96,35 @@ proptest! {
         converge(&mut machine, &new);
         converge(&mut machine, &Desired::default());
         prop_assert!(machine.is_empty());
+    }
+
+    #[test]
+    fn the_parts_of_a_declaration_are_the_whole_of_it(desired in desired()) {
+        let mut machine = Machine::new();
+        for (netns, part) in parts(&desired) {
+            let plan = machine.up_part(&desired, &netns, part.clone());
+            prop_assert_eq!(&plan.problems, &[], "{:?} of {}", part, netns);
+            let again = machine.up_part(&desired, &netns, part.clone());
+            prop_assert!(again.is_empty(), "{:?} of {}: {}", part, netns, render(&again, Tense::Future));
+        }
+        let left = machine.up(&desired, 0);
+        prop_assert!(left.is_empty(), "{}", render(&left, Tense::Future));
+    }
+
+    #[test]
+    fn a_veth_pair_goes_alone_and_comes_back(desired in desired(), which in any::<prop::sample::Index>()) {
+        let mut machine = Machine::new();
+        converge(&mut machine, &desired);
+        if desired.veths.is_empty() {
+            return Ok(());
+        }
+        let pair = desired.veths[which.index(desired.veths.len())].clone();
+        prop_assert_eq!(machine.down_veth(&desired, &pair).steps.len(), 1);
+        prop_assert!(machine.down_veth(&desired, &pair).is_empty());
+        let netns = pair.near.netns.clone();
+        machine.up_part(&desired, &netns, Part::Veth(Box::new(pair)));
+        let left = machine.up(&desired, 0);
+        prop_assert!(left.is_empty(), "{}", render(&left, Tense::Future));
     }
 
     #[test]

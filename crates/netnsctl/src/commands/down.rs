@@ -1,20 +1,38 @@
 //! `down`: takes away what `up` made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use netnsctl_kernel::names;
+use netnsctl_kernel::netns::Netns;
 use netnsctl_kernel::processes::{Hold, Holder};
 use netnsctl_kernel::state_dir::{self, StateDir};
 use netnsctl_kernel::teardown::{self, Options, Report};
-use netnsctl_model::name::NetnsName;
+use netnsctl_kernel::{apply, names, observe};
+use netnsctl_model::desired::Desired;
+use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_model::plan::{self, Part, PartName, Plan, Request};
 
 use super::serve::published;
+use super::{part, up};
 use crate::cli::Down;
+use crate::config_files;
 use crate::output::{self, Exit, Failure};
 
-pub(super) fn down(arguments: Down) -> Result<Exit, Failure> {
+pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure> {
     // From inside one of them, waiting for veth ends at home would look in the wrong place.
-    netnsctl_kernel::netns::home()?;
+    let home = netnsctl_kernel::netns::home()?;
+    if let Some(text) = &arguments.part {
+        match part::named(&arguments.names, text)? {
+            (NetnsRef::Named(name), PartName::View) => return view_down(&name),
+            (netns, part @ PartName::Veth(_)) => {
+                let desired = config_files::load_or_report(config)?;
+                let part = part::declared(&desired, &netns, part)?;
+                return veth_down(&desired, &netns, part, &home, arguments.quiet);
+            }
+            // Nothing of a namespace outlives it.
+            (_, PartName::Namespace | PartName::View) => {}
+        }
+    }
     let state = StateDir::lock()?;
     let records = state_dir::records()?;
     let names: BTreeSet<NetnsName> = if arguments.names.is_empty() {
@@ -52,6 +70,36 @@ pub(super) fn down(arguments: Down) -> Result<Exit, Failure> {
     } else {
         Exit::Done
     })
+}
+
+fn view_down(name: &NetnsName) -> Result<Exit, Failure> {
+    let state = StateDir::lock()?;
+    teardown::remove_view(name, &state)?;
+    state.remove_if_empty();
+    Ok(Exit::Done)
+}
+
+/// Takes one veth pair away, if it is there and is what was made for this declaration.
+fn veth_down(
+    desired: &Desired,
+    netns: &NetnsRef,
+    part: Part,
+    home: &Netns,
+    quiet: bool,
+) -> Result<Exit, Failure> {
+    let state = StateDir::lock()?;
+    let request = Request::for_part(netns, part);
+    let observed = observe::observe(desired, home, &request)?;
+    let plan = match &request.part {
+        Some(Part::Veth(pair)) => plan::without_veth(desired, &observed, pair),
+        _ => Plan::default(),
+    };
+    let outcome = apply::apply(&plan, home, &state);
+    if !quiet {
+        output::print(&up::changes(&plan, &outcome))?;
+    }
+    state.remove_if_empty();
+    Ok(up::report(&plan, &outcome))
 }
 
 fn print_removed(report: &Report) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
         names,
         adopt: arguments.adopt,
         prune: arguments.prune,
+        ..Request::default()
     };
     let observed = observe::observe(&desired, &netns::home()?, &request)?;
     let plan = plan::plan(&desired, &observed, &request);

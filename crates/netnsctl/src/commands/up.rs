@@ -13,6 +13,7 @@ use netnsctl_model::plan::{
     text::{self, Tense},
 };
 
+use super::part;
 use crate::cli::Up;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
@@ -22,12 +23,7 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
     let desired = config_files::load_or_report(config)?;
-    let names = super::declared_names(&arguments.names, &desired)?;
-    let request = Request {
-        names,
-        adopt: arguments.adopt,
-        prune: arguments.prune,
-    };
+    let request = request(&desired, &arguments)?;
     let home = netns::home()?;
     let (plan, outcome) = bring_up(&desired, &home, &request)?;
     if !arguments.quiet {
@@ -37,6 +33,22 @@ pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
             .for_each(|note| output::note(&format!("note: {note}")));
     }
     Ok(report(&plan, &outcome))
+}
+
+fn request(desired: &Desired, arguments: &Up) -> Result<Request, Failure> {
+    let adopt = arguments.adopt;
+    if let Some(text) = &arguments.part {
+        let (netns, part) = part::named(&arguments.names, text)?;
+        let part = part::declared(desired, &netns, part)?;
+        let request = Request::for_part(&netns, part);
+        return Ok(Request { adopt, ..request });
+    }
+    Ok(Request {
+        names: super::declared_names(&arguments.names, desired)?,
+        adopt,
+        prune: arguments.prune,
+        part: None,
+    })
 }
 
 /// Plans and carries out, under the lock.

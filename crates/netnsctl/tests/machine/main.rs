@@ -30,6 +30,7 @@ mod nscd;
 mod options;
 mod order;
 mod ownership;
+mod parts;
 mod prometheus;
 mod reload;
 mod run;
@@ -81,6 +82,7 @@ fn all() -> Vec<Test> {
         options::TESTS,
         order::TESTS,
         ownership::TESTS,
+        parts::TESTS,
         reload::TESTS,
         run::TESTS,
         sandbox::TESTS,

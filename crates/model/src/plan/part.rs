@@ -1,0 +1,243 @@
+//! Parts of what is declared for a namespace, each of which a unit of systemd carries out.
+//!
+//! The parts of all namespaces together are what a whole `up` does, views aside, which it leaves
+//! to whoever first needs one: after them it has nothing to do. Routes and sysctls of a link come
+//! with the part that makes the link.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::desired::{Desired, Route, VethPair};
+use crate::name::{NetnsName, NetnsRef, SysctlKey};
+
+use super::Request;
+use super::planner::Planner;
+
+/// A part as it is typed: `namespace`, `view` or `veth:N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartName {
+    /// All but the rest.
+    Namespace,
+    /// The veth pair of that number, counted from 1 in the namespace that declares it.
+    Veth(usize),
+    /// The view.
+    View,
+}
+
+impl FromStr for PartName {
+    type Err = BadPart;
+
+    fn from_str(text: &str) -> Result<Self, BadPart> {
+        let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+        match (text, text.strip_prefix("veth:").and_then(number)) {
+            ("namespace", _) => Ok(Self::Namespace),
+            ("view", _) => Ok(Self::View),
+            (_, Some(number)) => Ok(Self::Veth(number)),
+            _ => Err(BadPart::Unknown(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for PartName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace => f.write_str("namespace"),
+            Self::Veth(number) => write!(f, "veth:{number}"),
+            Self::View => f.write_str("view"),
+        }
+    }
+}
+
+/// A part with what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The namespace, its holder link, sysctls and files, and routes that need no veth pair.
+    Namespace,
+    /// A veth pair, its addresses, and the routes and sysctls of both namespaces that need it.
+    Veth(Box<VethPair>),
+    /// The view.
+    View,
+}
+
+/// Why there is no such part.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPart {
+    /// Home is not made, and has no view.
+    #[error("the home namespace has no part \"{0}\", only veth:N")]
+    Home(PartName),
+    /// It declares fewer veth pairs.
+    #[error(
+        "netns {netns:?} declares {declared} veth pairs, so there is no part \"veth:{number}\""
+    )]
+    NoSuchVeth {
+        /// The namespace.
+        netns: String,
+        /// The number asked for.
+        number: usize,
+        /// How many it declares.
+        declared: usize,
+    },
+    /// It is not declared.
+    #[error("netns {0:?} is not declared")]
+    Undeclared(String),
+    /// No part is called that.
+    #[error("{0:?} is no part of a namespace")]
+    Unknown(String),
+}
+
+impl Part {
+    /// The part called `part` of `netns`.
+    pub fn find(desired: &Desired, netns: &NetnsRef, part: PartName) -> Result<Self, BadPart> {
+        let declared = netns
+            .name()
+            .is_none_or(|name| desired.netns.contains_key(name));
+        match (part, netns) {
+            _ if !declared => Err(BadPart::Undeclared(netns.to_string())),
+            (PartName::Veth(number), _) => {
+                let of_it = desired
+                    .veths
+                    .iter()
+                    .filter(|pair| pair.near.netns == *netns);
+                let pairs: Vec<_> = of_it.collect();
+                let pair = pairs.get(number - 1).ok_or_else(|| BadPart::NoSuchVeth {
+                    netns: netns.to_string(),
+                    number,
+                    declared: pairs.len(),
+                })?;
+                Ok(Self::Veth(Box::new((*pair).clone())))
+            }
+            (_, NetnsRef::Home) => Err(BadPart::Home(part)),
+            (PartName::Namespace, _) => Ok(Self::Namespace),
+            (PartName::View, _) => Ok(Self::View),
+        }
+    }
+}
+
+impl Request {
+    /// Asks for one part of `netns`; a veth pair is part of both its namespaces.
+    pub fn for_part(netns: &NetnsRef, part: Part) -> Self {
+        let ends = match &part {
+            Part::Veth(pair) => vec![&pair.near.netns, &pair.far.netns],
+            Part::Namespace | Part::View => vec![netns],
+        };
+        let names: BTreeSet<NetnsName> = ends
+            .into_iter()
+            .filter_map(NetnsRef::name)
+            .cloned()
+            .collect();
+        Self {
+            names: Some(names),
+            part: Some(part),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the namespace itself is asked for, and its settings.
+    pub(super) fn makes_namespaces(&self) -> bool {
+        matches!(self.part, None | Some(Part::Namespace))
+    }
+
+    /// Whether `pair` is asked for.
+    pub(super) fn makes(&self, pair: &VethPair) -> bool {
+        match &self.part {
+            None => true,
+            Some(Part::Veth(only)) => **only == *pair,
+            Some(Part::Namespace | Part::View) => false,
+        }
+    }
+
+    /// Whether what needs `pair`, or no pair at all, is asked for.
+    fn makes_what_needs(&self, pair: Option<&VethPair>) -> bool {
+        match (&self.part, pair) {
+            (None, _) | (Some(Part::Namespace), None) => true,
+            (Some(Part::Veth(_)), Some(pair)) => self.makes(pair),
+            (Some(_), _) => false,
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// Whether `route` of `name` is asked for.
+    pub(super) fn chooses_route(&self, name: &NetnsName, route: &Route) -> bool {
+        self.request.part.is_none()
+            || self
+                .request
+                .makes_what_needs(self.pair_of_route(name, route))
+    }
+
+    /// Whether `key` of `name` is asked for.
+    pub(super) fn chooses_key(&self, name: &NetnsName, key: &SysctlKey) -> bool {
+        let interface = key.interface();
+        let mut ends = self.pairs_in(name);
+        let pair = ends.find(|(_, end)| interface.as_ref() == Some(&end.interface));
+        self.request.makes_what_needs(pair.map(|(pair, _)| pair))
+    }
+
+    /// The veth pairs with an end in `name`, and that end.
+    fn pairs_in(
+        &self,
+        name: &NetnsName,
+    ) -> impl Iterator<Item = (&VethPair, &crate::desired::VethEnd)> {
+        let here = NetnsRef::Named(name.clone());
+        let ends = self
+            .desired
+            .veths
+            .iter()
+            .flat_map(|pair| [(pair, &pair.near), (pair, &pair.far)]);
+        ends.filter(move |(_, end)| end.netns == here)
+    }
+
+    /// The veth pair without which the kernel would not take `route`: the one it names, or the one
+    /// by which its gateway is reached. As in the kernel, the longest prefix tells.
+    fn pair_of_route(&self, name: &NetnsName, route: &Route) -> Option<&VethPair> {
+        let by_interface = |route: &Route| {
+            let interface = route.interface.as_ref()?;
+            let mut ends = self.pairs_in(name);
+            Some(ends.find(|(_, end)| end.interface == *interface)?.0)
+        };
+        let (None, Some(via)) = (&route.interface, route.via) else {
+            return by_interface(route);
+        };
+        let netns = self.netns(name);
+        let of_holder = netns.holder.address.iter().map(|address| (address.0, None));
+        let of_pairs = self.pairs_in(name).flat_map(|(pair, end)| {
+            end.address
+                .iter()
+                .map(move |address| (address.0, Some(pair)))
+        });
+        let on_link = netns.routes.iter().filter(|other| other.via.is_none());
+        let of_routes = on_link.map(|other| (other.to, by_interface(other)));
+        let reaching = of_holder
+            .chain(of_pairs)
+            .chain(of_routes)
+            .filter(|(net, _)| net.contains(&via));
+        reaching.max_by_key(|(net, _)| net.prefix_len())?.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_print_as_they_were_read() {
+        for text in ["namespace", "view", "veth:1", "veth:12"] {
+            assert_eq!(text.parse::<PartName>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "veth",
+            "veth:",
+            "veth:0",
+            "veth:-1",
+            "veth:x",
+            "Namespace",
+        ] {
+            assert_eq!(
+                text.parse::<PartName>(),
+                Err(BadPart::Unknown(text.to_owned()))
+            );
+        }
+    }
+}
