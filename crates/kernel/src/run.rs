@@ -77,7 +77,10 @@ fn join(handle: &Netns, name: &str) -> Result<(), Error> {
         .context("enter", format!("netns \"{name}\""))
 }
 
-/// The files of `/etc/netns/NAME`, which stand for those of /etc in its view.
+/// The files of `/etc/netns/NAME`, which stand for those of /etc in its view; none if there is no
+/// such folder.
+///
+/// Errors: if it cannot be read.
 pub fn files_of(name: &NetnsName) -> Result<Vec<String>, Error> {
     let path = directory(name);
     // A link is followed, as ip-netns(8) does: /etc is root's, and nothing is written here.

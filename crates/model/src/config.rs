@@ -34,7 +34,10 @@ mod veth;
 pub use diagnostic::{Diagnostic, Position, Related, Severity};
 pub use render::render;
 
+use std::collections::BTreeMap;
+
 use crate::desired::Desired;
+use crate::name::NetnsRef;
 use declared::Declared;
 use diagnostic::{Place, Report};
 
@@ -98,6 +101,8 @@ impl Source {
 pub struct Loaded {
     /// What is declared; none exactly if one of the diagnostics is an error.
     pub desired: Option<Desired>,
+    /// Index of the file among the sources in which each namespace is declared.
+    pub files: BTreeMap<NetnsRef, usize>,
     /// Every mistake found, in the order of the files and of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -116,11 +121,16 @@ pub fn load(sources: &[Source]) -> Loaded {
     }
     cross::check(&declared, &mut report);
     let desired = build::desired(&declared);
+    let place = |(netns, namespace): (&NetnsRef, &declared::Namespace)| {
+        (netns.clone(), namespace.place.file)
+    };
+    let files = declared.netns.iter().map(place).collect();
     let (diagnostics, failed) = report.finish();
     let desired = if failed { None } else { desired };
     debug_assert!(failed || desired.is_some(), "no error, yet nothing built");
     Loaded {
         desired,
+        files,
         diagnostics,
     }
 }

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod parts;
+mod units;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::parts::{Forward, Nscd};
+pub(crate) use self::units::{ServiceConfig, Units};
 
 /// What the links are called that run a command in the namespace of the rest of the name.
 const LINK_PREFIX: &str = "netns-run-";
@@ -153,6 +155,32 @@ Example, by hand:
   netnsctl run office -- netnsctl nscd --socket /run/netns-office/nscd/socket"
     )]
     Nscd(Nscd),
+    /// Print or write the systemd units of the configuration
+    #[command(
+        after_help = "The same units are made at every boot and \"systemctl daemon-reload\" \
+if /usr/lib/systemd/system-generators/netnsctl-generator is a link to netnsctl; then nothing needs \
+to be written. Files that are there already and not of these names stay.
+
+Examples:
+  netnsctl units
+  netnsctl units --output /etc/systemd/system && systemctl daemon-reload
+  systemctl start netns-office               it, its forwards, veth pairs and name services
+  systemctl reload netns-office              a changed configuration, in place"
+    )]
+    Units(Units),
+    /// Print the systemd drop-in that puts another service into a namespace
+    #[command(
+        after_help = "The service then starts after the namespace, stops and restarts with it, \
+and sees its resolv.conf and name-service daemon.
+
+Examples:
+  netnsctl service-config office | systemctl edit --stdin --drop-in=netns nginx   systemd 256 and later
+
+  mkdir -p /etc/systemd/system/nginx.service.d
+  netnsctl service-config office >/etc/systemd/system/nginx.service.d/netns.conf
+  systemctl daemon-reload && systemctl restart nginx"
+    )]
+    ServiceConfig(ServiceConfig),
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod check;
 mod doctor;
 mod down;
 mod forward;
+mod generator;
 mod list;
 mod metrics;
 mod nscd;
@@ -11,9 +12,12 @@ mod part;
 mod plan;
 mod run;
 pub(crate) mod serve;
+mod service_config;
 mod status;
+mod units;
 mod up;
 
+pub(crate) use generator::generator;
 pub(crate) use run::{Entry, enter_as_caller, run};
 
 use std::collections::BTreeSet;
@@ -43,6 +47,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
         Command::Nscd(arguments) => nscd::nscd(&arguments),
+        Command::Units(arguments) => units::units(&config, arguments),
+        Command::ServiceConfig(arguments) => service_config::service_config(&config, &arguments),
     }
 }
 

@@ -9,12 +9,20 @@ use std::path::{Path, PathBuf};
 
 use netnsctl_model::config::{self, Format, Loaded, Severity, Source};
 use netnsctl_model::desired::Desired;
+use netnsctl_model::name::NetnsRef;
 
 use crate::commands::serve::published;
 use crate::output::{self, Exit, Failure};
 
 /// Where configuration is looked for, the first taking precedence.
 pub(crate) const FOLDERS: [&str; 3] = ["/etc/netnsctl", "/run/netnsctl/conf", "/usr/lib/netnsctl"];
+
+/// A configuration without mistakes.
+pub(crate) struct Right {
+    pub(crate) desired: Desired,
+    /// Index of the file that declares each namespace.
+    pub(crate) files: BTreeMap<NetnsRef, usize>,
+}
 
 /// The configuration, read and checked.
 pub(crate) struct Configuration {
@@ -29,7 +37,12 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Configuration, Failure> {
     } else {
         None
     };
-    let files = match running.as_deref().unwrap_or(paths) {
+    load_named_or_installed(running.as_deref().unwrap_or(paths))
+}
+
+/// Reads what `paths` name, or the search path without any, whatever a running `serve` was given.
+pub(crate) fn load_named_or_installed(paths: &[PathBuf]) -> Result<Configuration, Failure> {
+    let files = match paths {
         [] => search_path()?,
         paths => named(paths)?,
     };
@@ -41,19 +54,28 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Configuration, Failure> {
     Ok(Configuration { sources, loaded })
 }
 
+/// The files of the search path, read as far as they can be, and what is wrong with the others.
+pub(crate) fn installed() -> (Vec<Source>, Vec<String>) {
+    let (mut sources, mut unreadable) = (Vec::new(), Vec::new());
+    match search_path() {
+        Ok(files) => {
+            for file in files {
+                match read(&file) {
+                    Ok(source) => sources.push(source),
+                    Err(failure) => unreadable.push(failure.into_message()),
+                }
+            }
+        }
+        Err(failure) => unreadable.push(failure.into_message()),
+    }
+    (sources, unreadable)
+}
+
 /// Reads the configuration and says what is wrong with it.
 ///
 /// Errors: exit status 2 if it is refused or if there is none at all.
 pub(crate) fn load_or_report(paths: &[PathBuf]) -> Result<Desired, Failure> {
-    let configuration = load(paths)?;
-    if configuration.sources.is_empty() {
-        return Err(none_found());
-    }
-    configuration.report();
-    configuration
-        .loaded
-        .desired
-        .ok_or_else(|| Failure::silent(Exit::Usage))
+    load(paths)?.right_or_report().map(|right| right.desired)
 }
 
 /// Reads the configuration for a command that shows what there is, which is worth seeing also when
@@ -68,6 +90,20 @@ pub(crate) fn load_if_right(paths: &[PathBuf]) -> Result<(Desired, Exit), Failur
 }
 
 impl Configuration {
+    /// What is declared, after saying what is wrong with it.
+    ///
+    /// Errors: exit status 2 if it is refused or if there is none at all.
+    pub(crate) fn right_or_report(&mut self) -> Result<Right, Failure> {
+        if self.sources.is_empty() {
+            return Err(none_found());
+        }
+        self.report();
+        let desired = self.loaded.desired.take();
+        let files = std::mem::take(&mut self.loaded.files);
+        let right = desired.map(|desired| Right { desired, files });
+        right.ok_or_else(|| Failure::silent(Exit::Usage))
+    }
+
     /// Prints every mistake with its line, then how many there are.
     pub(crate) fn report(&self) {
         let diagnostics = &self.loaded.diagnostics;

@@ -11,6 +11,7 @@ mod commands;
 mod config_files;
 mod output;
 mod status;
+mod unit_files;
 
 use clap::Parser;
 
@@ -19,6 +20,9 @@ netnsctl_sys::program!(start);
 fn start() -> u8 {
     if let Some(entry) = commands::Entry::of_arguments(std::env::args_os()) {
         return finish(commands::enter_as_caller(entry));
+    }
+    if let Some(status) = commands::generator(std::env::args_os()) {
+        return status;
     }
     let run = cli::Run::of_link(std::env::args_os());
     if let Some(run) = run.or_else(|| cli::Run::of_plain(std::env::args_os())) {

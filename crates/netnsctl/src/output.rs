@@ -86,6 +86,11 @@ impl Failure {
         self
     }
 
+    /// Only what is wrong.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     /// Says it on stderr.
     pub(crate) fn report(self) -> Exit {
         if !self.message.is_empty() {

@@ -42,6 +42,7 @@ mod served;
 mod status;
 mod support;
 mod traffic;
+mod units;
 mod unix;
 mod up;
 mod veth;
@@ -90,6 +91,7 @@ fn all() -> Vec<Test> {
         sealed::TESTS,
         serve::TESTS,
         status::TESTS,
+        units::TESTS,
         unix::TESTS,
         up::TESTS,
         veth::TESTS,

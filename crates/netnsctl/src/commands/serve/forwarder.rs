@@ -14,7 +14,6 @@ use netnsctl_forward::{
     BindError, Protocol as ForwardProtocol, SocketFile, bind_listener, bind_unix_listener,
 };
 use netnsctl_kernel::netns::{self, Netns};
-use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
@@ -232,25 +231,7 @@ pub(crate) fn socket_address(
 
 /// The command line of the child.
 fn arguments(forward: &Forward) -> Result<Vec<CString>, String> {
-    let options = &forward.options;
-    let time = |name: &str, time| format!("--{name}={}", write_duration(time));
-    let mut line = vec![
-        "netnsctl".to_owned(),
-        "forward".to_owned(),
-        format!("--connect={}", forward.connect),
-        time("connect-timeout", options.connect_timeout),
-        time("half-close-timeout", options.half_close_timeout),
-        time("keepalive", options.keepalive),
-        format!("--keepalive-probes={}", options.keepalive_probes),
-        time("udp-timeout", options.udp_timeout),
-        time("drain", options.drain),
-        format!("--max-sessions={}", options.max_sessions),
-        format!("--workers={}", options.workers),
-    ];
-    if options.proxy_protocol {
-        line.push("--proxy-protocol".to_owned());
-    }
-    let most = options.max_connections;
-    line.extend(most.map(|most| format!("--max-connections={most}")));
+    let mut line = vec!["netnsctl".to_owned()];
+    line.extend(netnsctl_units::forward_arguments(forward));
     words(line)
 }

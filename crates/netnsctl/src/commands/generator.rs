@@ -1,0 +1,129 @@
+//! `netnsctl-generator`: units at boot and at every `systemctl daemon-reload`.
+//!
+//! systemd calls it by that name, a link to the program, before any unit is known: there is no
+//! network, no journal, and nobody to ask (systemd.generator(7)). So it reads the installed
+//! configuration and nothing else, does without the files that are wrong, and tells the kernel's
+//! log of them, a line each.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use netnsctl_model::config::{self, Severity, Source};
+
+use crate::config_files::{self, Right};
+use crate::output::{self, Exit, Failure};
+use crate::unit_files;
+
+/// What the program is called then.
+const NAME: &str = "netnsctl-generator";
+
+/// Where the kernel takes lines for its log.
+const KERNEL_LOG: &str = "/dev/kmsg";
+
+/// Bytes of a line that the kernel keeps whole (LOG_LINE_MAX of kernel/printk is 1024 with its
+/// prefix).
+const LINE_MAX: usize = 900;
+
+/// Makes units if that is what the program was called for, and gives the exit status. It is 1 only
+/// if no unit could be written, which systemd notes and goes on.
+pub(crate) fn generator(mut arguments: impl Iterator<Item = OsString>) -> Option<u8> {
+    let called = PathBuf::from(arguments.next()?);
+    if called.file_name()? != NAME {
+        return None;
+    }
+    // The second and third folder are for units that take or give precedence.
+    let exit = match arguments.next() {
+        Some(normal) => generate(Path::new(&normal)),
+        None => Failure::usage(format!(
+            "{NAME} is called by systemd, with folders for units"
+        ))
+        .hint("\"netnsctl units\" shows them")
+        .report(),
+    };
+    Some(exit.status())
+}
+
+fn generate(folder: &Path) -> Exit {
+    let (sources, unreadable) = config_files::installed();
+    unreadable.iter().for_each(|line| tell(line));
+    let (right, sources) = without_mistakes(sources);
+    let Some(right) = right.filter(|right| !right.files.is_empty()) else {
+        return Exit::Done;
+    };
+    let written = unit_files::facts(&[], None, &right, &sources)
+        .map_err(Failure::into_message)
+        .and_then(|facts| {
+            let units = netnsctl_units::units(&right.desired, &facts);
+            units.left_out.iter().for_each(|it| tell(&it.to_string()));
+            unit_files::write(folder, &units)
+        });
+    match written {
+        Ok(()) => Exit::Done,
+        Err(message) => {
+            tell(&message);
+            Exit::Failed
+        }
+    }
+}
+
+/// What is declared by those of `sources` that have no mistake, also when taken together without
+/// the others.
+fn without_mistakes(mut sources: Vec<Source>) -> (Option<Right>, Vec<Source>) {
+    loop {
+        let loaded = config::load(&sources);
+        if let Some(desired) = loaded.desired {
+            let files = loaded.files;
+            return (Some(Right { desired, files }), sources);
+        }
+        let mistakes = || {
+            let all = loaded.diagnostics.iter();
+            all.filter(|diagnostic| diagnostic.severity == Severity::Error)
+        };
+        let mut wrong: Vec<usize> = mistakes().map(|mistake| mistake.file).collect();
+        wrong.sort_unstable();
+        wrong.dedup();
+        if wrong.is_empty() {
+            return (None, sources);
+        }
+        for file in &wrong {
+            let mut of_file = mistakes().filter(|mistake| mistake.file == *file);
+            let first = of_file.next().map(|mistake| mistake.one_line(&sources));
+            let more = match of_file.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            let first = first.unwrap_or_default();
+            tell(&format!("no units from this file: {first}{more}"));
+        }
+        for file in wrong.into_iter().rev() {
+            sources.remove(file);
+        }
+    }
+}
+
+/// A line in the kernel's log, or on stderr if that cannot be had.
+fn tell(text: &str) {
+    let mut end = text.len().min(LINE_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let visible = |c: char| {
+        if netnsctl_model::name::is_control(c) {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    let text: String = text[..end].chars().map(visible).collect();
+    // Priority 3 is an error (syslog(3)). The log takes one line for each write.
+    let line = format!("<3>{NAME}: {text}\n");
+    let log = OpenOptions::new().append(true).open(KERNEL_LOG);
+    if log
+        .and_then(|mut log| log.write_all(line.as_bytes()))
+        .is_err()
+    {
+        output::note(&format!("{NAME}: {text}"));
+    }
+}
