@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
-use netnsctl_model::desired::{Desired, Protocol};
+use netnsctl_model::desired::{Desired, Forward, Protocol};
+use netnsctl_model::name::NetnsRef;
 
 use super::serve::published::{self, ForwardKey, forward_key};
 use crate::cli::Metrics;
@@ -32,9 +33,11 @@ pub(super) fn metrics(config: &[PathBuf], arguments: &Metrics) -> Result<Exit, F
 
 fn gather(desired: &Desired) -> Forwards {
     let declared = desired.all_forwards();
-    let mut controls: BTreeMap<ForwardKey, Option<PathBuf>> = declared
-        .map(|(netns, _, forward)| (forward_key(&netns, forward), None))
-        .collect();
+    let of_unit = |(netns, number, forward): (NetnsRef, usize, &Forward)| {
+        let control = netnsctl_units::control_path(&netns, number, forward.protocol);
+        (forward_key(&netns, forward), control.map(PathBuf::from))
+    };
+    let mut controls: BTreeMap<ForwardKey, Option<PathBuf>> = declared.map(of_unit).collect();
     let running = published::running().map(|state| state.forwards);
     let running = running.into_iter().flatten();
     controls.extend(running.map(|forward| (forward.key, Some(forward.control))));

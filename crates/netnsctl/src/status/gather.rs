@@ -219,8 +219,9 @@ impl Gathered<'_> {
     }
 
     fn forward(&self, netns: &NetnsRef, number: usize, forward: &desired::Forward) -> Forward {
-        let control = self.controls.get(&forward_key(netns, forward));
-        let counters = control.and_then(|path| ask(path));
+        let of_serve = self.controls.get(&forward_key(netns, forward));
+        let counters = of_serve.and_then(|path| ask(path));
+        let counters = counters.or_else(|| ask_unit(netns, number, forward));
         Forward {
             number,
             protocol: forward.protocol.as_str(),
@@ -231,6 +232,16 @@ impl Gathered<'_> {
             counters,
         }
     }
+}
+
+/// Asks the forwarder that systemd started for `forward`; none if it does not answer.
+pub(crate) fn ask_unit(
+    netns: &NetnsRef,
+    number: usize,
+    forward: &desired::Forward,
+) -> Option<Counters> {
+    let path = netnsctl_units::control_path(netns, number, forward.protocol)?;
+    ask(Path::new(&path))
 }
 
 /// Asks a forwarder for its counters; none if it does not answer.
