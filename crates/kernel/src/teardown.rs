@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{EtcFile, Record};
 use netnsctl_netlink::{Batch, Socket};
+use rustix::fs::{AtFlags, CWD, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -453,6 +454,12 @@ pub fn remove_view(name: &NetnsName, _lock: &StateDir) -> Result<(), Error> {
 }
 
 fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
+    // Where systemd listened for questions about forwards; sockets in use keep it.
+    let _ = unlinkat(
+        CWD,
+        format!("/run/netns-{name}/forward"),
+        AtFlags::REMOVEDIR,
+    );
     view::remove(name)?;
     polkit::remove(&NetnsRef::Named(name.clone()))?;
     nscd::remove(name)?;

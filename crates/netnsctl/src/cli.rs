@@ -201,6 +201,10 @@ pub(crate) struct Up {
         conflicts_with = "prune"
     )]
     pub(crate) part: Option<String>,
+    /// Then start, restart and stop their systemd units as the loaded ones differ; what
+    /// "systemctl reload netns-NAME" does
+    #[arg(long, requires = "names", conflicts_with = "part")]
+    pub(crate) units: bool,
     /// Say nothing unless something fails
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -216,6 +220,9 @@ pub(crate) struct Down {
     /// Only one part of one namespace: view or veth:N; namespace is all of it
     #[arg(long, value_name = "PART", requires = "names")]
     pub(crate) part: Option<String>,
+    /// Before, stop what is left of the systemd units of their parts
+    #[arg(long, requires = "names", conflicts_with = "part")]
+    pub(crate) units: bool,
     /// Return when the names are gone and leave the kernel to its clean-up
     #[arg(long)]
     pub(crate) no_wait: bool,

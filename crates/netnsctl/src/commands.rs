@@ -15,6 +15,7 @@ pub(crate) mod serve;
 mod service_config;
 mod status;
 mod units;
+mod units_in_force;
 mod up;
 
 pub(crate) use generator::generator;

@@ -11,6 +11,7 @@ mod commands;
 mod config_files;
 mod output;
 mod status;
+mod systemd;
 mod unit_files;
 
 use clap::Parser;

@@ -227,6 +227,12 @@ fn forwarder(
     unit.set("Sockets", sockets.join(" "));
     let mut words = vec![escape::program(&making.facts.program)];
     words.extend(arguments(forward).iter().map(|word| escape::argument(word)));
+    // What a changed one is told by: the command of a running process shows no sockets.
+    let passed = match &forward.listen {
+        ForwardAddress::Inet(endpoint) => format!("{}:{endpoint}", forward.protocol),
+        socket @ ForwardAddress::Unix(_) => socket.to_string(),
+    };
+    words.push(escape::argument(&format!("--passed={passed}")));
     unit.set("ExecStart", words.join(" "));
     unit.set_all(RESTART);
     let patience = forward.options.drain.saturating_add(STOP_PATIENCE);

@@ -20,7 +20,7 @@ mod service_config;
 mod text;
 
 pub use forward::arguments as forward_arguments;
-pub use name::control_path;
+pub use name::{Parts, control_path};
 pub use service_config::service_config;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,9 @@ pub struct Facts {
     pub files: BTreeMap<NetnsName, BTreeSet<String>>,
     /// Whether there is a /etc/nsswitch.conf.
     pub host_nsswitch: bool,
+    /// Namespaces that were made and may not be declared any more. Those that are not get a unit by
+    /// which they can be stopped: systemd forgets how with the unit that started them.
+    pub made: BTreeSet<NetnsName>,
 }
 
 impl Facts {
@@ -130,6 +133,11 @@ pub fn units(desired: &Desired, facts: &Facts) -> Units {
         let has_nscd = nscd.enable && nscd::units(&mut making, name, nscd);
         namespace::view(&mut making, name, has_nscd);
         namespace::service(&mut making, name);
+    }
+    for name in &facts.made {
+        if !desired.netns.contains_key(name) && name::unfit(name).is_none() {
+            namespace::leftover(&mut making, name);
+        }
     }
     making.units
 }

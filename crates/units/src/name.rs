@@ -55,6 +55,41 @@ impl Namespace {
     }
 }
 
+/// The units of a namespace, for whoever looks for them among those of systemd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// That of the namespace itself.
+    pub service: String,
+    /// What the names of its parts match (glob(7)), and of no other namespace's unless that is
+    /// called as if it were one.
+    pub patterns: Vec<String>,
+}
+
+impl Parts {
+    /// Those of `name`.
+    pub fn of(name: &NetnsName) -> Self {
+        let namespace = Namespace::of(&name.clone().into());
+        // In a pattern a backslash takes the next character as it is.
+        let stem = namespace.stem.replace('\\', "\\\\");
+        let parts = [
+            "-mntns.service",
+            "-nscd.*",
+            "-port-forward-[0-9]*",
+            "-extra-veth-[0-9]*",
+        ];
+        Self {
+            service: namespace.service(),
+            patterns: parts.map(|part| format!("{stem}{part}")).to_vec(),
+        }
+    }
+
+    /// Whether a part of this name has a process for as long as it is there.
+    pub fn is_long_running(unit: &str) -> bool {
+        unit.ends_with(".service")
+            && (unit.contains("-port-forward-") || unit.ends_with("-nscd.service"))
+    }
+}
+
 /// Why a namespace of this name can have no units, if it cannot.
 pub(crate) fn unfit(name: &NetnsName) -> Option<String> {
     // `NetworkNamespacePath=` takes the rest of its line as it stands.

@@ -6,7 +6,7 @@ use netnsctl_model::desired::VethPair;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 
 use crate::text::Unit;
-use crate::{Making, namespace_of, sandbox};
+use crate::{Entry, Making, namespace_of, sandbox};
 
 /// Seconds a part may take to be made or taken away. It takes some milliseconds, or the time
 /// others need who have the lock; a oneshot service would wait for ever.
@@ -34,12 +34,31 @@ pub(crate) fn service(making: &mut Making<'_>, name: &NetnsName) {
         making.command(&["up", name, "--part", "namespace"]),
     );
     unit.comment("In place: what fits stays, and so do those who are in it.");
-    unit.set("ExecReload", making.command(&["up", name]));
+    unit.set("ExecReload", making.command(&["up", name, "--units"]));
     unit.comment("Not ExecStop=, so that a start that fails leaves nothing either.");
     unit.set("ExecStopPost", making.command(&["down", name]));
     unit.comment("No setting may give it a mount namespace: what it mounts is for the host.");
     unit.set_all(sandbox::MAKER);
     making.add(&unit_name, unit, &[]);
+}
+
+/// `netns-NAME.service` of a namespace that is not declared any more: it can be stopped, with what
+/// is left of its parts, and not be started.
+pub(crate) fn leftover(making: &mut Making<'_>, name: &NetnsName) {
+    let netns = NetnsRef::Named(name.clone());
+    let description = format!("Network namespace \"{name}\", no longer declared");
+    let mut unit = making.unit(&netns, &description);
+    unit.set("RefuseManualStart", "yes");
+    unit.section("Service");
+    oneshot(&mut unit);
+    unit.set(
+        "ExecStop",
+        making.command(&["down", name.as_str(), "--units"]),
+    );
+    unit.set_all(sandbox::MAKER);
+    let file = namespace_of(&netns).service();
+    let text = Entry::File(unit.finish());
+    making.units.entries.insert(file, text);
 }
 
 /// `netns-NAME-mntns.service`.

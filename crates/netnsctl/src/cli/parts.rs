@@ -21,6 +21,9 @@ pub(crate) struct Forward {
     /// What to connect to: ADDRESS:PORT or unix:PATH
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) connect: String,
+    /// Where the sockets from a service manager listen, for messages and for who looks at processes
+    #[arg(long, value_name = "ENDPOINT", hide = true)]
+    pub(crate) passed: Option<String>,
     /// The namespace to connect in; the one this is started in if not given
     #[arg(long, value_name = "NETNS")]
     pub(crate) connect_netns: Option<String>,

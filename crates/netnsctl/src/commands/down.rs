@@ -13,7 +13,7 @@ use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::{self, Part, PartName, Plan, Request};
 
 use super::serve::published;
-use super::{part, up};
+use super::{part, units_in_force, up};
 use crate::cli::Down;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
@@ -32,6 +32,9 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
             // Nothing of a namespace outlives it.
             (_, PartName::Namespace | PartName::View) => {}
         }
+    }
+    for name in arguments.names.iter().filter(|_| arguments.units) {
+        units_in_force::stop_parts(&super::netns_name(name)?)?;
     }
     let state = StateDir::lock()?;
     let records = state_dir::records()?;

@@ -38,6 +38,12 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
             .listeners
             .push(listen_at(listen, &arguments.listen_netns)?);
     }
+    if let (true, Some(passed)) = (sockets.listeners.is_empty(), &arguments.passed) {
+        return Err(
+            Failure::failed(format!("no socket that listens at {passed} was passed"))
+                .hint("restart the .socket unit of this forward"),
+        );
+    }
     if sockets.listeners.is_empty() {
         return Err(Failure::usage("there is nothing to listen on")
             .hint("give --listen, or start it from a service manager that passes sockets"));

@@ -49,12 +49,15 @@ fn generate(folder: &Path) -> Exit {
     let (sources, unreadable) = config_files::installed();
     unreadable.iter().for_each(|line| tell(line));
     let (right, sources) = without_mistakes(sources);
-    let Some(right) = right.filter(|right| !right.files.is_empty()) else {
+    // At boot there are none; later, a file may have been removed.
+    let made = netnsctl_kernel::state_dir::records().unwrap_or_default();
+    let Some(right) = right.filter(|right| !(right.files.is_empty() && made.is_empty())) else {
         return Exit::Done;
     };
     let written = unit_files::facts(&[], None, &right, &sources)
         .map_err(Failure::into_message)
-        .and_then(|facts| {
+        .and_then(|mut facts| {
+            facts.made = made.into_keys().collect();
             let units = netnsctl_units::units(&right.desired, &facts);
             units.left_out.iter().for_each(|it| tell(&it.to_string()));
             unit_files::write(folder, &units)

@@ -13,7 +13,7 @@ use netnsctl_model::plan::{
     text::{self, Tense},
 };
 
-use super::part;
+use super::{part, units_in_force};
 use crate::cli::Up;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
@@ -32,7 +32,13 @@ pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
             .iter()
             .for_each(|note| output::note(&format!("note: {note}")));
     }
-    Ok(report(&plan, &outcome))
+    let exit = report(&plan, &outcome);
+    if arguments.units {
+        for name in request.names.iter().flatten() {
+            units_in_force::bring(name)?;
+        }
+    }
+    Ok(exit)
 }
 
 fn request(desired: &Desired, arguments: &Up) -> Result<Request, Failure> {

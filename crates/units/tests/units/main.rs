@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use netnsctl_model::config::{self, Format, Source};
 use netnsctl_model::desired::Desired;
-use netnsctl_model::name::NetnsRef;
+use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_units::{Entry, Facts, Units};
 
 /// The folders of known cases, by name.
@@ -47,6 +47,10 @@ fn facts(desired: &Desired, program: &str) -> Facts {
             .collect(),
         files: named.map(|name| (name, hosts())).collect(),
         host_nsswitch: true,
+        made: ["office", "attic"]
+            .iter()
+            .map(|name| NetnsName::parse(name).unwrap())
+            .collect(),
     }
 }
 

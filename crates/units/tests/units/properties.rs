@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use netnsctl_model::desired::Desired;
 use netnsctl_model::testing::desired;
 use netnsctl_units::{Entry, Units, units};
 use proptest::prelude::*;
@@ -34,6 +35,7 @@ const KEYS: &[&str] = &[
     "DynamicUser",
     "ExecReload",
     "ExecStart",
+    "ExecStop",
     "ExecStopPost",
     "FileDescriptorName",
     "FreeBind",
@@ -60,6 +62,7 @@ const KEYS: &[&str] = &[
     "ProtectKernelTunables",
     "ProtectProc",
     "ProtectSystem",
+    "RefuseManualStart",
     "RemainAfterExit",
     "RemoveIPC",
     "RemoveOnStop",
@@ -107,6 +110,15 @@ fn files(units: &Units) -> impl Iterator<Item = (&str, &str)> {
             Entry::File(text) => Some((name.as_str(), text.as_str())),
             Entry::Link(_) => None,
         })
+}
+
+/// Namespaces that were made and are not of `desired`.
+fn leftovers(desired: &Desired) -> usize {
+    let made = facts(desired, "/usr/bin/netnsctl").made;
+    let left = made
+        .iter()
+        .filter(|name| !desired.netns.contains_key(*name));
+    left.count()
 }
 
 /// The settings of a unit.
@@ -158,7 +170,8 @@ proptest! {
                 prop_assert_eq!(path, &wants);
             }
         }
-        prop_assert_eq!(units.entries.len(), 2 * names.len());
+        // What is not declared any more is not wanted.
+        prop_assert_eq!(units.entries.len(), 2 * names.len() - leftovers(&desired));
     }
 
     #[test]
@@ -182,7 +195,8 @@ proptest! {
     #[test]
     fn what_has_no_unit_is_said(desired in desired()) {
         let units = units(&desired, &facts(&desired, "/usr/bin/netnsctl"));
-        let services = files(&units).filter(|(name, _)| name.ends_with(".service")).count();
+        let services = files(&units).filter(|(name, _)| name.ends_with(".service")).count()
+            - leftovers(&desired);
         let daemons = desired.netns.values().filter(|netns| netns.nscd.enable).count();
         let declared = 2 * desired.netns.len() + daemons + desired.veths.len()
             + desired.all_forwards().count();
