@@ -2,6 +2,7 @@
 
 mod gather;
 mod nscd;
+mod services;
 mod text;
 pub(crate) mod wire;
 

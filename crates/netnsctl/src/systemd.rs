@@ -116,8 +116,18 @@ impl Systemd {
 
     /// The units that `unit` wants.
     pub(crate) fn wants(&mut self, unit: &Unit) -> Result<Vec<String>, Failure> {
-        self.property(unit, "Unit", "Wants", |reader| {
-            reader.array(4, |reader| reader.string().map(str::to_owned))
+        self.property(unit, "Unit", "Wants", strings)
+    }
+
+    /// The units that require `unit`.
+    pub(crate) fn required_by(&mut self, unit: &Unit) -> Result<Vec<String>, Failure> {
+        self.property(unit, "Unit", "RequiredBy", strings)
+    }
+
+    /// `NetworkNamespacePath=` of a service; empty if it has none.
+    pub(crate) fn netns_path(&mut self, unit: &Unit) -> Result<String, Failure> {
+        self.property(unit, "Service", "NetworkNamespacePath", |reader| {
+            reader.string().map(str::to_owned)
         })
     }
 
@@ -130,7 +140,7 @@ impl Systemd {
     pub(crate) fn command(&mut self, unit: &Unit) -> Result<Vec<String>, Failure> {
         let words = |reader: &mut Reader<'_>| {
             reader.string()?;
-            reader.array(4, |reader| reader.string().map(str::to_owned))
+            strings(reader)
         };
         self.property(unit, "Service", "ExecStart", |reader| {
             // Of the first command; what follows its words is not read.
@@ -222,6 +232,10 @@ impl Systemd {
 
 fn trouble(error: io::Error) -> Failure {
     Failure::failed(format!("cannot talk to systemd at {SOCKET}: {error}"))
+}
+
+fn strings(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    reader.array(4, |reader| reader.string().map(str::to_owned))
 }
 
 /// A list of units as the manager gives it.

@@ -26,7 +26,7 @@ impl Unit {
         let mut unit = Self { text };
         unit.section("Unit");
         unit.set("Description", escape::value(description));
-        unit.set("Documentation", DOCUMENTATION.to_owned());
+        unit.set("Documentation", DOCUMENTATION);
         unit
     }
 

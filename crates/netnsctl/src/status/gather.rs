@@ -16,8 +16,8 @@ use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
 use netnsctl_model::plan::{self, Plan, Request, text};
 
-use super::nscd;
 use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
+use super::{nscd, services};
 use crate::commands::serve::published::{self, ForwardKey, forward_key};
 use crate::output::Failure;
 
@@ -36,6 +36,7 @@ pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Repo
     let serve = published::running();
     let gathered = Gathered {
         processes: processes_inside(&observed),
+        stale_services: services::stale(&observed),
         controls: controls(serve.as_ref()),
         desired,
         observed: &observed,
@@ -72,6 +73,7 @@ struct Gathered<'a> {
     observed: &'a Observed,
     plan: &'a Plan,
     processes: BTreeMap<u64, Vec<Holder>>,
+    stale_services: BTreeMap<NetnsName, Vec<String>>,
     /// Where forwards tell their counters.
     controls: BTreeMap<ForwardKey, PathBuf>,
 }
@@ -122,6 +124,7 @@ impl Gathered<'_> {
             processes: interior
                 .map(|interior| self.inside(interior))
                 .unwrap_or_default(),
+            stale_services: self.stale_services.get(name).cloned().unwrap_or_default(),
             drift: self.drift(name),
             problems: self.problems(name),
         };

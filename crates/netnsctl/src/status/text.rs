@@ -122,6 +122,12 @@ fn trouble(text: &mut String, netns: &Netns, paint: Paint) {
         let line = format!("  drift: \"up\" would {sign} {}", drift.description);
         let _ = writeln!(text, "{}", paint.yellow(&line));
     }
+    for service in &netns.stale_services {
+        let line = format!(
+            "  problem: {service} is in an older namespace of this name; \"systemctl restart {service}\" moves it"
+        );
+        let _ = writeln!(text, "{}", paint.red(&line));
+    }
     for problem in &netns.problems {
         let _ = writeln!(text, "{}", paint.red(&format!("  problem: {problem}")));
     }

@@ -33,6 +33,8 @@ pub(crate) struct Netns {
     pub(crate) forwards: Vec<Forward>,
     pub(crate) nscd: Nscd,
     pub(crate) processes: Vec<Process>,
+    /// Services of systemd that belong here and are in an older namespace of this name.
+    pub(crate) stale_services: Vec<String>,
     /// What `up` would change.
     pub(crate) drift: Vec<Drift>,
     /// What keeps `up` from reaching the declaration.

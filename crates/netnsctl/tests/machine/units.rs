@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::mount::mount_bind;
 
-use crate::support::{Ran, command, configure, expect, traces};
+use crate::support::{Ran, command, configure, eventually, expect, traces};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -17,6 +20,9 @@ pub(crate) const TESTS: &[Test] = tests![
     the_generator_writes_what_is_installed,
     the_generator_does_without_files_that_are_wrong,
     the_generator_never_fails_for_want_of_configuration,
+    what_is_no_longer_declared_can_still_be_stopped,
+    without_systemd_units_cannot_be_brought_into_force,
+    a_forward_of_a_unit_is_counted,
     a_service_is_put_into_a_declared_namespace,
     a_service_is_put_into_what_is_there,
 ];
@@ -225,6 +231,88 @@ fn the_generator_never_fails_for_want_of_configuration() {
     );
     assert_eq!(ran.status, Some(2));
     assert!(ran.stderr.contains("called by systemd"), "{}", ran.stderr);
+}
+
+fn what_is_no_longer_declared_can_still_be_stopped() {
+    configure(DECLARED);
+    expect(0, &["up"]);
+    configure("[netns.lab]\n");
+    let (ran, log) = generate();
+    assert_eq!((ran.status, log.as_str()), (Some(0), ""));
+    let made = tree("/run/normal");
+    let left = &made["netns-office.service"];
+    assert!(left.contains(" down office --units\n") && left.contains("RefuseManualStart=yes\n"));
+    assert!(!made.contains_key("multi-user.target.wants/netns-office.service"));
+    assert!(made.contains_key("multi-user.target.wants/netns-lab.service"));
+    fs::remove_file("/etc/netnsctl/test.toml").expect("it is there");
+    fs::remove_dir_all("/run/normal").expect("it is there");
+    generate();
+    assert_eq!(tree("/run/normal").len(), 2);
+}
+
+fn without_systemd_units_cannot_be_brought_into_force() {
+    configure(DECLARED);
+    for command in ["up", "down"] {
+        let refused = expect(1, &[command, "office", "--units"]).stderr;
+        assert!(
+            refused.contains("cannot connect to systemd at /run/systemd/private"),
+            "{refused}"
+        );
+        assert!(refused.contains("hint: "), "{refused}");
+        expect(2, &[command, "--units"]);
+    }
+}
+
+fn a_forward_of_a_unit_is_counted() {
+    configure(DECLARED);
+    expect(0, &["up"]);
+    let before = expect(0, &["metrics"]).stdout;
+    assert!(
+        before.contains("connect=\"127.0.0.1:8080\"} 0\n"),
+        "{before}"
+    );
+    fs::create_dir_all("/run/netns-office/forward").expect("/run is ours");
+    // The sockets as systemd would make and pass them.
+    let listener = crate::net::within("office", || {
+        TcpListener::bind("127.0.0.1:80").expect("free")
+    });
+    let control = UnixListener::bind("/run/netns-office/forward/1-tcp.sock").expect("free");
+    let sockets = [listener.as_raw_fd(), control.as_raw_fd()];
+    let script = format!(
+        "exec 13<&{} 14<&{} 3<&13 4<&14; LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=listen:control \
+         exec \"$0\" forward --connect 127.0.0.1:8080 --passed tcp:127.0.0.1:80",
+        sockets[0], sockets[1]
+    );
+    for socket in [listener.as_fd(), control.as_fd()] {
+        rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).expect("a descriptor");
+    }
+    let mut forward = command("/bin/bash");
+    forward.args(["-c", &script, env!("CARGO_BIN_EXE_netnsctl")]);
+    let log = fs::File::create("/run/log").expect("/run is ours");
+    let log = (log.try_clone().expect("a descriptor"), log);
+    let mut forward = forward
+        .stdout(log.0)
+        .stderr(log.1)
+        .spawn()
+        .expect("it can be started");
+    eventually("the forward to answer", || {
+        let told = expect(0, &["metrics"]).stdout;
+        told.contains("connect=\"127.0.0.1:8080\"} 1\n")
+            .then_some(())
+    });
+    let status = expect(0, &["status", "office"]).stdout;
+    forward.kill().expect("it runs");
+    forward.wait().expect("it ends");
+    let row = status.lines().find(|line| line.contains("127.0.0.1:8080"));
+    assert!(
+        row.is_some_and(|row| row.contains(" running ") && row.contains("0 open")),
+        "{status}"
+    );
+    // What systemd leaves of the folder goes with the namespace.
+    fs::remove_file("/run/netns-office/forward/1-tcp.sock").expect("it is there");
+    drop((listener, control));
+    expect(0, &["down"]);
+    assert!(!Path::new("/run/netns-office").exists());
 }
 
 fn a_service_is_put_into_a_declared_namespace() {
