@@ -15,6 +15,7 @@ use crate::{Test, tests};
 pub(crate) const TESTS: &[Test] = tests![
     the_privileged_half_believes_no_one_else,
     no_other_process_is_a_witness,
+    a_program_with_the_rights_of_others_is_no_witness,
     what_is_left_of_the_callers_environment_decides_nothing,
     a_name_is_a_name,
     limits_that_starve_it_leave_nothing_broken,
@@ -121,6 +122,23 @@ fn no_other_process_is_a_witness() {
     );
     let gone = privileged("pkexec", "sleep 0 & wait $!; give --enter=office $! id");
     is_refused(&gone, "there is no such process");
+    // By sudo the witness has to be a child of what the caller turned into sudo, no further away.
+    install("sudo");
+    let outer = "witness sleep 600; bash -c \"exec PROGRAMS/sudo /mnt/netnsctl --enter=office $pid id\"; exit $?";
+    is_refused(
+        &privileged("pkexec", &outer.replace("PROGRAMS", PROGRAMS)),
+        "the caller did not start it",
+    );
+    for mut child in [bob, alice] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+fn a_program_with_the_rights_of_others_is_no_witness() {
+    if !set() {
+        return;
+    }
     // The shell's own child, but running a program with the rights of others.
     install("nobody-else");
     fs::copy("/bin/sleep", "/mnt/sleep-as-root").unwrap();
@@ -140,17 +158,6 @@ fn no_other_process_is_a_witness() {
         &privileged("pkexec", &wait("/mnt/sleep-as-group")),
         "rights of another group",
     );
-    // By sudo the witness has to be a child of what the caller turned into sudo, no further away.
-    install("sudo");
-    let outer = "witness sleep 600; bash -c \"exec PROGRAMS/sudo /mnt/netnsctl --enter=office $pid id\"; exit $?";
-    is_refused(
-        &privileged("pkexec", &outer.replace("PROGRAMS", PROGRAMS)),
-        "the caller did not start it",
-    );
-    for mut child in [bob, alice] {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
 }
 
 fn what_is_left_of_the_callers_environment_decides_nothing() {
