@@ -140,7 +140,6 @@ fn a_program_with_the_rights_of_others_is_no_witness() {
         return;
     }
     // The shell's own child, but running a program with the rights of others.
-    install("nobody-else");
     fs::copy("/bin/sleep", "/mnt/sleep-as-root").unwrap();
     fs::set_permissions("/mnt/sleep-as-root", Permissions::from_mode(0o4755)).unwrap();
     fs::copy("/bin/sleep", "/mnt/sleep-as-group").unwrap();
