@@ -6,9 +6,12 @@ for number in $(seq 1 50); do names+=("many$number"); done
 if [ "$STAGE" = 1 ]; then
   for name in "${names[@]}"; do
     printf '[netns.%s]\naddress = ["10.50.%s.1/24"]\n' "$name" "${name#many}"
-    # Daemons for ten of them: two hundred units are enough.
-    [ "${name#many}" -le 10 ] || printf '[netns.%s.nscd]\nenable = false\n' "$name"
-    printf '[[netns.%s.veth]]\n' "$name"
+    # All their parts for ten of them: emulated, each process takes long.
+    if [ "${name#many}" -le 10 ]; then
+      printf '[[netns.%s.veth]]\n' "$name"
+    else
+      printf '[netns.%s.nscd]\nenable = false\n' "$name"
+    fi
   done | declare_file many
   systemctl daemon-reload
   for name in "${names[@]}"; do systemctl start --no-block "netns-$name.service"; done
@@ -24,7 +27,8 @@ if [ "$STAGE" = 1 ]; then
 fi
 
 services=()
-for name in "${names[@]}"; do services+=("netns-$name.service" "netns-$name-mntns.service" "netns-$name-extra-veth-1-default.service"); done
+for name in "${names[@]}"; do services+=("netns-$name.service" "netns-$name-mntns.service"); done
+for name in "${names[@]:0:10}"; do services+=("netns-$name-nscd.service" "netns-$name-extra-veth-1-default.service"); done
 check "all services of 50 namespaces are active" active "${services[@]}"
 failed() { systemctl --failed --no-legend --plain; [ -z "$(systemctl --failed --no-legend --plain)" ]; }
 check "no unit has failed" failed
@@ -34,11 +38,11 @@ addressed() {
 }
 check "each has its address" addressed
 whole() {
-  local name
-  for name in "${names[@]}"; do
-    grep -H '^nameserver 1.1.1.1$' "/etc/netns/$name/resolv.conf" || return 1
-    grep -H '^hosts:' "/etc/netns/$name/nsswitch.conf" || return 1
-  done
+  local folders=("${names[@]/#//etc/netns/}") lacking
+  lacking=$(grep -L '^nameserver 1.1.1.1$' "${folders[@]/%//resolv.conf}" 2>&1
+    grep -L '^hosts:.' "${folders[@]/%//nsswitch.conf}" 2>&1)
+  echo "$lacking"
+  [ -z "$lacking" ]
 }
 check "each has its files, whole" whole
 strange() { find /etc/netns -mindepth 2 ! -name resolv.conf ! -name nsswitch.conf; [ -z "$(find /etc/netns -mindepth 2 ! -name resolv.conf ! -name nsswitch.conf)" ]; }
