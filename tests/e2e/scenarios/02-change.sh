@@ -37,7 +37,7 @@ forwarder=$(pid_of netns-change-port-forward-1-default-tcp.service)
 declared 10.30.0.2/32 1300 7101 "$second"
 check "a change of address, veth pair and forwards is applied" apply change
 soon "the new address is there" has_address change change 10.30.0.2/32
-old_address() { ! has_address change change 10.30.0.1/32; }
+old_address() { inside change ip -o address show dev change && ! has_address change change 10.30.0.1/32; }
 check "the old address is gone" old_address
 soon "the veth pair has its new MTU" grep -qx 1300 /sys/class/net/change/mtu
 soon "the new forward carries" answers second change udp 127.0.0.1 7002

@@ -53,10 +53,10 @@ soon() {
   result $? "$text"
 }
 
-# same TEXT WANTED SEEN: two texts must be equal.
+# same TEXT WANTED SEEN: two texts must be equal, and there.
 same() {
   printf 'wanted: %s\nseen:   %s\n' "$2" "$3" >"$seen"
-  [ "$2" = "$3" ]
+  [ -n "$2" ] && [ "$2" = "$3" ]
   result $? "$1"
 }
 
