@@ -13,6 +13,7 @@ peer_address = ["192.168.30.1/30"]
 [[netns.change.forward]]
 listen = "127.0.0.1:7001"
 connect = "127.0.0.1:$3"
+drain = "1s"
 ${4-}
 TOML
 }

@@ -10,8 +10,11 @@ export PATIENCE=$patience
 failures=0
 seen=$(mktemp)
 
-# result STATUS TEXT: prints the line.
+# result STATUS TEXT: prints the line, and where the time went if it was long.
+told=$SECONDS
 result() {
+  [ $((SECONDS - told)) -lt 10 ] || echo "# $((SECONDS - told)) seconds:"
+  told=$SECONDS
   if [ "$1" = 0 ]; then
     echo "ok $SCENARIO: $2"
   else
@@ -129,7 +132,8 @@ take_down() {
 # join SERVICE NAME: a service that does nothing, in the namespace and its view.
 join() {
   mkdir -p "/etc/systemd/system/$1.d"
-  printf '[Service]\nExecStart=sleep infinity\n' >"/etc/systemd/system/$1"
+  # "exec": it has started once it is in the namespace and runs, not as soon as it is forked.
+  printf '[Service]\nType=exec\nExecStart=sleep infinity\n' >"/etc/systemd/system/$1"
   service_config "$2" >"/etc/systemd/system/$1.d/netns.conf"
   systemctl daemon-reload
   systemctl start "$1"
@@ -152,7 +156,7 @@ restarted() {
   echo "process of $1: $(pid_of "$1"), was $2"
   [ "$(pid_of "$1")" != 0 ] && [ "$(pid_of "$1")" != "$2" ]
 }
-absent() { ! ls -d "$@"; }
+absent() { ! find "$@" -maxdepth 3; }
 
 # has_address NAMESPACE LINK ADDRESS/LENGTH
 has_address() {

@@ -16,3 +16,6 @@ run_as() {
   shift 2
   runuser -u "$user" -- netnsctl run "$name" -- "$@"
 }
+
+# diagnose NAME: proves that names asked inside stay inside.
+diagnose() { netnsctl doctor "$1"; }

@@ -1,6 +1,7 @@
 """Traffic of the scenarios: servers that say who they are, clients that check every byte.
 
 serve PROTOCOL ADDRESS PORT WORD   answers everything with WORD, a blank and what it got
+serve dns ADDRESS PORT             answers that there is no such name, whatever it is
 talk PROTOCOL ADDRESS PORT         prints the server's WORD, or says what went wrong
 hold ADDRESS PORT FIFO             keeps a connection; each line in FIFO is a question
 queue ADDRESS PORT NUMBER          that many clients at once; prints how many were served
@@ -26,7 +27,12 @@ def answer(connection, word):
             connection.sendall(word + b" " + data)
 
 
-def serve(protocol, address, port, word):
+def no_such_name(question):
+    """A reply to a DNS question: the question once more, its flags those of NXDOMAIN (RFC 1035, 4.1.1)."""
+    return question[:2] + b"\x81\x83" + question[4:]
+
+
+def serve(protocol, address, port, word=""):
     family, kind, number, _, where = addressed(protocol, address, port)
     listener = socket.socket(family, kind, number)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,7 +45,8 @@ def serve(protocol, address, port, word):
             threading.Thread(target=answer, args=(listener.accept()[0], word.encode()), daemon=True).start()
         else:
             data, client = listener.recvfrom(65536)
-            listener.sendto(word.encode() + b" " + data, client)
+            reply = no_such_name(data) if protocol == "dns" else word.encode() + b" " + data
+            listener.sendto(reply, client)
 
 
 def connected(protocol, address, port):

@@ -24,3 +24,5 @@ run_as() {
   runuser -u "$user" -- pkexec nsenter --net="/run/netns/$name" --mount="/run/netns-$name/mntns" \
     --wd="$PWD" -S "$(id -u "$user")" -G "$(id -g "$user")" -- "$@"
 }
+
+diagnose() { echo "there is no such thing"; return 1; }
