@@ -6,11 +6,11 @@
 //!
 //! `/run` is root's, so nobody else can put a link into the path; none is followed all the same.
 
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use netnsctl_model::name::NetnsName;
-use rustix::fs::{AtFlags, CWD, FileType, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
@@ -53,28 +53,48 @@ pub fn make(name: &NetnsName) -> Result<(), Error> {
 /// Removes the folder if it is empty, and that of the namespace too. Not there is success, and so
 /// is something else in it, which stays.
 pub fn remove_if_empty(name: &NetnsName) -> Result<(), Error> {
-    for path in [folder(name), run_folder(name)] {
+    remove_folders([folder(name), run_folder(name)])
+}
+
+/// Removes the sockets of the namespace and their folders, whether or not somebody listens: that of
+/// the daemon, and those at which forwards that systemd started tell of themselves.
+pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
+    let forwards = format!("{}/forward", run_folder(name));
+    let folders = [folder(name), forwards];
+    for path in &folders {
+        // A link, or what is no folder, is not ours.
+        if let Ok(open) = open_folder_nofollow(path) {
+            remove_sockets(&open, path)?;
+        }
+    }
+    remove_folders(folders)?;
+    remove_folders([run_folder(name)])
+}
+
+fn remove_sockets(folder: &OwnedFd, path: &str) -> Result<(), Error> {
+    for entry in Dir::read_from(folder).context("list", path)? {
+        let entry = entry.context("list", path)?;
+        let file = entry.file_name();
+        let found = statat(folder, file, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket) {
+            match unlinkat(folder, file, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => {
+                    let file = file.to_string_lossy();
+                    return Err(error).context("remove", format!("{path}/{file}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove_folders(paths: impl IntoIterator<Item = String>) -> Result<(), Error> {
+    for path in paths {
         match unlinkat(CWD, &path, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {}
             Err(error) => return Err(error).context("remove", path),
         }
     }
     Ok(())
-}
-
-/// Removes the socket and the folder, whether or not somebody listens.
-pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
-    // A link, or what is no folder, is not ours.
-    if let Ok(open) = open_folder_nofollow(&folder(name)) {
-        let found = statat(open.as_fd(), SOCKET, AtFlags::SYMLINK_NOFOLLOW);
-        if found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket) {
-            match unlinkat(open.as_fd(), SOCKET, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => {
-                    return Err(error).context("remove", format!("{}/{SOCKET}", folder(name)));
-                }
-            }
-        }
-    }
-    remove_if_empty(name)
 }

@@ -25,6 +25,7 @@
 //! | `desk` | a client, from its request to its answer |
 //! | `crew` | the threads: accepting, starting others, going home |
 //! | `lobby`, `server` | clients that wait; start and end of the daemon |
+//! | `own_files` | whether the namespace's files still show in /etc |
 //! | `cache`, `stamp` | replies given again, while the files they came from are the same |
 //! | `statistics`, `options` | what is counted and what can be set |
 #![forbid(unsafe_code)]
@@ -37,6 +38,7 @@ pub mod identity;
 mod lobby;
 mod lookup;
 mod options;
+mod own_files;
 mod reply;
 pub mod request;
 mod server;
@@ -45,4 +47,5 @@ mod statistics;
 
 pub use family::{Bounds, Family};
 pub use options::{Log, Options};
-pub use server::{RunError, run};
+pub use own_files::OwnFiles;
+pub use server::{Ended, RunError, run};

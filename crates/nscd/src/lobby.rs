@@ -28,9 +28,11 @@ const MOST_BYTES: usize = 64 << 20;
 /// Events fetched at once.
 const EVENTS: usize = 64;
 
-/// The token of the eventfd that wakes the loop, and of the descriptor that stops it.
+/// The tokens of the eventfd that wakes the loop, of the descriptor that stops it, and of the one
+/// that tells of changed files.
 const WAKE: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
+const FILES: u64 = u64::MAX - 2;
 
 /// A client that keeps us waiting.
 #[derive(Debug)]
@@ -98,13 +100,15 @@ pub(crate) struct Lobby {
 pub(crate) struct Awake {
     /// Whether it is time to stop.
     pub(crate) stop: bool,
+    /// Whether files near those of the namespace have changed.
+    pub(crate) files: bool,
     /// Clients that have sent a whole request.
     pub(crate) asked: Vec<(OwnedFd, Vec<u8>)>,
 }
 
 impl Lobby {
-    /// An empty one, which stops when `stop` becomes readable.
-    pub(crate) fn new(stop: BorrowedFd<'_>) -> Result<Self, Errno> {
+    /// An empty one, which stops when `stop` becomes readable, and tells when `files` does.
+    pub(crate) fn new(stop: BorrowedFd<'_>, files: Option<BorrowedFd<'_>>) -> Result<Self, Errno> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let watch = EventFlags::IN;
@@ -112,6 +116,9 @@ impl Lobby {
         // Told once, as it stays readable.
         let once = watch | EventFlags::ONESHOT;
         epoll::add(&epoll, stop, EventData::new_u64(STOP), once)?;
+        if let Some(files) = files {
+            epoll::add(&epoll, files, EventData::new_u64(FILES), watch)?;
+        }
         let room = Mutex::default();
         Ok(Self { epoll, wake, room })
     }
@@ -177,6 +184,7 @@ impl Lobby {
         for event in &events {
             match event.data.u64() {
                 STOP => awake.stop = true,
+                FILES => awake.files = true,
                 WAKE => {
                     let _ = rustix::io::read(&self.wake, &mut [0u8; 8]);
                 }

@@ -1,7 +1,7 @@
 //! The daemon's start and end.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use crate::crew::{PATIENCE_AT_DOOR, Shared, Task};
 use crate::desk::Desk;
 use crate::lobby::{Awake, Lobby};
 use crate::options::Options;
+use crate::own_files::OwnFiles;
 
 /// Why the daemon did not start, or ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,15 @@ pub enum RunError {
     },
 }
 
+/// Why the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Told,
+    /// Files of the namespace do not show in /etc any more: it is to be started anew.
+    FilesChanged,
+}
+
 /// Answers clients of `listener` until told to stop.
 ///
 /// To be called before other threads exist, since it changes a setting of the C library; look-ups of
@@ -48,7 +58,7 @@ pub enum RunError {
 /// once, when clients are answered.
 ///
 /// Stops when `stop` becomes readable or is hung up (it is never read), or root asks for it by the
-/// protocol. Look-ups that go on then have `options.drain`; what still hangs is left behind on its
+/// protocol, or when `own_files` do not show any more. Look-ups that go on then have `options.drain`; what still hangs is left behind on its
 /// thread, as a module cannot be interrupted, so the process should end soon after. Clients
 /// that wait to be accepted are for whoever listens next.
 ///
@@ -60,8 +70,9 @@ pub fn run(
     listener: OwnedFd,
     stop: BorrowedFd<'_>,
     options: &Options,
+    own_files: Option<&OwnFiles>,
     ready: impl FnOnce(),
-) -> Result<(), RunError> {
+) -> Result<Ended, RunError> {
     let at = |step| move |errno| RunError::Step { step, errno };
     check(&listener)?;
     rustix::io::ioctl_fionbio(&listener, false).map_err(at("make the socket block"))?;
@@ -69,20 +80,27 @@ pub fn run(
     sockopt::set_socket_timeout(&listener, sockopt::Timeout::Recv, patience)
         .map_err(at("limit the time to accept"))?;
     nss::disable_nscd()?;
-    let lobby = Lobby::new(stop).map_err(at("create an epoll instance"))?;
+    let lobby =
+        Lobby::new(stop, own_files.map(AsFd::as_fd)).map_err(at("create an epoll instance"))?;
     let shared = Arc::new(Shared::new(listener, lobby, options));
     shared.open().map_err(|error| RunError::Thread { error })?;
     ready();
     let wait = |until| shared.lobby.wait(until).map_err(at("wait for events"));
-    loop {
-        let Awake { stop, asked } = wait(None)?;
+    let ended = loop {
+        let Awake { stop, files, asked } = wait(None)?;
+        let changed = own_files.filter(|_| files).is_some_and(|own| {
+            own.forget();
+            !own.show()
+        });
         for (client, bytes) in asked {
             serve(&shared, client, bytes);
         }
-        if stop {
-            break;
+        match (stop, changed) {
+            (true, _) => break Ended::Told,
+            (false, true) => break Ended::FilesChanged,
+            (false, false) => {}
         }
-    }
+    };
     shared.stop();
     let drained_by = Instant::now() + options.drain;
     while shared.busy() > 0 && Instant::now() < drained_by {
@@ -90,7 +108,7 @@ pub fn run(
             serve(&shared, client, bytes);
         }
     }
-    Ok(())
+    Ok(ended)
 }
 
 fn check(listener: &OwnedFd) -> Result<(), RunError> {

@@ -67,6 +67,7 @@ fn daemon(making: &Making<'_>, name: &NetnsName, nscd: &Nscd, socket: &str) -> U
         escape::program(&making.facts.program),
         escape::argument("nscd"),
         cache,
+        escape::argument(&format!("--files={}", directory(name))),
     ];
     unit.set("ExecStart", words.join(" "));
     unit.set_all(RESTART);

@@ -70,6 +70,9 @@ pub(crate) struct Nscd {
     /// How long an answer may be given again while the files in /etc do not change; 0s: never
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub(crate) cache: String,
+    /// End, to be started anew, when a file of this folder does not show in /etc any more
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) files: Option<PathBuf>,
     /// Say a line for each request
     #[arg(long, short)]
     pub(crate) verbose: bool,

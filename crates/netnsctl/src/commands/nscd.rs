@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use netnsctl_forward::{bind_unix_listener, confine};
 use netnsctl_model::config::values;
-use netnsctl_nscd::{Log, Options, RunError};
+use netnsctl_nscd::{Ended, Log, Options, OwnFiles, RunError};
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
@@ -33,16 +33,44 @@ pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
     options.cache = cache;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
+    let own_files = own_files(arguments)?;
     let ready = || manager.tell(&[NotifyState::Ready]);
-    netnsctl_nscd::run(listener, signals.as_fd(), &options, ready).map_err(
-        |error| match error {
-            RunError::NoSwitch(_) => {
-                Failure::failed(error.to_string()).hint("this daemon needs the GNU C library")
-            }
-            error => Failure::failed(error.to_string()),
-        },
-    )?;
+    let run = netnsctl_nscd::run;
+    let ended = run(
+        listener,
+        signals.as_fd(),
+        &options,
+        own_files.as_ref(),
+        ready,
+    )
+    .map_err(|error| match error {
+        RunError::NoSwitch(_) => {
+            Failure::failed(error.to_string()).hint("this daemon needs the GNU C library")
+        }
+        error => Failure::failed(error.to_string()),
+    })?;
+    if ended == Ended::FilesChanged {
+        output::note(
+            "other files show in /etc than the namespace's own; ending, to be started anew",
+        );
+    }
     Ok(Exit::Done)
+}
+
+/// The files that are watched; none if the namespace has none of its own.
+fn own_files(arguments: &Nscd) -> Result<Option<OwnFiles>, Failure> {
+    let Some(folder) = &arguments.files else {
+        return Ok(None);
+    };
+    match OwnFiles::watch(folder) {
+        Ok(files) => Ok(Some(files)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let words = netnsctl_sys::errno::Errno::of(&error);
+            let folder = folder.display();
+            Err(Failure::failed(format!("cannot watch {folder}: {words}")))
+        }
+    }
 }
 
 /// The socket that a service manager passed, or one that is made.

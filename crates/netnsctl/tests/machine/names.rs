@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     each_namespace_asks_its_own_daemon,
     a_service_that_binds_the_folder_asks_that_daemon,
     a_killed_daemon_is_followed_by_one_that_those_inside_reach,
+    a_daemon_whose_files_the_host_covers_gives_way_to_another,
     a_view_made_before_serve_shows_its_daemon,
     a_hosts_own_daemon_is_out_of_reach_and_stays,
     a_daemon_runs_in_its_namespace_and_its_view_without_rights,
@@ -171,6 +172,30 @@ fn a_killed_daemon_is_followed_by_one_that_those_inside_reach() {
     settled();
     drop(inhabitant);
     served.stop();
+}
+
+fn a_daemon_whose_files_the_host_covers_gives_way_to_another() {
+    declare("");
+    let served = Served::ready(&[]);
+    serve_names();
+    let mut inside = Asker::new().inside();
+    inside.finds_by_the_daemon();
+    let daemon = served.daemon("left");
+    // As every program that writes it does; the mount on the old one goes with that.
+    fs::write("/etc/resolv.conf.new", "nameserver 198.51.100.2\n").unwrap();
+    fs::rename("/etc/resolv.conf.new", "/etc/resolv.conf").unwrap();
+    eventually("its end", || (!is_alive(daemon)).then_some(()));
+    let next = served.daemon("left");
+    inside.finds_by_the_daemon();
+    // Nobody has entered the view since, and it is right for those inside too.
+    let own = fs::read_to_string("/etc/netns/left/resolv.conf").unwrap();
+    let seen = format!("/proc/{}/root/etc/resolv.conf", inside.pid());
+    assert_eq!(fs::read_to_string(seen).unwrap(), own);
+    // A file that is none of the namespace's is no reason.
+    fs::write("/etc/motd.new", "").unwrap();
+    fs::rename("/etc/motd.new", "/etc/motd").unwrap();
+    inside.finds_by_the_daemon();
+    assert_eq!(served.daemon("left"), next);
 }
 
 fn a_view_made_before_serve_shows_its_daemon() {
@@ -464,6 +489,9 @@ fn down_takes_away_what_a_killed_serve_left() {
     served.exit();
     eventually("its end", || (!is_alive(daemon)).then_some(()));
     assert!(fs::exists(socket_of("left")).unwrap());
+    // So does systemd, of units whose declaration is gone.
+    fs::create_dir("/run/netns-left/forward").unwrap();
+    drop(UnixListener::bind("/run/netns-left/forward/1-tcp.sock").unwrap());
     expect(0, &["down"]);
     assert_eq!(traces(), ["link lo"]);
     assert_eq!(in_run(), listing);

@@ -13,6 +13,7 @@ use netnsctl_kernel::netns::Netns;
 use netnsctl_kernel::{nscd, view};
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::Nscd;
+use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_sys::spawn::{self, Activated};
 use rustix::process::Signal;
@@ -119,6 +120,7 @@ impl Part for Daemon {
             "netnsctl".to_owned(),
             "nscd".to_owned(),
             format!("--cache={}", write_duration(self.cache)),
+            format!("--files={}", directory(&self.name)),
         ])?;
         let mut environment = environment(notify);
         // Where modules of the name service are found on systems that keep none in /lib.

@@ -32,6 +32,10 @@ impl Asker {
         self
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn ask(&mut self, name: &str) -> String {
         writeln!(self.questions, "{name}").unwrap();
         let mut answer = String::new();
