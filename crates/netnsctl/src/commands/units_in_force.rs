@@ -123,8 +123,10 @@ fn need(systemd: &mut Systemd, unit: &Unit) -> Result<Need, Failure> {
     }
     let process = systemd.main_process(unit)?;
     let Some(now) = running_command(process) else {
-        // It was waiting to be started again, in vain if its socket is gone.
-        return Ok(Need::Anew);
+        // It waits to be started again, in vain if its socket is gone. That of a daemon is always
+        // the same, and services in the namespace need it.
+        let is_daemon = unit.name.ends_with("-nscd.service");
+        return Ok(if is_daemon { Need::Restart } else { Need::Anew });
     };
     let loaded = systemd.command(unit)?;
     let listens = |words: &[String]| {

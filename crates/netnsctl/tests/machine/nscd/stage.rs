@@ -61,9 +61,13 @@ pub(super) fn set() {
     compile("module.c", &["-shared", "-fPIC", "-o", &library]);
 }
 
-/// Replaces a file of /etc, which may be a link to the host's.
+/// Replaces a file of /etc, which may be a link to the host's, unless it says that already: a file
+/// that is replaced takes what is bound over it away.
 pub(crate) fn put(name: &str, text: &str) {
     let path = Path::new("/etc").join(name);
+    if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        return;
+    }
     let _ = std::fs::remove_file(&path);
     std::fs::write(path, text).expect("/etc is ours");
 }
