@@ -119,7 +119,13 @@ fn look_up(request: &Request<'_>, scratch: &mut Scratch, reply: &mut Reply) -> R
             let group = nss::group_by_id(*gid, scratch)?.ok_or(Miss::NotFound)?;
             reply.group(&group)?;
         }
-        Request::GroupsOfUser(name) => reply.groups(&nss::groups_of_user(name)?)?,
+        Request::GroupsOfUser(name) => {
+            let groups = nss::groups_of_user(name)?;
+            if groups.is_empty() {
+                return Err(Miss::NotFound);
+            }
+            reply.groups(&groups)?;
+        }
         Request::HostByName { name, is_ipv6 } => {
             reply.host(&nss::host_by_name(name, *is_ipv6, scratch)?)?;
         }

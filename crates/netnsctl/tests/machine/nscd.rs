@@ -1,6 +1,8 @@
 //! The name-service daemon, asked by real clients.
 
+mod golden;
 mod kept;
+mod short;
 mod stage;
 
 use std::os::fd::AsRawFd;
@@ -10,7 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use self::stage::{answer_names, count_of, put};
 
+use self::golden::nscd_replies_with_the_bytes_of_glibcs_daemon;
 use self::kept::{nscd_forgets_when_root_says_so, nscd_keeps_answers_until_a_file_changes};
+use self::short::nscd_outlives_a_lack_of_descriptors;
 use self::stage::{SOCKET, ask, connect, count, daemon, program, read, request, statistics};
 use crate::forward::{Forwarder, ready};
 use crate::support::{Ran, command, eventually, expect, netnsctl, say};
@@ -19,11 +23,13 @@ use crate::{Test, tests};
 pub(crate) const TESTS: &[Test] = tests![
     nscd_answers_as_the_c_library_does,
     nscd_answers_as_the_name_server_does,
+    nscd_replies_with_the_bytes_of_glibcs_daemon,
     nscd_leaves_to_clients_what_it_cannot_tell,
     nscd_answers_getent_for_every_database,
     nscd_answers_python,
     nscd_answers_users_while_hosts_hang,
     nscd_outlives_clients_that_behave_badly,
+    nscd_outlives_a_lack_of_descriptors,
     nscd_obeys_root_alone,
     nscd_takes_its_socket_from_a_service_manager,
     nscd_says_what_it_cannot_do,
