@@ -19,6 +19,7 @@ mod units_in_force;
 mod up;
 
 pub(crate) use generator::generator;
+pub(crate) use nscd::nscd;
 pub(crate) use run::{Entry, enter_as_caller, run};
 
 use std::collections::BTreeSet;
@@ -47,7 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::check(config, arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
-        Command::Nscd(arguments) => nscd::nscd(&arguments),
+        Command::Nscd(arguments) => nscd(&arguments),
         Command::Units(arguments) => units::units(&config, arguments),
         Command::ServiceConfig(arguments) => service_config::service_config(&config, &arguments),
     }

@@ -29,6 +29,9 @@ fn start() -> u8 {
     if let Some(run) = run.or_else(|| cli::Run::of_plain(std::env::args_os())) {
         return finish(commands::run(run));
     }
+    if let Some(nscd) = cli::Nscd::of_plain(std::env::args_os()) {
+        return finish(commands::nscd(&nscd));
+    }
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

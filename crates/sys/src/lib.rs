@@ -6,6 +6,7 @@
 pub mod errno;
 pub mod landlock;
 pub mod limits;
+pub mod memory;
 pub mod namespace;
 #[cfg(target_env = "gnu")]
 pub mod nss;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use netnsctl_forward::{bind_unix_listener, confine};
 use netnsctl_model::config::values;
 use netnsctl_nscd::{Ended, Log, Options, OwnFiles, RunError};
+use netnsctl_sys::memory::forget_start;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
@@ -13,7 +14,7 @@ use super::serve::notify::Manager;
 use crate::cli::Nscd;
 use crate::output::{self, Exit, Failure};
 
-pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
+pub(crate) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
     // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
     let _ = rustix::thread::set_name(c"netnsctl");
     let parent = getppid();
@@ -34,7 +35,11 @@ pub(super) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     let own_files = own_files(arguments)?;
-    let ready = || manager.tell(&[NotifyState::Ready]);
+    let ready = || {
+        manager.tell(&[NotifyState::Ready]);
+        // What cannot be forgotten is kept, that is all.
+        let _ = forget_start();
+    };
     let run = netnsctl_nscd::run;
     let ended = run(
         listener,
