@@ -3,6 +3,7 @@
 //! The folders follow systemd's convention (systemd.unit(5), file-hierarchy(7)): a file name in an
 //! earlier one masks the same name in a later one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,12 +33,16 @@ pub(crate) struct Configuration {
 
 /// Reads what `paths` name; without any, what a running `serve` was given; else the search path.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Configuration, Failure> {
-    let running = if paths.is_empty() {
-        published::config_of_running()
-    } else {
-        None
-    };
-    load_named_or_installed(running.as_deref().unwrap_or(paths))
+    load_named_or_installed(&in_force(paths))
+}
+
+/// What `paths` stand for: without any, what a running `serve` was given; nothing is the search
+/// path.
+fn in_force(paths: &[PathBuf]) -> Cow<'_, [PathBuf]> {
+    match published::config_of_running() {
+        Some(running) if paths.is_empty() => running.into(),
+        _ => paths.into(),
+    }
 }
 
 /// Reads what `paths` name, or the search path without any, whatever a running `serve` was given.
@@ -87,6 +92,67 @@ pub(crate) fn load_if_right(paths: &[PathBuf]) -> Result<(Desired, Exit), Failur
         Some(desired) => (desired, Exit::Done),
         None => (Desired::default(), Exit::Usage),
     })
+}
+
+/// Reads the configuration for a command that takes something away, which mistakes elsewhere are no
+/// reason to leave: what is declared by the files that are right, after a line for each of the others.
+///
+/// Errors: exit status 2 if no file is right.
+pub(crate) fn load_what_is_right(paths: &[PathBuf]) -> Result<Desired, Failure> {
+    let without = |line: &str| output::note(&format!("doing without this file: {line}"));
+    let sources = match &*in_force(paths) {
+        [] => {
+            let (sources, unreadable) = installed();
+            unreadable.iter().for_each(|line| without(line));
+            sources
+        }
+        paths => load_named_or_installed(paths)?.sources,
+    };
+    if sources.is_empty() {
+        return Err(none_found());
+    }
+    match without_mistakes(sources, without) {
+        (Some(right), right_sources) if !right_sources.is_empty() => Ok(right.desired),
+        _ => Err(Failure::silent(Exit::Usage)),
+    }
+}
+
+/// What is declared by those of `sources` that have no mistake, also when taken together without
+/// the others; `tell` is told of those, a line each.
+pub(crate) fn without_mistakes(
+    mut sources: Vec<Source>,
+    mut tell: impl FnMut(&str),
+) -> (Option<Right>, Vec<Source>) {
+    loop {
+        let loaded = config::load(&sources);
+        if let Some(desired) = loaded.desired {
+            let files = loaded.files;
+            return (Some(Right { desired, files }), sources);
+        }
+        let mistakes = || {
+            let all = loaded.diagnostics.iter();
+            all.filter(|diagnostic| diagnostic.severity == Severity::Error)
+        };
+        let mut wrong: Vec<usize> = mistakes().map(|mistake| mistake.file).collect();
+        wrong.sort_unstable();
+        wrong.dedup();
+        if wrong.is_empty() {
+            return (None, sources);
+        }
+        for file in &wrong {
+            let mut of_file = mistakes().filter(|mistake| mistake.file == *file);
+            let first = of_file.next().map(|mistake| mistake.one_line(&sources));
+            let more = match of_file.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            let first = first.unwrap_or_default();
+            tell(&format!("{first}{more}"));
+        }
+        for file in wrong.into_iter().rev() {
+            sources.remove(file);
+        }
+    }
 }
 
 impl Configuration {

@@ -25,7 +25,7 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         match part::named(&arguments.names, text)? {
             (NetnsRef::Named(name), PartName::View) => return view_down(&name),
             (netns, part @ PartName::Veth(_)) => {
-                let desired = config_files::load_or_report(config)?;
+                let desired = config_files::load_what_is_right(config)?;
                 let part = part::declared(&desired, &netns, part)?;
                 return veth_down(&desired, &netns, part, &home, arguments.quiet);
             }

@@ -10,9 +10,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use netnsctl_model::config::{self, Severity, Source};
-
-use crate::config_files::{self, Right};
+use crate::config_files;
 use crate::output::{self, Exit, Failure};
 use crate::unit_files;
 
@@ -48,7 +46,9 @@ pub(crate) fn generator(mut arguments: impl Iterator<Item = OsString>) -> Option
 fn generate(folder: &Path) -> Exit {
     let (sources, unreadable) = config_files::installed();
     unreadable.iter().for_each(|line| tell(line));
-    let (right, sources) = without_mistakes(sources);
+    let (right, sources) = config_files::without_mistakes(sources, |wrong| {
+        tell(&format!("no units from this file: {wrong}"));
+    });
     // At boot there are none; later, a file may have been removed.
     let made = netnsctl_kernel::state_dir::records().unwrap_or_default();
     let Some(right) = right.filter(|right| !(right.files.is_empty() && made.is_empty())) else {
@@ -67,41 +67,6 @@ fn generate(folder: &Path) -> Exit {
         Err(message) => {
             tell(&message);
             Exit::Failed
-        }
-    }
-}
-
-/// What is declared by those of `sources` that have no mistake, also when taken together without
-/// the others.
-fn without_mistakes(mut sources: Vec<Source>) -> (Option<Right>, Vec<Source>) {
-    loop {
-        let loaded = config::load(&sources);
-        if let Some(desired) = loaded.desired {
-            let files = loaded.files;
-            return (Some(Right { desired, files }), sources);
-        }
-        let mistakes = || {
-            let all = loaded.diagnostics.iter();
-            all.filter(|diagnostic| diagnostic.severity == Severity::Error)
-        };
-        let mut wrong: Vec<usize> = mistakes().map(|mistake| mistake.file).collect();
-        wrong.sort_unstable();
-        wrong.dedup();
-        if wrong.is_empty() {
-            return (None, sources);
-        }
-        for file in &wrong {
-            let mut of_file = mistakes().filter(|mistake| mistake.file == *file);
-            let first = of_file.next().map(|mistake| mistake.one_line(&sources));
-            let more = match of_file.count() {
-                0 => String::new(),
-                more => format!(" (and {more} more)"),
-            };
-            let first = first.unwrap_or_default();
-            tell(&format!("no units from this file: {first}{more}"));
-        }
-        for file in wrong.into_iter().rev() {
-            sources.remove(file);
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[Test] = tests![
     parts_may_be_brought_up_at_once,
     what_needs_a_pair_comes_with_it,
     a_pair_goes_alone_and_comes_back,
+    a_pair_goes_whatever_is_wrong_with_other_files,
     a_view_goes_alone_and_comes_back,
     a_part_needs_its_namespace,
     parts_that_are_none_are_refused,
@@ -138,6 +139,22 @@ fn a_pair_goes_alone_and_comes_back() {
     assert_eq!(down("default", "veth:1"), [""; 0]);
     let refused = expect(1, &["up", "default", "--part", "veth:1"]).stderr;
     assert!(refused.contains("did not make"), "{refused}");
+}
+
+fn a_pair_goes_whatever_is_wrong_with_other_files() {
+    configure(DECLARED);
+    expect(0, &["up"]);
+    std::fs::write("/etc/netnsctl/wrong.toml", "netns = 5").expect("a file can be written");
+    let dangling = "/etc/netnsctl/dangling.toml";
+    std::os::unix::fs::symlink("nowhere.toml", dangling).expect("a link can be made");
+    expect(2, &["up", "office", "--part", "veth:1"]);
+    assert!(has_link("office", "host"));
+    let went = expect(0, &["down", "office", "--part", "veth:1"]);
+    assert_eq!(steps(&went.stdout), ["- link host"]);
+    for file in ["wrong.toml", "dangling.toml"] {
+        assert!(went.stderr.contains(file), "{}", went.stderr);
+    }
+    assert!(!has_link("office", "host") && has_link("office", "lab"));
 }
 
 fn a_view_goes_alone_and_comes_back() {
