@@ -31,6 +31,20 @@ not_in_view() { [ "$(run_as root drift sh -c "test -S $varlink && echo there || 
 check "a command cannot reach it" not_in_view
 check "nothing leaks" diagnose drift
 
+# Somebody opens the view on purpose: that is told, and what is wrong. /etc/resolv.conf is a link to
+# a file of systemd-resolved, so the cover over its folder bears the namespace's own, too.
+leaks() {
+  local words
+  words=$(diagnose drift 2>&1) && { echo "nothing, it says: $words"; return 1; }
+  echo "$words"
+  grep -q "^leak .*$1" <<<"$words"
+}
+check "what covers systemd-resolved in the view is taken away" nsenter --mount=/run/netns-drift/mntns umount --recursive "${varlink%/*}"
+check "the leak is told: systemd-resolved is in reach" leaks "$varlink: the host's systemd-resolved can be reached"
+check "the leak is told: the host's resolv.conf shows" leaks "/etc/resolv.conf: the host's shows"
+check "applying the declaration closes the view again" apply drift
+soon "nothing leaks any more" diagnose drift
+
 # The host's resolv.conf is replaced by rename, as every program that writes it does.
 cp --remove-destination -L /etc/resolv.conf /etc/resolv.conf.kept 2>/dev/null || : >/etc/resolv.conf.kept
 echo 'nameserver 192.0.2.1' >/etc/resolv.conf.new
