@@ -5,7 +5,8 @@
 //! `veth`, `route`); a mistake costs the value it is in and nothing else, so that one run tells
 //! all of them. Where a derived deserializer would stop at the first mistake, these go on. Then
 //! `cross` compares what only makes sense together (names, listeners, both ends of a pair), and
-//! `build` fills in the defaults. `keys` is the one list of what may be written.
+//! `build` fills in the defaults. `keys` is the one list of what may be written,
+//! and `schema` tells it to editors.
 //!
 //! Opens no file: whoever does hands over [`Source`]s, in the order in which they were found.
 
@@ -23,6 +24,7 @@ mod read_json;
 mod read_toml;
 mod render;
 mod route;
+pub mod schema;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -3,8 +3,10 @@
 //! Decoders take type words and examples from here, unknown keys are compared with it, and
 //! whatever describes the configuration (schema, reference page) is to be made from it.
 
+pub(super) mod form;
 mod forward;
 
+pub use self::form::Form;
 pub use self::forward::{AUTO, FORWARD, PROTOCOLS, TCP_KEYS, UDP_KEYS, WORKERS};
 use crate::desired::HolderKind;
 
@@ -64,33 +66,6 @@ pub enum Kind {
     Table(&'static Section),
     /// A list of tables.
     Tables(&'static Section),
-}
-
-/// What a text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// The name of a user or a group.
-    Account,
-    /// An interface address with or without the length of its prefix.
-    Address,
-    /// `default` or a prefix.
-    Destination,
-    /// A length of time such as `1m30s`.
-    Duration,
-    /// `ADDRESS:PORT` or `unix:PATH`.
-    Endpoint,
-    /// The name of a link.
-    Interface,
-    /// An IP address.
-    Ip,
-    /// A link-layer address.
-    Mac,
-    /// The name of a namespace, or `default`.
-    Netns,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-    /// A word of resolv.conf(5), without white space.
-    Word,
 }
 
 impl Kind {
@@ -188,7 +163,7 @@ pub static NETNS: Section = Section {
     keys: &[
         Key::new(
             "interface",
-            Kind::String(Form::Interface),
+            Kind::String(Form::Link),
             "\"office\"",
             "name of the link that holds the addresses",
         )
@@ -223,10 +198,20 @@ pub static NETNS: Section = Section {
         .or("false"),
         Key::new("dns", Kind::Table(&DNS), "", "what its resolv.conf says"),
         Key::new("nscd", Kind::Table(&NSCD), "", "its name-service daemon"),
-        Key::new("sysctl", Kind::Sysctls, "", "kernel parameters under net."),
+        Key::new(
+            "sysctl",
+            Kind::Sysctls,
+            "",
+            "kernel parameters, by name; all begin with net",
+        ),
         FORWARDS,
         VETHS,
-        Key::new("route", Kind::Tables(&ROUTE), "", "routes"),
+        Key::new(
+            "route",
+            Kind::Tables(&ROUTE),
+            "",
+            "routes, besides those to its addresses",
+        ),
         ACCESS,
     ],
 };
@@ -264,7 +249,7 @@ pub static DNS: Section = Section {
     keys: &[
         Key::new(
             "nameservers",
-            Kind::Strings(Form::Ip),
+            Kind::Strings(Form::Nameserver),
             "[\"1.1.1.1\"]",
             "servers to ask",
         )
@@ -291,7 +276,13 @@ pub static NSCD: Section = Section {
     header: "[netns.NAME.nscd]",
     title: "\"nscd\" of a namespace",
     keys: &[
-        Key::new("enable", Kind::Boolean, "true", "whether there is one").or("true"),
+        Key::new(
+            "enable",
+            Kind::Boolean,
+            "true",
+            "whether there is one for the namespace",
+        )
+        .or("true"),
         Key::new(
             "cache",
             Kind::String(Form::Duration),
@@ -323,14 +314,14 @@ pub static VETH: Section = Section {
         .or("\"default\""),
         Key::new(
             "interface",
-            Kind::String(Form::Interface),
+            Kind::String(Form::Link),
             "\"host\"",
             "name of this end",
         )
         .or_as_said("\"host\" towards default, else the other namespace's name"),
         Key::new(
             "peer_interface",
-            Kind::String(Form::Interface),
+            Kind::String(Form::Link),
             "\"office\"",
             "name of the other end",
         )
@@ -387,15 +378,15 @@ pub static ROUTE: Section = Section {
         .required(),
         Key::new(
             "via",
-            Kind::String(Form::Ip),
+            Kind::String(Form::Gateway),
             "\"192.168.77.1\"",
-            "the gateway",
+            "the gateway; its address is on a link of the namespace",
         ),
         Key::new(
             "interface",
             Kind::String(Form::Interface),
             "\"host\"",
-            "the interface",
+            "the link it leaves by",
         ),
     ],
 };
@@ -409,7 +400,7 @@ pub static RUN: Section = Section {
             "users",
             Kind::Strings(Form::Account),
             "[\"alice\"]",
-            "users who may",
+            "users who may run commands in the namespace, without a password where polkit is",
         )
         .or("[]"),
         Key::new(

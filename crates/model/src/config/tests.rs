@@ -13,6 +13,14 @@ macro_rules! refused {
                 insta::assert_snapshot!(stringify!($section), super::each($file, &$cases));
             });
         }
+
+        /// The cases, for whoever else has an opinion on them.
+        pub(super) mod $section {
+            pub(in super::super) fn cases() -> Vec<(String, String)> {
+                let named = |(name, text): &(&str, &str)| (format!("{}: {name}", $file), (*text).to_owned());
+                $cases.iter().map(named).collect()
+            }
+        }
     };
 }
 
@@ -20,6 +28,7 @@ mod accepted;
 mod malformed;
 mod properties;
 mod refused;
+mod schema;
 mod table;
 
 /// What is printed about the files.

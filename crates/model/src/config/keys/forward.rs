@@ -49,21 +49,21 @@ pub static FORWARD: Section = Section {
         .required(),
         Key::new(
             "connect_timeout",
-            Kind::String(Form::Duration),
+            Kind::String(Form::Timeout),
             "\"10s\"",
             "tcp: how long the target may take to answer",
         )
         .or("\"10s\""),
         Key::new(
             "half_close_timeout",
-            Kind::String(Form::Duration),
+            Kind::String(Form::Timeout),
             "\"5m\"",
             "tcp: how long a connection with one direction closed may stay silent",
         )
         .or("\"5m\""),
         Key::new(
             "keepalive",
-            Kind::String(Form::Duration),
+            Kind::String(Form::Pause),
             "\"15s\"",
             "tcp: silence before a peer is probed, and between probes; 0s: no probes",
         )
@@ -98,7 +98,7 @@ pub static FORWARD: Section = Section {
         .or_as_said("as many as there are descriptors for"),
         Key::new(
             "udp_timeout",
-            Kind::String(Form::Duration),
+            Kind::String(Form::Timeout),
             "\"2m\"",
             "udp: how long a session without traffic is kept",
         )
