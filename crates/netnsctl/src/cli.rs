@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod doctor;
+mod pages;
 mod parts;
 mod units;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::doctor::Doctor;
+pub(crate) use self::pages::{Complete, Completions, Man, Shell};
 pub(crate) use self::parts::{Forward, Nscd};
 pub(crate) use self::units::{ServiceConfig, Units};
 
@@ -181,6 +183,37 @@ Examples:
   systemctl daemon-reload && systemctl restart nginx"
     )]
     ServiceConfig(ServiceConfig),
+    /// Print the JSON Schema of the configuration, for editors
+    #[command(
+        after_help = "Editors that know Taplo, such as Visual Studio Code with \"Even Better TOML\", \
+take a line at the top of a file for it. docs/editors.md has others.
+
+Examples:
+  netnsctl schema >netnsctl.schema.json
+  #:schema ./netnsctl.schema.json           the first line of office.toml"
+    )]
+    Schema,
+    /// Print what makes a shell complete commands, options and the names of namespaces
+    #[command(
+        after_help = "The Debian package has them where the shells look. What is completed comes from \
+this program at each Tab, so a script fits later versions too.
+
+Examples:
+  netnsctl completions bash >/usr/share/bash-completion/completions/netnsctl
+  netnsctl completions zsh >/usr/local/share/zsh/site-functions/_netnsctl
+  netnsctl completions fish >~/.config/fish/completions/netnsctl.fish"
+    )]
+    Completions(Completions),
+    /// Print or write the manual pages
+    #[command(after_help = "Examples:
+  netnsctl man | man -l -               this program
+  netnsctl man up | man -l -            a command
+  netnsctl man netnsctl.toml | man -l - what may be in the configuration
+  netnsctl man --output /usr/local/share/man")]
+    Man(Man),
+    /// Answer a shell that completes a command line
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! One file a command.
 
 mod check;
+mod complete;
 mod doctor;
 mod down;
 mod forward;
 mod generator;
 mod list;
+mod man;
 mod metrics;
 mod nscd;
 mod part;
@@ -31,7 +33,7 @@ use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_sys::activation::take_listen_fds;
 
 use crate::cli::{Cli, Command, Sandbox};
-use crate::output::{Exit, Failure};
+use crate::output::{self, Exit, Failure};
 
 /// Does what was typed.
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
@@ -51,6 +53,12 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Nscd(arguments) => nscd(&arguments),
         Command::Units(arguments) => units::units(&config, arguments),
         Command::ServiceConfig(arguments) => service_config::service_config(&config, &arguments),
+        Command::Schema => {
+            output::print(&netnsctl_model::config::schema::schema()).map(|()| Exit::Done)
+        }
+        Command::Completions(arguments) => complete::script(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
+        Command::Complete(arguments) => complete::complete(&arguments),
     }
 }
 

@@ -9,6 +9,7 @@
 mod cli;
 mod commands;
 mod config_files;
+mod man;
 mod output;
 mod status;
 mod systemd;

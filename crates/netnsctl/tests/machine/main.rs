@@ -15,6 +15,7 @@ mod access;
 mod caller;
 mod change;
 mod check;
+mod complete;
 mod crash;
 mod datagrams;
 mod doctor;
@@ -69,6 +70,7 @@ fn all() -> Vec<Test> {
         caller::hostile::TESTS,
         change::TESTS,
         check::TESTS,
+        complete::TESTS,
         crash::TESTS,
         datagrams::TESTS,
         doctor::TESTS,
