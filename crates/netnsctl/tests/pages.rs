@@ -143,3 +143,32 @@ fn pages_that_cannot_be_written_are_named() {
         "{message}"
     );
 }
+
+/// Everything that the Debian package is made of is there, but for the program itself.
+#[test]
+fn what_is_packaged_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let (_, assets) = manifest.split_once("\nassets = [\n").unwrap();
+    let (assets, _) = assets.split_once("\n]").unwrap();
+    let (mut count, mut pages) = (0, 0);
+    for line in assets.lines() {
+        let path = line.split('"').nth(1).unwrap();
+        if path.starts_with("target/") {
+            continue;
+        }
+        let (folder, name) = path.rsplit_once('/').unwrap();
+        let folder = std::fs::read_dir(root.join(folder)).unwrap();
+        let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let is_meant = |it: &String| match name.strip_prefix('*') {
+            Some(ending) => it.ends_with(ending),
+            None => it == name,
+        };
+        let found = names.filter(is_meant).count();
+        assert!(found > 0, "{path}");
+        pages += if path.contains("/man/") { found } else { 0 };
+        count += 1;
+    }
+    assert!(count > 10, "{count}");
+    assert_eq!(pages, tree(&packaging().join("man")).len());
+}

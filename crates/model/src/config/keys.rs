@@ -81,6 +81,15 @@ impl Kind {
             Self::Tables(_) => "an array of tables",
         }
     }
+
+    /// What is refused of such values, in words; to stand behind "Refused: ".
+    pub fn refused(&self) -> Option<&'static str> {
+        match self {
+            Self::String(form) | Self::Strings(form) => Some(form.refused()),
+            Self::Integer(..) | Self::IntegerOr(..) => Some("numbers outside of the range"),
+            Self::Boolean | Self::Sysctls | Self::Table(_) | Self::Tables(_) => None,
+        }
+    }
 }
 
 impl Section {

@@ -133,10 +133,13 @@ fn when(key: &'static str, pattern: &str, then: Json) -> Json {
 }
 
 fn property(section: &Section, key: &Key) -> Json {
-    let about = match key.default {
-        Some(Fallback::Words(words)) => format!("{}. Default: {words}.", sentence(key.about)),
-        _ => format!("{}.", sentence(key.about)),
-    };
+    let mut about = format!("{}.", sentence(key.about));
+    if let Some(Fallback::Words(words)) = key.default {
+        about.push_str(&format!(" Default: {words}."));
+    }
+    if let Some(refused) = key.kind.refused() {
+        about.push_str(&format!(" Refused: {refused}."));
+    }
     let mut schema = Json::object([("description", about.into())]);
     schema = schema.extended(match &key.kind {
         Kind::Table(_) if section.header.is_empty() => namespaces(),

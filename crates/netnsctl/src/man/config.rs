@@ -168,7 +168,7 @@ fn describe(page: &mut Mdoc, key: &Key) {
         None if key.required => drop(page.prose("Must be given.")),
         None => {}
     }
-    if let Some(refused) = refused(&key.kind) {
+    if let Some(refused) = key.kind.refused() {
         page.prose(&format!("Refused: {refused}."));
     }
     if !key.example.is_empty() {
@@ -189,14 +189,6 @@ fn type_words(kind: &Kind) -> String {
         Kind::String(form) => text(form),
         Kind::Strings(form) => format!("list of: {}", text(form)),
         _ => kind.words().to_owned(),
-    }
-}
-
-fn refused(kind: &Kind) -> Option<&'static str> {
-    match kind {
-        Kind::String(form) | Kind::Strings(form) => Some(form.refused()),
-        Kind::Integer(..) | Kind::IntegerOr(..) => Some("numbers outside of that range"),
-        Kind::Boolean | Kind::Sysctls | Kind::Table(_) | Kind::Tables(_) => None,
     }
 }
 
