@@ -134,7 +134,8 @@ fn about(section: &Section) -> &'static str {
         "VETH PAIRS" => {
             "A pair of links with one end here and one in another namespace. It is declared at one \
              end only, no matter which. Both ends have a link-local address made of their MAC \
-             address; with the default ones they are fe80::ff:fe00:1 here and fe80::ff:fe00:0 there."
+             address; with the default ones they are fe80::ff:fe00:1 here and fe80::ff:fe00:0 there. \
+             Refused: both ends in one namespace, and a pair declared at both ends."
         }
         "ROUTES" => {
             "A route of the namespace. `via` or `interface` has to be given. Refused: two routes to \
