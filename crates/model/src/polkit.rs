@@ -54,17 +54,49 @@ fn file_name(name: String) -> Option<String> {
     (name.len() <= FILE_NAME_MAX).then_some(name)
 }
 
+/// Whose files they are, as their first lines say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// `up` and `down` write and remove them.
+    Netnsctl,
+    /// A package of the system has them; `up` and `down` leave them alone.
+    System,
+}
+
+impl Keeper {
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Netnsctl => [MARK, "\"netnsctl down\" removes it"],
+            Self::System => [
+                "Made by \"netnsctl units\"",
+                "whoever keeps the units keeps it",
+            ],
+        }
+    }
+}
+
 /// What the files shall say where `access` is declared and the program is at `program`.
 pub fn files(netns: &NetnsRef, access: &RunAccess, program: &str) -> AccessFiles<String> {
+    files_of(Keeper::Netnsctl, netns, access, program)
+}
+
+/// As [`files`], for whoever keeps them.
+pub fn files_of(
+    keeper: Keeper,
+    netns: &NetnsRef,
+    access: &RunAccess,
+    program: &str,
+) -> AccessFiles<String> {
     let has_members = !access.users.is_empty() || !access.groups.is_empty();
     AccessFiles {
-        action: Some(action(netns, program)),
-        rules: has_members.then(|| rules(netns, access)),
+        action: Some(action(keeper, netns, program)),
+        rules: has_members.then(|| rules(keeper, netns, access)),
     }
 }
 
 /// A `.policy` file: an administrator's password lets anybody in, rules let in without.
-fn action(netns: &NetnsRef, program: &str) -> String {
+fn action(keeper: Keeper, netns: &NetnsRef, program: &str) -> String {
+    let [mark, fate] = keeper.words();
     let name = xml(netns.as_str());
     // Two dashes would end the comment.
     let section = name.replace('-', "&#45;");
@@ -75,7 +107,7 @@ fn action(netns: &NetnsRef, program: &str) -> String {
         .map(|who| format!("      <allow_{who}>auth_admin_keep</allow_{who}>\n"))
         .collect();
     format!(
-        "<!-- {MARK} for [netns.{section}.run]; \"netnsctl down\" removes it. -->\n\
+        "<!-- {mark} for [netns.{section}.run]; {fate}. -->\n\
          <!DOCTYPE policyconfig PUBLIC \"-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN\"\n \
          \"http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd\">\n\
          <policyconfig>\n  \
@@ -91,13 +123,14 @@ fn action(netns: &NetnsRef, program: &str) -> String {
 }
 
 /// A `.rules` file, which is JavaScript.
-fn rules(netns: &NetnsRef, access: &RunAccess) -> String {
+fn rules(keeper: Keeper, netns: &NetnsRef, access: &RunAccess) -> String {
+    let [mark, fate] = keeper.words();
     let list = |names: &[String]| {
         let quoted: Vec<_> = names.iter().map(|name| javascript(name)).collect();
         quoted.join(", ")
     };
     format!(
-        "// {MARK} from the configuration; \"netnsctl down\" removes it.\n\
+        "// {mark} from the configuration; {fate}.\n\
          polkit.addRule(function (action, subject) {{\n    \
              if (action.id !== {id}) {{\n        return undefined;\n    }}\n    \
              var users = [{users}];\n    \
@@ -187,6 +220,24 @@ mod tests {
         let groups = r#"var groups = ["office", "x\u0022];//\u000a\u005c\u00e9"];"#;
         assert!(rules.contains(groups), "{rules}");
         assert!(!is_ours("polkit.addRule(mine);\n// Written by netnsctl\n"));
+    }
+
+    #[test]
+    fn what_the_system_keeps_differs_in_nothing_but_whose_it_is() {
+        let access = RunAccess {
+            users: vec!["alice".into()],
+            groups: Vec::new(),
+        };
+        let of = |keeper| {
+            let files = files_of(keeper, &netns("a-b"), &access, "/usr/bin/netnsctl");
+            [files.action.unwrap(), files.rules.unwrap()]
+        };
+        let pairs = of(Keeper::Netnsctl).into_iter().zip(of(Keeper::System));
+        for (ours, systems) in pairs {
+            assert!(is_ours(&ours) && !is_ours(&systems));
+            let rest = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+            assert_eq!(rest(&ours), rest(&systems));
+        }
     }
 
     #[test]

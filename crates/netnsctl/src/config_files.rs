@@ -48,21 +48,37 @@ fn in_force(paths: &[PathBuf]) -> Cow<'_, [PathBuf]> {
 /// Reads what `paths` name, or the search path without any, whatever a running `serve` was given.
 pub(crate) fn load_named_or_installed(paths: &[PathBuf]) -> Result<Configuration, Failure> {
     let files = match paths {
-        [] => search_path()?,
+        [] => search_path(Path::new("/"))?,
         paths => named(paths)?,
     };
-    let sources = files
-        .iter()
-        .map(|file| read(file))
-        .collect::<Result<Vec<_>, _>>()?;
+    let sources = files.iter().map(|file| read(file));
+    Ok(checked(sources.collect::<Result<_, _>>()?))
+}
+
+/// Reads the search path of the machine whose files are below `root`. Its files are called what
+/// they are called there.
+pub(crate) fn load_below(root: &Path) -> Result<Configuration, Failure> {
+    let read_there = |file: &PathBuf| {
+        let mut source = read(file)?;
+        if let Ok(below) = file.strip_prefix(root) {
+            source.path = Path::new("/").join(below).display().to_string();
+        }
+        Ok(source)
+    };
+    let files = search_path(root)?;
+    let sources = files.iter().map(read_there);
+    Ok(checked(sources.collect::<Result<_, Failure>>()?))
+}
+
+fn checked(sources: Vec<Source>) -> Configuration {
     let loaded = config::load(&sources);
-    Ok(Configuration { sources, loaded })
+    Configuration { sources, loaded }
 }
 
 /// The files of the search path, read as far as they can be, and what is wrong with the others.
 pub(crate) fn installed() -> (Vec<Source>, Vec<String>) {
     let (mut sources, mut unreadable) = (Vec::new(), Vec::new());
-    match search_path() {
+    match search_path(Path::new("/")) {
         Ok(files) => {
             for file in files {
                 match read(&file) {
@@ -201,11 +217,11 @@ pub(crate) fn none_found() -> Failure {
     ))
 }
 
-/// The files of the search path, by name.
-fn search_path() -> Result<Vec<PathBuf>, Failure> {
+/// The files of the search path below `root`, by name.
+fn search_path(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
     for folder in FOLDERS {
-        for file in folder_files(Path::new(folder))? {
+        for file in folder_files(&root.join(folder.trim_start_matches('/')))? {
             if let Some(name) = file.file_name() {
                 found.entry(name.to_owned()).or_insert(file);
             }

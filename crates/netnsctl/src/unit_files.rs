@@ -14,21 +14,34 @@ use netnsctl_units::{Entry, Facts, Units};
 use crate::config_files::Right;
 use crate::output::Failure;
 
-/// What the units of `loaded` depend on. `config` is what `--config` named, `program` the path of
-/// the program if that is not to be this one's.
+/// Where units will be used, if not on this machine by this program.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    /// The path of the program there.
+    pub(crate) program: Option<PathBuf>,
+    /// Below which the files of that machine are.
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// What the units of `loaded` depend on. `config` is what `--config` named.
 pub(crate) fn facts(
     config: &[PathBuf],
-    program: Option<PathBuf>,
+    elsewhere: Elsewhere,
     loaded: &Right,
     sources: &[Source],
 ) -> Result<Facts, Failure> {
-    let program = match program {
+    let program = match elsewhere.program {
         Some(path) if !path.is_absolute() => {
             let path = path.display().to_string();
             return Err(Failure::usage(format!("{path:?} is not an absolute path")));
         }
         Some(path) => path,
         None => own_path()?,
+    };
+    let names = loaded.desired.netns.keys();
+    let machine = match elsewhere.root {
+        Some(root) => below(&root, names)?,
+        None => of_machine(names)?,
     };
     let absolute = |path: &PathBuf| {
         let path = std::path::absolute(path).map_err(|error| cannot("find", path, &error))?;
@@ -43,7 +56,34 @@ pub(crate) fn facts(
         config: config.iter().map(absolute).collect::<Result<_, _>>()?,
         // systemd takes no relative ones.
         sources: sources.filter(|(_, path)| path.starts_with('/')).collect(),
-        ..of_machine(loaded.desired.netns.keys())?
+        ..machine
+    })
+}
+
+/// What the machine has for `names` whose files are below `root`.
+fn below<'a>(root: &Path, names: impl Iterator<Item = &'a NetnsName>) -> Result<Facts, Failure> {
+    let etc = root.join("etc");
+    let mut files = BTreeMap::new();
+    for name in names {
+        let folder = etc.join("netns").join(name.as_str());
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => Err(error),
+        };
+        let entries = entries.map_err(|error| cannot("list", &folder, &error))?;
+        let names = entries.iter().map(|entry| entry.file_name());
+        let names = names.map(|name| name.to_string_lossy().into_owned());
+        files.insert(
+            name.clone(),
+            names.filter(|it| !it.starts_with('.')).collect(),
+        );
+    }
+    Ok(Facts {
+        files,
+        // Anything but a missing one: a link may lead to where it will be.
+        host_nsswitch: etc.join("nsswitch.conf").symlink_metadata().is_ok(),
+        ..Facts::default()
     })
 }
 
@@ -84,17 +124,19 @@ fn text(path: PathBuf) -> Result<String, Failure> {
 /// Writes `units` below `folder`, each whole or not at all, and leaves alone what is right already
 /// and what is not theirs. The error is for people.
 pub(crate) fn write(folder: &Path, units: &Units) -> Result<(), String> {
-    for (path, entry) in &units.entries {
-        let path = folder.join(path);
-        put(&path, entry).map_err(|error| {
-            let words = netnsctl_sys::errno::Errno::of(&error);
-            format!(
-                "cannot write unit {:?}: {words}",
-                path.display().to_string()
-            )
-        })?;
-    }
-    Ok(())
+    let mut entries = units.entries.iter();
+    entries.try_for_each(|(path, entry)| write_one("unit", &folder.join(path), entry))
+}
+
+/// Writes one file, which is a `what` in errors.
+pub(crate) fn write_one(what: &str, path: &Path, entry: &Entry) -> Result<(), String> {
+    put(path, entry).map_err(|error| {
+        let words = netnsctl_sys::errno::Errno::of(&error);
+        format!(
+            "cannot write {what} {:?}: {words}",
+            path.display().to_string()
+        )
+    })
 }
 
 fn put(path: &Path, entry: &Entry) -> io::Result<()> {

@@ -48,6 +48,9 @@ pub struct Facts {
     /// Namespaces that were made and may not be declared any more. Those that are not get a unit by
     /// which they can be stopped: systemd forgets how with the unit that started them.
     pub made: BTreeSet<NetnsName>,
+    /// Whether namespaces come after network.target instead of before it. What else configures the
+    /// network is then done before them, and nothing that waits for the network waits for them.
+    pub after_network: bool,
 }
 
 impl Facts {

@@ -21,10 +21,7 @@ pub(crate) fn service(making: &mut Making<'_>, name: &NetnsName) {
         &netns,
         &format!("Network namespace \"{name}\" and its link"),
     );
-    unit.comment("It configures networks: behind the firewall, before who wants the network up.");
-    unit.set("After", "network-pre.target");
-    unit.set("Before", "network.target");
-    unit.set("Wants", "network.target");
+    order(&mut unit, making.facts.after_network);
     let parts = netns.name().and_then(|name| making.parts.get(name));
     unit.set_each("Wants", parts.into_iter().flatten());
     unit.section("Service");
@@ -40,6 +37,20 @@ pub(crate) fn service(making: &mut Making<'_>, name: &NetnsName) {
     unit.comment("No setting may give it a mount namespace: what it mounts is for the host.");
     unit.set_all(sandbox::MAKER);
     making.add(&unit_name, unit, &[]);
+}
+
+/// Where a namespace stands among all that configures networks (systemd.special(7)).
+fn order(unit: &mut Unit, after_network: bool) {
+    if after_network {
+        unit.set("After", "network.target");
+    } else {
+        unit.comment(
+            "It configures networks: behind the firewall, before who wants the network up.",
+        );
+        unit.set("After", "network-pre.target");
+        unit.set("Before", "network.target");
+        unit.set("Wants", "network.target");
+    }
 }
 
 /// `netns-NAME.service` of a namespace that is not declared any more: it can be stopped, with what

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
-use crate::unit_files;
+use crate::unit_files::{self, Elsewhere};
 
 /// What the program is called then.
 const NAME: &str = "netnsctl-generator";
@@ -54,7 +54,7 @@ fn generate(folder: &Path) -> Exit {
     let Some(right) = right.filter(|right| !(right.files.is_empty() && made.is_empty())) else {
         return Exit::Done;
     };
-    let written = unit_files::facts(&[], None, &right, &sources)
+    let written = unit_files::facts(&[], Elsewhere::default(), &right, &sources)
         .map_err(Failure::into_message)
         .and_then(|mut facts| {
             facts.made = made.into_keys().collect();

@@ -15,6 +15,8 @@ use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     units_are_printed_and_written,
+    units_are_made_for_another_machine,
+    polkit_files_are_made_for_a_package,
     written_again_nothing_changes,
     what_cannot_be_a_unit_is_said,
     the_generator_writes_what_is_installed,
@@ -102,6 +104,77 @@ fn units_are_printed_and_written() {
     let printed = expect(0, &["units", "--config", "/etc/netnsctl/test.toml"]).stdout;
     assert!(printed.contains("=/etc/netns/office/hosts:/etc/hosts:norbind\n"));
     assert!(printed.contains(" --config /etc/netnsctl/test.toml up office --part namespace\n"));
+}
+
+fn units_are_made_for_another_machine() {
+    configure("[netns.here]\n");
+    fs::create_dir_all("/run/root/etc/netnsctl").expect("/run is ours");
+    fs::create_dir_all("/run/root/etc/netns/lab").expect("/run is ours");
+    fs::write("/run/root/etc/netnsctl/there.toml", "[netns.lab]\n").expect("/run is ours");
+    fs::write("/run/root/etc/netns/lab/hosts", "").expect("/run is ours");
+    let arguments = ["units", "--root", "/run/root", "--after-network"];
+    let printed = expect(0, &arguments).stdout;
+    assert!(!printed.contains("netns-here"), "{printed}");
+    assert!(printed.contains("\nSourcePath=/etc/netnsctl/there.toml\n"));
+    assert!(printed.contains("=/etc/netns/lab/hosts:/etc/hosts:norbind\n"));
+    assert!(!printed.contains("nsswitch.conf"), "{printed}");
+    assert!(printed.contains("\nAfter=network.target\n"));
+    assert!(!printed.contains("Before=network.target"), "{printed}");
+    // A link counts though it leads nowhere here.
+    symlink("/etc/static/nsswitch.conf", "/run/root/etc/nsswitch.conf").expect("a link");
+    let printed = expect(0, &arguments).stdout;
+    assert!(printed.contains("=/etc/netns/lab/nsswitch.conf:/etc/nsswitch.conf:norbind\n"));
+    fs::write("/run/root/etc/netnsctl/there.toml", "[netns.lab]\nx = 1\n").expect("a file");
+    let refused = expect(2, &arguments).stderr;
+    assert!(
+        refused.contains("--> /etc/netnsctl/there.toml:2:1"),
+        "{refused}"
+    );
+    expect(
+        2,
+        &[
+            "units",
+            "--root",
+            "/run/root",
+            "--config",
+            "/etc/netnsctl/test.toml",
+        ],
+    );
+    expect(2, &["units", "--root", "/run/nothing"]);
+}
+
+fn polkit_files_are_made_for_a_package() {
+    configure("[netns.a.run]\nusers = [\"alice\"]\n[netns.b]\n[netns.default.run]\n");
+    let before = traces();
+    let program = "/opt/netnsctl";
+    expect(
+        0,
+        &[
+            "units",
+            "--program",
+            program,
+            "--output",
+            "/run/out",
+            "--polkit",
+            "/run/polkit",
+        ],
+    );
+    assert_eq!(traces(), before);
+    let written = tree("/run/polkit");
+    let names: Vec<_> = written.keys().collect();
+    assert_eq!(
+        names,
+        [
+            "actions/org.netnsctl.run.a.policy",
+            "actions/org.netnsctl.run.default.policy",
+            "rules.d/50-org.netnsctl.run.a.rules",
+        ]
+    );
+    let action = &written["actions/org.netnsctl.run.a.policy"];
+    assert!(action.contains(">/opt/netnsctl<"), "{action}");
+    for text in written.values() {
+        assert!(!text.contains("netnsctl down"), "{text}");
+    }
 }
 
 fn written_again_nothing_changes() {

@@ -51,6 +51,7 @@ fn facts(desired: &Desired, program: &str) -> Facts {
             .iter()
             .map(|name| NetnsName::parse(name).unwrap())
             .collect(),
+        after_network: false,
     }
 }
 
