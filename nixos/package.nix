@@ -1,0 +1,47 @@
+# netnsctl from this checkout.
+{
+  lib,
+  rustPlatform,
+}:
+let
+  manifest = builtins.fromTOML (builtins.readFile ../Cargo.toml);
+in
+rustPlatform.buildRustPackage {
+  pname = "netnsctl";
+  inherit (manifest.workspace.package) version;
+
+  # What the build reads, so that a change of a page or of this file builds nothing anew.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../Cargo.toml
+      ../Cargo.lock
+      ../crates
+      ../packaging
+    ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  cargoBuildFlags = [
+    "--package"
+    "netnsctl"
+  ];
+
+  # The tests make namespaces, which a builder may not.
+  doCheck = false;
+
+  postInstall = ''
+    install -Dm644 packaging/netnsctl.8 $out/share/man/man8/netnsctl.8
+  '';
+
+  meta = {
+    description = "Network namespaces from a file";
+    homepage = manifest.workspace.package.repository;
+    license = [
+      lib.licenses.mit
+      lib.licenses.asl20
+    ];
+    mainProgram = "netnsctl";
+    platforms = lib.platforms.linux;
+  };
+}
