@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = tests![
     bash_completes,
     fish_completes,
     zsh_completes,
+    zsh_finds_it_in_its_folder,
     names_are_those_declared_and_those_there,
     who_presses_tab_sees_no_message,
 ];
@@ -78,6 +79,17 @@ fn zsh_completes() {
         ".zshrc",
         "PS1='ready> '\nunsetopt beep\nautoload -U compinit\ncompinit -D -u\n\
          source <(command netnsctl completions zsh)\n\
+         netnsctl() { printf 'got:'; printf '<%s>' \"$@\"; printf ':end\\n' }\n",
+    );
+}
+
+/// As a package has it.
+fn zsh_finds_it_in_its_folder() {
+    completes(
+        "zsh -i -d",
+        ".zshrc",
+        "PS1='ready> '\nunsetopt beep\nmkdir -p site\nnetnsctl completions zsh >site/_netnsctl\n\
+         fpath=(~/site $fpath)\nautoload -U compinit\ncompinit -D -u\n\
          netnsctl() { printf 'got:'; printf '<%s>' \"$@\"; printf ':end\\n' }\n",
     );
 }
