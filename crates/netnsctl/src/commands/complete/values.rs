@@ -52,9 +52,10 @@ impl Values {
             return Some(Self::Words(words));
         }
         Some(match (command.get_name(), argument.get_id().as_str()) {
+            ("nscd", "files") => Self::Folders,
             (_, "config" | "files") => Self::Configs,
             (_, "program" | "socket") => Self::Files,
-            (_, "output") => Self::Folders,
+            (_, "output" | "polkit" | "root") => Self::Folders,
             ("up" | "plan", "names") => Self::Declared,
             ("down", "names") | ("doctor" | "service-config" | "status", "name") => Self::Netns,
             ("run", "name") | ("forward", "connect_netns" | "listen_netns") => Self::NetnsOrHome,
