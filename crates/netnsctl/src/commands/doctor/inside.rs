@@ -227,14 +227,27 @@ fn parse(address: &str, socket: &UdpSocket) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(address.parse().ok()?, DNS, 0, scope.unwrap_or_default()).into())
 }
 
+/// How often a table of sockets is looked at for one that may have been passed over.
+const LOOKS: usize = 5;
+
 /// Whether a socket of this namespace is bound to port 53 of `address`. The tables are those of
 /// proc(5): `udp` and `udp6`, or `tcp` and `tcp6`.
 fn is_listened_at(address: IpAddr, protocol: &str) -> bool {
-    let tables = ["", "6"].map(|six| format!("/proc/thread-self/net/{protocol}{six}"));
-    let texts = tables.map(|path| std::fs::read_to_string(path).unwrap_or_default());
-    texts.iter().flat_map(|text| bound(text)).any(|(ip, port)| {
-        let ip = ip.to_canonical();
-        port == DNS && (ip == address || is_any(ip, address))
+    ["", "6"].iter().any(|six| {
+        has_bound(&format!("{protocol}{six}"), |(ip, port)| {
+            let ip = ip.to_canonical();
+            port == DNS && (ip == address || is_any(ip, address))
+        })
+    })
+}
+
+/// Whether a table of proc(5) has a socket such as `is_it`. It is looked at more than once: a line
+/// is passed over when a socket further up closes while the table is being read.
+fn has_bound(table: &str, is_it: impl Fn((IpAddr, u16)) -> bool) -> bool {
+    let path = format!("/proc/thread-self/net/{table}");
+    (0..LOOKS).any(|_| {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        bound(&text).into_iter().any(&is_it)
     })
 }
 
@@ -283,9 +296,11 @@ mod tests {
         let find = |address: &str| {
             let socket = UdpSocket::bind((address, 0)).unwrap();
             let table = if address.contains(':') { "udp6" } else { "udp" };
-            let text = std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap();
             let local = socket.local_addr().unwrap();
-            assert!(bound(&text).contains(&(local.ip(), local.port())), "{text}");
+            let is_it = |found| found == (local.ip(), local.port());
+            assert!(has_bound(table, is_it), "{local}");
+            drop(socket);
+            assert!(!has_bound(table, is_it), "{local}");
         };
         find("127.0.0.1");
         find("::1");
