@@ -397,8 +397,8 @@ fn a_daemon_follows_when_the_view_gives_way_to_another() {
     let mut served = Served::ready(&[]);
     let printer = || inside("left", "getent hosts printer.test || echo none");
     assert_eq!(printer(), "192.0.2.7       printer.test\n");
-    fs::remove_file("/etc/netns/left/hosts").unwrap();
     let before = (served.daemon("left"), served.daemon("right"));
+    fs::remove_file("/etc/netns/left/hosts").unwrap();
     // The first command finds the view outdated and makes another.
     eventually("an answer without the file", || {
         (printer() == "none\n").then_some(())
