@@ -415,7 +415,7 @@ fn what_is_taken_down_by_hand_stays_down_until_a_reload() {
     // It keeps the namespace for now.
     let said = expect(0, &["down", "left", "--no-wait"]);
     assert!(said.stderr.contains(&daemon.to_string()), "{said:?}");
-    send(daemon, Signal::KILL);
+    // Its files went with that, upon which it ends by itself.
     served.wait_for("cannot start the name-service daemon of netns \"left\": the namespace");
     assert!(!traces().iter().any(|path| path.contains("left")));
     served.reload();
