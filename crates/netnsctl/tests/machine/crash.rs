@@ -82,12 +82,21 @@ fn undisturbed(command: &str, prepare: impl Fn()) -> Duration {
 }
 
 /// Starts a command and kills it after some part of `duration`. True if it was still running.
-fn killed(command: &str, duration: Duration, chance: &mut Chance) -> bool {
-    let delay = chance.part_of(duration);
+///
+/// `duration` is how long the command is thought to take, and follows what is seen: the load of the
+/// machine changes meanwhile.
+fn killed(command: &str, duration: &mut Duration, chance: &mut Chance) -> bool {
+    let delay = chance.part_of(*duration);
     let mut child = start(command);
     std::thread::sleep(delay);
     child.kill().expect("it is our child");
-    !child.wait().expect("it is our child").success()
+    let in_time = !child.wait().expect("it is our child").success();
+    *duration = if in_time {
+        *duration * 21 / 20
+    } else {
+        *duration * 9 / 10
+    };
+    in_time
 }
 
 /// One `up` reaches what is declared, to the last trace.
@@ -132,11 +141,11 @@ fn killed_up() {
     let mut chance = Chance::new();
     let (before, complete) = extremes();
     let down = || drop(expect(0, &["down", "--quiet"]));
-    let duration = undisturbed("up", down);
+    let mut duration = undisturbed("up", down);
     down();
     let mut hits = 0;
     for round in 0..KILLS {
-        hits += usize::from(killed("up", duration, &mut chance));
+        hits += usize::from(killed("up", &mut duration, &mut chance));
         if round % 2 == 0 {
             up_converges(&complete);
         }
@@ -149,11 +158,11 @@ fn killed_down() {
     let mut chance = Chance::new();
     let (before, complete) = extremes();
     let up = || drop(expect(0, &["up", "--quiet"]));
-    let duration = undisturbed("down", up);
+    let mut duration = undisturbed("down", up);
     let mut hits = 0;
     for round in 0..KILLS {
         up_converges(&complete);
-        hits += usize::from(killed("down", duration, &mut chance));
+        hits += usize::from(killed("down", &mut duration, &mut chance));
         if round % 2 == 0 {
             down_clears(&before);
         }
@@ -167,14 +176,14 @@ fn killed_change() {
     let (before, _) = extremes();
     let [one, other] = [2, 3].map(declaration);
     configure(&one);
-    let duration = undisturbed("up", || {
+    let mut duration = undisturbed("up", || {
         configure(&other);
         expect(0, &["up", "--quiet"]);
         configure(&one);
     });
     for round in 0..KILLS / 4 {
         configure(if round % 2 == 0 { &other } else { &one });
-        killed("up", duration, &mut chance);
+        killed("up", &mut duration, &mut chance);
         if round % 5 == 4 {
             down_clears(&before);
         } else {
