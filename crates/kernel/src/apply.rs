@@ -112,19 +112,20 @@ impl<'a> Executor<'a> {
     }
 
     fn carry_out_step(&mut self, number: usize, step: &Step) -> Result<(), Error> {
-        match (&step.action, step.of.name()) {
-            (Action::SetAccess { files, .. }, _) => polkit::write(&step.of, files),
-            (Action::RemoveAccess, _) => polkit::remove(&step.of),
-            (action, Some(of)) => self.carry_out(number, of, action),
+        match (step.of.name(), &step.action) {
+            (Some(of), action) => self.carry_out(number, of, action),
+            (None, Action::SetAccess { files, .. }) => polkit::write(&step.of, files),
+            (None, Action::RemoveAccess) => polkit::remove(&step.of),
             // Nothing else is ever planned for home.
-            (_, None) => Ok(()),
+            (None, _) => Ok(()),
         }
     }
 
     fn carry_out(&mut self, number: usize, of: &NetnsName, action: &Action) -> Result<(), Error> {
         let here = NetnsRef::Named(of.clone());
         match action {
-            Action::SetAccess { .. } | Action::RemoveAccess => Ok(()),
+            Action::SetAccess { files, .. } => polkit::write(&here, files),
+            Action::RemoveAccess => polkit::remove(&here),
             Action::CreateNetns { applied } => self.create_netns(of, applied.clone()),
             Action::Adopt { applied } | Action::WriteRecord { applied } => {
                 self.flush_all();

@@ -70,13 +70,22 @@ pub enum Refusal {
     },
 }
 
+/// Who asks, as all claims agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// The user id, never root's.
+    user: u32,
+    /// Whether pkexec(1) says so, which puts no process in between.
+    by_pkexec: bool,
+}
+
 impl Claims {
-    /// The user id of the caller, if all that is set agrees on it. `passwd` is the text of
+    /// The caller, if all that is set agrees on it. `passwd` is the text of
     /// /etc/passwd, in which a user that doas(1) names must be.
     ///
     /// Whoever gives root sets its own variable anew, but may leave those of others as the caller
     /// had them. Hence all must agree.
-    pub fn user(&self, passwd: &str) -> Result<u32, Refusal> {
+    pub fn asker(&self, passwd: &str) -> Result<Asker, Refusal> {
         let number = |text: &Option<String>, variable| {
             let text = text.as_ref()?;
             let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -99,7 +108,10 @@ impl Claims {
                 Err(Refusal::Disagree)
             }
             Some((0, _)) => Err(Refusal::Root),
-            Some((first, _)) => Ok(*first),
+            Some((first, _)) => Ok(Asker {
+                user: *first,
+                by_pkexec: self.pkexec.is_some(),
+            }),
         }
     }
 }
@@ -131,27 +143,25 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The user who makes `claims`, of whom the process `pid` is a witness. `passwd` is as in
-    /// [`Claims::user`].
+    /// The user `asker`, of whom the process `pid` is a witness.
     ///
     /// That process must be a child of this one, which pkexec(1) leaves the process that the
     /// caller started. With sudo(8) and doas(1) it may also be a child of one of those that stand
-    /// between this process and the caller's. Nobody but the caller can have made it then. All of its user ids must be `user`, and its group ids one: a program with set-user-ID
-    /// or set-group-ID is not the caller. Must be called as root.
+    /// between this process and the caller's. Nobody but the caller can have made it then. All of
+    /// its user ids must be theirs, and its group ids one: a program with set-user-ID or
+    /// set-group-ID is not the caller. Must be called as root.
     ///
     /// Errors: [`Refusal::Witness`]; what /proc lacks is a refusal too.
-    pub fn of_witness(pid: u32, claims: &Claims, passwd: &str) -> Result<Self, Refusal> {
-        let user = claims.user(passwd)?;
+    pub fn of_witness(pid: u32, asker: Asker) -> Result<Self, Refusal> {
         let refuse = |reason| Refusal::Witness { pid, reason };
         let folder = open_process(pid).ok_or(refuse("there is no such process"))?;
         let status = Status::of(&folder).ok_or(refuse("its status cannot be read"))?;
         let parent = status.parent;
         let is_child = parent == own_pid();
-        let may_be_further = claims.pkexec.is_none();
-        if !(is_child || may_be_further && givers().contains(&parent)) {
+        if !(is_child || !asker.by_pkexec && givers().contains(&parent)) {
             return Err(refuse("the caller did not start it"));
         }
-        if status.users != [user; 4] {
+        if status.users != [asker.user; 4] {
             return Err(refuse("it belongs to somebody else"));
         }
         if status.groups_of_process != [status.groups_of_process[0]; 4] {
@@ -162,7 +172,7 @@ impl Caller {
             folder,
             pid: raw.ok_or(refuse("there is no such process"))?,
             is_child,
-            user: Uid::from_raw(user),
+            user: Uid::from_raw(asker.user),
             group: Gid::from_raw(status.groups_of_process[0]),
             groups: status.groups.into_iter().map(Gid::from_raw).collect(),
             umask: Mode::from_raw_mode(status.umask),
@@ -372,7 +382,8 @@ mod tests {
             ("-", "-", "", Err(Refusal::Unclear("DOAS_USER"))),
         ];
         for (pkexec, sudo, doas, wanted) in cases {
-            let said = claims(pkexec, sudo, doas).user(PASSWD);
+            let asker = claims(pkexec, sudo, doas).asker(PASSWD);
+            let said = asker.map(|asker| asker.user);
             assert_eq!(said, wanted, "{pkexec} {sudo} {doas}");
         }
     }
@@ -414,7 +425,8 @@ mod tests {
     fn this_process_is_nobodys_witness() {
         let pid = own_pid();
         let claims = claims("1000", "-", "-");
-        let refusal = Caller::of_witness(pid, &claims, PASSWD).unwrap_err();
+        let asker = claims.asker(PASSWD).unwrap();
+        let refusal = Caller::of_witness(pid, asker).unwrap_err();
         let reason = "the caller did not start it";
         assert_eq!(refusal, Refusal::Witness { pid, reason });
     }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
-use crate::state_dir::{read_file, replace_file, temporary_name};
+use crate::own_files::OwnFiles;
 
 /// What `/etc` says about `names`, and the host's nsswitch.conf.
 pub(crate) fn observe<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Result<Etc, Error> {
@@ -41,8 +41,7 @@ pub(crate) fn observe<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Result<
         };
         etc.directories.insert(path.clone());
         for file in EtcFile::ALL {
-            let state = file_state(&folder, file);
-            let state = state.context("read", format!("{path}/{}", file.file_name()))?;
+            let state = own_files(&folder, &path).state(file.file_name())?;
             etc.files
                 .extend(state.map(|state| ((name.clone(), file), state)));
         }
@@ -77,21 +76,11 @@ fn open_existing(path: &str) -> Result<Existing, Error> {
     }
 }
 
-fn file_state(folder: &OwnedFd, file: EtcFile) -> io::Result<Option<FileState>> {
-    match read_file(folder, file.file_name()) {
-        Ok(content) if is_ours(&content) => Ok(Some(FileState::Ours(content))),
-        Ok(_) => Ok(Some(FileState::Foreign)),
-        Err(error) => match (
-            error.kind(),
-            error.raw_os_error().map(Errno::from_raw_os_error),
-        ) {
-            (io::ErrorKind::NotFound, _) => Ok(None),
-            // Not text, or a symbolic link: nothing we ever write.
-            (io::ErrorKind::InvalidData, _) | (_, Some(Errno::LOOP)) => {
-                Ok(Some(FileState::Foreign))
-            }
-            _ => Err(error),
-        },
+fn own_files<'a>(folder: &'a OwnedFd, path: &'a str) -> OwnFiles<'a> {
+    OwnFiles {
+        folder,
+        path,
+        is_ours,
     }
 }
 
@@ -119,30 +108,17 @@ pub(crate) fn make_directory(path: &str) -> Result<(), Error> {
 
 /// Writes one of our files, unless the user put one there meanwhile.
 pub(crate) fn write_file(name: &NetnsName, file: EtcFile, content: &str) -> Result<(), Error> {
-    let path = format!("{}/{}", directory(name), file.file_name());
-    let folder = open_folder_nofollow(&directory(name)).context("open", directory(name))?;
-    if file_state(&folder, file).context("read", &path)? == Some(FileState::Foreign) {
-        return Ok(());
-    }
-    replace_file(&folder, file.file_name(), content.as_bytes(), 0o644).context("write", &path)
+    let path = directory(name);
+    let folder = open_folder_nofollow(&path).context("open", &path)?;
+    own_files(&folder, &path).write(file.file_name(), content)
 }
 
 /// Removes one of our files; a user's own stays.
 pub(crate) fn remove_file(name: &NetnsName, file: EtcFile) -> Result<(), Error> {
-    let path = format!("{}/{}", directory(name), file.file_name());
-    let Existing::Folder(folder) = open_existing(&directory(name))? else {
-        return Ok(());
-    };
-    let _ = unlinkat(&folder, temporary_name(file.file_name()), AtFlags::empty());
-    if !matches!(
-        file_state(&folder, file).context("read", &path)?,
-        Some(FileState::Ours(_))
-    ) {
-        return Ok(());
-    }
-    match unlinkat(&folder, file.file_name(), AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error).context("remove", path),
+    let path = directory(name);
+    match open_existing(&path)? {
+        Existing::Folder(folder) => own_files(&folder, &path).remove(file.file_name()),
+        Existing::Absent | Existing::Link => Ok(()),
     }
 }
 

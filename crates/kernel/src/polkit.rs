@@ -4,18 +4,18 @@
 //! They matter only where polkit runs as root of the machine: in the initial user namespace.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use netnsctl_model::name::NetnsRef;
-use netnsctl_model::observed::{AccessFiles, FileState, Polkit};
+use netnsctl_model::observed::{AccessFiles, Polkit};
 use netnsctl_model::polkit::{action_file, is_ours, rules_file};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, mkdirat, statat, unlinkat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, mkdirat, statat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
-use crate::state_dir::{read_file, replace_file, temporary_name};
+use crate::own_files::OwnFiles;
 
 /// Where polkit of any version looks for actions.
 const ACTIONS: &str = "/usr/share/polkit-1/actions";
@@ -73,10 +73,10 @@ pub(crate) fn observe(netns: impl Iterator<Item = NetnsRef>) -> Result<Option<Po
     };
     for netns in netns {
         let action = match (&actions, action_file(&netns)) {
-            (Some(actions), Some(file)) => state(actions, &file)?,
+            (Some(actions), Some(file)) => own_files(actions, folders.actions).state(&file)?,
             _ => None,
         };
-        let rules = rules_file(&netns).map(|file| state(&folders.rules, &file));
+        let rules = rules_file(&netns).map(|file| own_files(&folders.rules, RULES).state(&file));
         let rules = rules.transpose()?.flatten();
         if action.is_some() || rules.is_some() {
             polkit.files.insert(netns, AccessFiles { action, rules });
@@ -100,16 +100,11 @@ fn is_absent(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
-fn state(folder: &OwnedFd, file: &str) -> Result<Option<FileState>, Error> {
-    match read_file(folder, file) {
-        Ok(content) if is_ours(&content) => Ok(Some(FileState::Ours(content))),
-        Ok(_) => Ok(Some(FileState::Foreign)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // Not text, or a symbolic link: nothing we ever write.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData || is_absent(&error) => {
-            Ok(Some(FileState::Foreign))
-        }
-        Err(error) => Err(error).context("read", file),
+fn own_files<'a>(folder: &'a OwnedFd, path: &'a str) -> OwnFiles<'a> {
+    OwnFiles {
+        folder,
+        path,
+        is_ours,
     }
 }
 
@@ -146,20 +141,22 @@ pub(crate) fn write(netns: &NetnsRef, files: &AccessFiles<String>) -> Result<(),
     // Rules first: an action without them lets nobody in, rules without an action neither.
     let actions = open_folder_nofollow(folders.actions).context("open", folders.actions)?;
     let put =
-        |folder: &OwnedFd, file: Option<String>, content: &Option<String>| match (file, content) {
-            (Some(file), Some(content)) => put(folder, &file, content),
-            (Some(file), None) => remove_ours(folder, &file),
+        |files: OwnFiles<'_>, file: Option<String>, content: &Option<String>| match (file, content)
+        {
+            (Some(file), Some(content)) => files.write(&file, content),
+            (Some(file), None) => files.remove(&file),
             (None, _) => Ok(()),
         };
-    put(&folders.rules, rules_file(netns), &files.rules)?;
-    put(&actions, action_file(netns), &files.action)
-}
-
-fn put(folder: &OwnedFd, file: &str, content: &str) -> Result<(), Error> {
-    if state(folder, file)? == Some(FileState::Foreign) {
-        return Ok(());
-    }
-    replace_file(folder, file, content.as_bytes(), 0o644).context("write", file)
+    put(
+        own_files(&folders.rules, RULES),
+        rules_file(netns),
+        &files.rules,
+    )?;
+    put(
+        own_files(&actions, folders.actions),
+        action_file(netns),
+        &files.action,
+    )
 }
 
 /// Removes our files for `netns`, wherever they are.
@@ -168,24 +165,13 @@ pub(crate) fn remove(netns: &NetnsRef) -> Result<(), Error> {
         return Ok(());
     };
     if let Some(file) = rules_file(netns) {
-        remove_ours(&folders.rules, &file)?;
+        own_files(&folders.rules, RULES).remove(&file)?;
     }
     for path in [ACTIONS, ACTIONS_ETC] {
         let file = action_file(netns);
         if let (Ok(actions), Some(file)) = (open_folder_nofollow(path), file) {
-            remove_ours(&actions, &file)?;
+            own_files(&actions, path).remove(&file)?;
         }
     }
     Ok(())
-}
-
-fn remove_ours(folder: &OwnedFd, file: &str) -> Result<(), Error> {
-    let _ = unlinkat(folder, temporary_name(file), AtFlags::empty());
-    if !matches!(state(folder, file)?, Some(FileState::Ours(_))) {
-        return Ok(());
-    }
-    match unlinkat(folder.as_fd(), file, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error).context("remove", file),
-    }
 }

@@ -95,11 +95,6 @@ fn set_mode(folder: &OwnedFd, path: &str, mode: u32) -> Result<(), Error> {
     fchmod(folder, Mode::from_raw_mode(mode)).context("change the mode of", path)
 }
 
-/// The folder for what a namespace has in /run besides its name: its view and its daemon.
-pub(crate) fn run_folder(name: &NetnsName) -> String {
-    format!("/run/netns-{name}")
-}
-
 /// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock, which goes
 /// with the descriptor.
 pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {

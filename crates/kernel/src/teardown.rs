@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{EtcFile, Record};
 use netnsctl_netlink::{Batch, Socket};
-use rustix::fs::{AtFlags, CWD, unlinkat};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -21,7 +20,7 @@ use crate::error::{Error, NetlinkContext};
 use crate::netns::{self, Netns, Wanderer, wander};
 use crate::processes::{self, Depth, Hold, Holder};
 use crate::state_dir::{self, StateDir};
-use crate::{etc, names, nscd, polkit, view};
+use crate::{etc, names, polkit, run_folder, view};
 
 /// How to take away.
 #[derive(Debug, Clone, Copy, Default)]
@@ -454,15 +453,9 @@ pub fn remove_view(name: &NetnsName, _lock: &StateDir) -> Result<(), Error> {
 }
 
 fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
-    // Where systemd listened for questions about forwards; sockets in use keep it.
-    let _ = unlinkat(
-        CWD,
-        format!("/run/netns-{name}/forward"),
-        AtFlags::REMOVEDIR,
-    );
     view::remove(name)?;
     polkit::remove(&NetnsRef::Named(name.clone()))?;
-    nscd::remove(name)?;
+    run_folder::remove(name)?;
     for file in EtcFile::ALL {
         etc::remove_file(name, file)?;
     }

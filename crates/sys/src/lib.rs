@@ -3,6 +3,7 @@
 //! Each wrapper cites its manual page and says which thread it acts on and what capability it
 //! needs. Callers need no unsafe of their own.
 
+pub mod descriptor;
 pub mod errno;
 pub mod landlock;
 pub mod limits;

@@ -11,7 +11,8 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_chang
 use super::content::is_inside;
 use super::services;
 use crate::error::{Context, Error};
-use crate::state_dir::{self, lock_folder, make_folder, run_folder};
+use crate::run_folder;
+use crate::state_dir::{self, lock_folder, make_folder};
 
 /// The folder of pins, in which each view has a folder of its name.
 pub const VIEWS: &str = "/run/netnsctl/views";
@@ -63,8 +64,8 @@ pub(super) fn set_up_folder() -> Result<OwnedFd, Error> {
 
 /// Makes the link by which others find the view.
 pub(super) fn make_link(name: &NetnsName) -> Result<(), Error> {
-    make_folder(&run_folder(name), 0o755)?;
-    let link = format!("{}/mntns", run_folder(name));
+    make_folder(&run_folder::path(name), 0o755)?;
+    let link = format!("{}/mntns", run_folder::path(name));
     match symlinkat(pin_of(name), CWD, &link) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(error).context("create", link),
@@ -81,12 +82,12 @@ pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
             Err(error) => return Err(error).context("unmount", pin),
         }
     }
-    let link = format!("{}/mntns", run_folder(name));
+    let link = format!("{}/mntns", run_folder::path(name));
     for (path, flags) in [
         (pin, AtFlags::empty()),
         (folder_of(name), AtFlags::REMOVEDIR),
         (link, AtFlags::empty()),
-        (run_folder(name), AtFlags::REMOVEDIR),
+        (run_folder::path(name), AtFlags::REMOVEDIR),
     ] {
         match unlinkat(CWD, &path, flags) {
             // What else is in a folder is not ours.

@@ -64,8 +64,14 @@ fn place(text: &str) -> Result<Place, Failure> {
     if text.starts_with('/') {
         return Ok(Place::File(text.to_owned()));
     }
-    let netns = NetnsRef::parse(text)
-        .map_err(|error| Failure::usage(format!("{text:?} is no namespace name: it {error}")))?;
+    let netns = NetnsRef::parse(text).map_err(|error| {
+        let failure = Failure::usage(format!("{text:?} is no namespace name: it {error}"));
+        if text.contains('/') {
+            failure.hint("a namespace file is given by its whole path, from \"/\" on")
+        } else {
+            failure
+        }
+    })?;
     Ok(Place::Netns(netns))
 }
 

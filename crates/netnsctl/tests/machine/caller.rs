@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_command_is_the_callers_child_and_the_only_one,
     it_is_in_the_namespace_and_sees_its_files,
     a_caller_has_no_capability_and_may_get_them_as_before,
+    what_the_giver_left_open_is_closed,
     arguments_environment_and_status_come_through,
     a_folder_hidden_inside_is_told_of,
     sudo_and_doas_will_do_where_there_is_no_pkexec,
@@ -234,6 +235,22 @@ fn a_caller_has_no_capability_and_may_get_them_as_before() {
         "chroot / true",
     ] {
         assert_ne!(ran(&mut office(forbidden)).status, Some(0), "{forbidden}");
+    }
+}
+
+fn what_the_giver_left_open_is_closed() {
+    if !set() {
+        return;
+    }
+    for giver in ["sudo", "pkexec"] {
+        // The first that is found is asked.
+        let _ = fs::remove_file(format!("{PROGRAMS}/pkexec"));
+        install(giver);
+        let mut alice = office("ls -l /proc/self/fd; cat <&7");
+        let seen = ran(alice.env("GIVER_LEAVES", "1"));
+        assert_ne!(seen.status, Some(0), "{giver}: {}", seen.stdout);
+        assert_eq!(seen.stdout.matches(" -> ").count(), 4, "{}", seen.stdout);
+        assert!(!seen.stdout.contains("shadow"), "{}", seen.stdout);
     }
 }
 

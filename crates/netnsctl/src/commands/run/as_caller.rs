@@ -14,11 +14,17 @@ use netnsctl_kernel::caller::{Caller, Claims};
 use netnsctl_kernel::run::enter;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::polkit::ENTER_OPTION;
+use netnsctl_sys::descriptor::close_at_exec_from;
+use netnsctl_sys::errno::Errno;
 use netnsctl_sys::signal::{STOPPING, block};
 use rustix::fs::Mode;
 use rustix::process::{geteuid, umask};
 
 use crate::output::{Exit, Failure};
+
+/// The first descriptor that is none of the three streams. Whoever gave root may have left others
+/// open, of theirs or of the caller's, that the command has no business with.
+const FIRST_BEYOND_STREAMS: u32 = 3;
 
 /// What the caller wants, as it was passed on.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +78,8 @@ fn prepare(entry: &Entry) -> Result<Caller, Failure> {
             "{ENTER_OPTION} is for pkexec, sudo and doas, which \"netnsctl run\" starts"
         )));
     }
+    close_at_exec_from(FIRST_BEYOND_STREAMS)
+        .map_err(|error| step("keep descriptors from the command", &error))?;
     std::env::set_current_dir("/").map_err(|error| step("leave the folder", &error))?;
     umask(Mode::from_raw_mode(0o077));
     let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
@@ -86,14 +94,13 @@ fn prepare(entry: &Entry) -> Result<Caller, Failure> {
     };
     let passwd = String::from_utf8_lossy(&passwd);
     // Before anything else is looked at: whoever is nobody's caller is told so.
-    claims
-        .user(&passwd)
-        .map_err(|refusal| refused(refusal.to_string()))?;
+    let asker = claims.asker(&passwd);
+    let asker = asker.map_err(|refusal| refused(refusal.to_string()))?;
     let witness = entry.witness.to_str().and_then(|text| text.parse().ok());
     let witness = witness.ok_or_else(|| {
         refused("a witness is missing: \"netnsctl run\" starts this, with one".to_owned())
     })?;
-    let caller = Caller::of_witness(witness, &claims, &passwd);
+    let caller = Caller::of_witness(witness, asker);
     let caller = caller.map_err(|refusal| refused(refusal.to_string()))?;
     let netns = entry.netns.to_str().map(NetnsRef::parse);
     let netns = match netns {
@@ -105,7 +112,7 @@ fn prepare(entry: &Entry) -> Result<Caller, Failure> {
 }
 
 fn step(what: &str, error: &std::io::Error) -> Failure {
-    Failure::failed(format!("cannot {what}: {error}"))
+    Failure::failed(format!("cannot {what}: {}", Errno::of(error)))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::process::Command;
 use netnsctl_kernel::netns::Netns;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::polkit::ENTER_OPTION;
+use netnsctl_sys::errno::Errno;
 use netnsctl_sys::witness::fork_witness;
 
 use crate::output::Failure;
@@ -39,7 +40,8 @@ pub(super) fn elevate(netns: &NetnsRef, command: &[OsString]) -> Failure {
     match prepare(netns, command) {
         Ok((giver, mut command)) => {
             let error = command.exec();
-            Failure::failed(format!("cannot run {}: {error}", giver.display()))
+            let words = Errno::of(&error);
+            Failure::failed(format!("cannot run {}: {words}", giver.display()))
         }
         Err(failure) => failure,
     }
@@ -62,8 +64,9 @@ fn prepare(netns: &NetnsRef, words: &[OsString]) -> Result<(PathBuf, Command), F
         ))
         .hint("in a sandbox of your own you may: \"netnsctl serve --sandbox\" and \"netnsctl run --sandbox\"")
     })?;
-    let cannot =
-        |what: &str, error: std::io::Error| Failure::failed(format!("cannot {what}: {error}"));
+    let cannot = |what: &str, error: std::io::Error| {
+        Failure::failed(format!("cannot {what}: {}", Errno::of(&error)))
+    };
     let program =
         std::fs::read_link("/proc/self/exe").map_err(|error| cannot("find this program", error))?;
     if !program.is_file() {

@@ -1,8 +1,10 @@
 /* What pkexec(1), sudo(8) and doas(1) do to a process on the way to root, without asking anybody.
    By the name it is called by: "pkexec" stays the same process, "sudo" starts another and has the
    caller's name in a variable of its own, "doas" as well. GIVER_KEEPS, in its environment, makes
-   the last two keep the environment whole, as some configurations of theirs do. */
+   the last two keep the environment whole, as some configurations of theirs do; GIVER_LEAVES leaves
+   what is open open, and a file of root's with it. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@ static void must(int done, const char *what) {
 int main(int argc, char **argv) {
   const char *name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
   int is_pkexec = strcmp(name, "pkexec") == 0;
+  int leaves = getenv("GIVER_LEAVES") != NULL;
   char uid[16];
   must(argc > 1, "arguments");
   must(geteuid() == 0, "set-user-ID");
@@ -41,7 +44,10 @@ int main(int argc, char **argv) {
   } else {
     setenv("DOAS_USER", "alice", 1);
   }
-  must(syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) == 0, "close_range");
+  if (leaves)
+    must(dup2(open("/etc/shadow", O_RDONLY), 7) == 7, "/etc/shadow");
+  else
+    must(syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) == 0, "close_range");
   gid_t group = 0;
   must(setgroups(1, &group) == 0, "setgroups");
   must(setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0, "become root");
