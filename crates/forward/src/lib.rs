@@ -18,16 +18,15 @@
 //! | `tcp`, `client`, `connection` | accepting; one connection |
 //! | `relay`, `pipe` | one direction of a connection: copied or spliced |
 //! | `target`, `waiting`, `proxy_header` | connecting; what the target is told about the client |
-//! | `address`, `listener`, `socket_file` | where sockets are; making those that listen |
+//! | `address`, `listener` | where sockets are; making those that listen |
 //! | `udp` | sessions, their addresses and expiry; sending in batches |
 //! | `shortage` | pauses for want of descriptors |
 //! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
-//! | `confine`, `seal`, `filter` | giving up privileges after set-up, then all but the data path |
+//! | `seal`, `filter` | giving up all but the data path |
 #![forbid(unsafe_code)]
 
 mod address;
 mod client;
-mod confine;
 mod connection;
 mod context;
 mod control;
@@ -52,7 +51,6 @@ mod proxy_header;
 mod relay;
 mod seal;
 mod shortage;
-mod socket_file;
 mod target;
 mod tcp;
 mod trace;
@@ -61,11 +59,9 @@ mod waiting;
 mod workers;
 
 pub use address::Address;
-pub use confine::{ConfineError, confine, raise_file_limit};
 pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounters};
 pub use engine::{RunError, run};
-pub use listener::{BindError, Listener, ListenerError, Protocol, bind_listener};
-pub use options::{ConnectTarget, Keepalive, Log, Options, ParseTargetError, available_workers};
+pub use listener::{Listener, ListenerError, Protocol, bind_listener};
+pub use options::{ConnectTarget, Keepalive, Options, ParseTargetError, available_workers};
 pub use proxy_header::proxy_header;
 pub use seal::{MissingLayer, seal};
-pub use socket_file::{SocketFile, bind_unix_listener};

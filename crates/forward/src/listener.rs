@@ -5,16 +5,13 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use netnsctl_daemon::{BACKLOG, BindError};
 use netnsctl_sys::datagram;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
 use crate::address::Address;
 use crate::options::Keepalive;
-
-/// Connections the kernel may queue for us. The most that net.core.somaxconn allows by default:
-/// a queue that overflows makes clients wait a second for their SYN to be sent again.
-pub(crate) const BACKLOG: i32 = 4096;
 
 /// Bytes of receive buffer asked for on UDP sockets; net.core.rmem_max may allow fewer. The
 /// default of 208 KiB holds some 90 datagrams of 1,200 bytes, less than one burst.
@@ -48,18 +45,6 @@ pub struct Listener {
     dual_stack: bool,
     /// Whether it has a turn coming.
     pub(crate) queued: bool,
-}
-
-/// Why a socket was not made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {step} for {what}: {errno}")]
-pub struct BindError {
-    /// What failed: `create a socket`, `set SO_REUSEADDR`, `bind`, ….
-    pub step: &'static str,
-    /// What was asked for: `TCP 127.0.0.1:80`, `unix:/run/app.sock`.
-    pub what: String,
-    /// The kernel's answer.
-    pub errno: Errno,
 }
 
 /// Why a descriptor cannot be served.

@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use netnsctl_daemon::Log;
 use rustix::io::Errno;
 
 /// The settings of one forwarder.
@@ -111,35 +111,6 @@ impl Default for Keepalive {
     }
 }
 
-/// Receives lines, without a newline.
-///
-/// Called on the loop's thread, so it must not block. The default discards.
-#[derive(Clone)]
-pub struct Log(Arc<dyn Fn(&str) + Send + Sync>);
-
-impl Log {
-    /// Passes every line to `sink`.
-    pub fn new(sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(sink))
-    }
-
-    pub(crate) fn line(&self, line: &str) {
-        (self.0)(line);
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self::new(|_| {})
-    }
-}
-
-impl fmt::Debug for Log {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Log")
-    }
-}
-
 /// Where to connect. Reads and prints as `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%host]:80`,
 /// `unix:/run/app.sock`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -158,7 +129,7 @@ pub enum ConnectTarget {
         interface: String,
     },
     /// A unix stream socket, by its absolute path; for TCP and unix clients alone. A path belongs
-    /// to no network namespace. After [`confine`](crate::confine) the socket has to be writable,
+    /// to no network namespace. After [`confine`](netnsctl_daemon::confine) the socket has to be writable,
     /// and its folders searchable, for the user nobody (65534).
     Unix(PathBuf),
 }

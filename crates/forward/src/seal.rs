@@ -1,6 +1,6 @@
 //! Shutting a thread off from everything but the data path.
 //!
-//! [`confine`](crate::confine) gives up rights; what is left to a process without any is still
+//! [`confine`](netnsctl_daemon::confine) gives up rights; what is left to a process without any is still
 //! the whole interface of the kernel and every file that others may read. Two layers take that
 //! away, each good without the other:
 //!

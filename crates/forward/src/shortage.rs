@@ -70,9 +70,11 @@ impl Shortage {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use netnsctl_daemon::Log;
+
     use super::*;
     use crate::context::Shared;
-    use crate::options::{Log, Options};
+    use crate::options::Options;
 
     #[test]
     fn a_shortage_that_comes_and_goes_is_told_as_one() {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use netnsctl_daemon::Log;
 use rustix::io::Errno;
 use rustix::net::{self, SocketAddrAny};
 
 use crate::address::Address;
 use crate::context::Core;
-use crate::options::{Log, Options};
+use crate::options::Options;
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

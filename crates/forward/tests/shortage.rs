@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use harness::{Forwarder, PATIENCE, echo, exchange, noise, patient};
-use netnsctl_forward::{Counters, Log, Options, Protocol};
+use netnsctl_daemon::Log;
+use netnsctl_forward::{Counters, Options, Protocol};
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use netnsctl_daemon::Log;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
@@ -17,7 +18,7 @@ use crate::cache::Cache;
 use crate::desk::Desk;
 use crate::family::Rooms;
 use crate::lobby::Lobby;
-use crate::options::{Log, Options};
+use crate::options::Options;
 use crate::request::Malformed;
 use crate::statistics::Statistics;
 

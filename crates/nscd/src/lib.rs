@@ -46,6 +46,6 @@ mod stamp;
 mod statistics;
 
 pub use family::{Bounds, Family};
-pub use options::{Log, Options};
+pub use options::Options;
 pub use own_files::OwnFiles;
 pub use server::{Ended, RunError, run};

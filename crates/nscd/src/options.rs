@@ -1,8 +1,8 @@
 //! What can be set about the daemon.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
+
+use netnsctl_daemon::Log;
 
 use crate::family::Bounds;
 
@@ -31,34 +31,5 @@ impl Default for Options {
             log: Log::default(),
             trace: None,
         }
-    }
-}
-
-/// A sink for lines of text, without a line break at the end.
-///
-/// Called on any thread. The default discards.
-#[derive(Clone)]
-pub struct Log(Arc<dyn Fn(&str) + Send + Sync>);
-
-impl Log {
-    /// Passes every line to `sink`.
-    pub fn new(sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(sink))
-    }
-
-    pub(crate) fn line(&self, line: &str) {
-        (self.0)(line);
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self::new(|_| {})
-    }
-}
-
-impl fmt::Debug for Log {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Log")
     }
 }

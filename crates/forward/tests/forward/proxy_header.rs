@@ -8,9 +8,8 @@ use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use netnsctl_forward::{
-    Address, ConnectTarget, Listener, Options, Protocol, bind_unix_listener, proxy_header,
-};
+use netnsctl_daemon::bind_unix_listener;
+use netnsctl_forward::{Address, ConnectTarget, Listener, Options, Protocol, proxy_header};
 use proptest::prelude::*;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 

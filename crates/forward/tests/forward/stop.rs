@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{Log, Options, Protocol, RunError, run};
+use netnsctl_daemon::Log;
+use netnsctl_forward::{Options, Protocol, RunError, run};
 
 use crate::harness::{Forwarder, PATIENCE, assert_reset, echo, exchange};
 

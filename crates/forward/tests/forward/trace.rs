@@ -5,7 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use netnsctl_forward::{Log, Options, Protocol};
+use netnsctl_daemon::Log;
+use netnsctl_forward::{Options, Protocol};
 
 use crate::harness::{Forwarder, Silent, abort, assert_reset, echo, exchange, refusing, serve};
 

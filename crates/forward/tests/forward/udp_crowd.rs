@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{Listener, Log, Options, Protocol, bind_listener};
+use netnsctl_daemon::Log;
+use netnsctl_forward::{Listener, Options, Protocol, bind_listener};
 
 use crate::harness::{Forwarder, PATIENCE};
 use crate::udp::{ask, client, echo};

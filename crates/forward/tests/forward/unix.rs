@@ -9,9 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use netnsctl_forward::{
-    ConnectTarget, Listener, Options, Protocol, RunError, bind_listener, bind_unix_listener, run,
-};
+use netnsctl_daemon::bind_unix_listener;
+use netnsctl_forward::{ConnectTarget, Listener, Options, Protocol, RunError, bind_listener, run};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
     SocketFlags, SocketType,

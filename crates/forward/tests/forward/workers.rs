@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use netnsctl_forward::{Log, Options, Protocol};
+use netnsctl_daemon::Log;
+use netnsctl_forward::{Options, Protocol};
 
 use crate::harness::{Forwarder, PATIENCE, assert_reset, echo, exchange, serve};
 

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
+use netnsctl_daemon::{Log, bind_unix_listener, confine, raise_file_limit};
 use netnsctl_forward::{
-    ConnectTarget, Keepalive, Listener, Log, Options, RunError, available_workers, bind_listener,
-    bind_unix_listener, confine, raise_file_limit,
+    ConnectTarget, Keepalive, Listener, Options, RunError, available_workers, bind_listener,
 };
 use netnsctl_kernel::netns;
 use netnsctl_kernel::run::enter_network;

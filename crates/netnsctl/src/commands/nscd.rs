@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use netnsctl_forward::{bind_unix_listener, confine};
+use netnsctl_daemon::{Log, bind_unix_listener, confine};
 use netnsctl_model::config::values;
-use netnsctl_nscd::{Ended, Log, Options, OwnFiles, RunError};
+use netnsctl_nscd::{Ended, Options, OwnFiles, RunError};
 use netnsctl_sys::memory::forget_start;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};

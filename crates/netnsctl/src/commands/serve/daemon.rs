@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{SocketFile, bind_unix_listener};
+use netnsctl_daemon::{SocketFile, bind_unix_listener};
 use netnsctl_kernel::netns::Netns;
 use netnsctl_kernel::{nscd, view};
 use netnsctl_model::config::values::write_duration;

@@ -10,9 +10,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use netnsctl_forward::{
-    BindError, Protocol as ForwardProtocol, SocketFile, bind_listener, bind_unix_listener,
-};
+use netnsctl_daemon::{BindError, SocketFile, bind_unix_listener};
+use netnsctl_forward::{Protocol as ForwardProtocol, bind_listener};
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;

@@ -1,7 +1,7 @@
 //! Giving up privileges. The only test of its process, because being undumpable is the process's.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use netnsctl_forward::confine;
+use netnsctl_daemon::confine;
 use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit, setrlimit};
 
 /// The value of `field` in this thread's status.

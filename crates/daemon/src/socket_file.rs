@@ -10,7 +10,7 @@ use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::listener::{BACKLOG, BindError};
+use crate::{BACKLOG, BindError};
 
 /// Who may connect: everybody who gets through the folders above, as on a port of the loopback
 /// address, and as SocketMode= of systemd.socket(5) has it.
@@ -42,8 +42,8 @@ impl SocketFile {
     }
 }
 
-/// Makes a unix stream socket for [`Listener::from_fd`](crate::Listener::from_fd) that listens at
-/// `path`, with mode 0666: restrict who connects by the mode of the folder.
+/// Makes a unix stream socket that listens at `path`, with mode 0666: restrict who connects by the
+/// mode of the folder.
 ///
 /// A socket file at `path` that nobody listens at is replaced; to find out, it is connected to.
 /// Two that are started at `path` in the same moment may replace each other's file. Symbolic links

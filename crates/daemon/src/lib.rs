@@ -1,0 +1,34 @@
+//! What every long-running part of netnsctl is made of, whatever it serves.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `confine` | giving up privileges after set-up |
+//! | `socket_file` | unix sockets that listen at a path, and the files that remain of them |
+//! | `log` | where lines go |
+#![forbid(unsafe_code)]
+
+mod confine;
+mod log;
+mod socket_file;
+
+use rustix::io::Errno;
+
+pub use confine::{ConfineError, confine, raise_file_limit};
+pub use log::Log;
+pub use socket_file::{SocketFile, bind_unix_listener};
+
+/// Connections the kernel may queue for us. The most that net.core.somaxconn allows by default:
+/// a queue that overflows makes clients wait a second for their SYN to be sent again.
+pub const BACKLOG: i32 = 4096;
+
+/// Why a socket was not made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} for {what}: {errno}")]
+pub struct BindError {
+    /// What failed: `create a socket`, `set SO_REUSEADDR`, `bind`, ….
+    pub step: &'static str,
+    /// What was asked for: `TCP 127.0.0.1:80`, `unix:/run/app.sock`.
+    pub what: String,
+    /// The kernel's answer.
+    pub errno: Errno,
+}
