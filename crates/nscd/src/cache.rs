@@ -1,10 +1,10 @@
-//! Replies that may be given again, for a while and as long as the files they came from are the
-//! same.
+//! Replies that may be given again, as long as the files they came from are the same.
 //!
-//! A reply is kept with the stamp of its family's files, taken *before* it was looked up, and given
-//! again only while they have that stamp: so a changed /etc/passwd or /etc/resolv.conf counts at the
-//! next request, not a moment later. What modules learn elsewhere (name servers, directories) is as
-//! old as the cache's time allows. Only what was found, and what was said not to exist, is kept.
+//! A reply is kept with the stamp of its files, taken *before* it was looked up, and given again
+//! only while they have that stamp: so a changed /etc/passwd or /etc/resolv.conf counts at the next
+//! request, not a moment later. What [came from files alone](crate::sources) is kept for as long as
+//! that. What modules learn elsewhere (name servers, directories) is as old as the cache's time
+//! allows, and not kept without one. Only what was found, and what was said not to exist, is kept.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use slab::Slab;
 use crate::family::Family;
 use crate::lookup::Outcome;
 use crate::request::{Frame, Kind};
+use crate::sources::Sources;
 use crate::stamp::Stamp;
 
 /// Most replies that are kept.
@@ -32,13 +33,18 @@ struct Kept {
     reply: Arc<[u8]>,
     outcome: Outcome,
     stamp: Stamp,
-    until: Instant,
+    /// None: for as long as the files are the same.
+    until: Option<Instant>,
     /// The reply used next before this one, and the one used next after it.
     older: Option<usize>,
     newer: Option<usize>,
 }
 
 impl Kept {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.key.1.len() + self.reply.len()
     }
@@ -57,7 +63,9 @@ struct Table {
 /// The cache; one for all threads.
 #[derive(Debug)]
 pub(crate) struct Cache {
+    /// How long what does not come from files alone may be given again.
     time: Duration,
+    sources: Sources,
     table: Mutex<Table>,
 }
 
@@ -80,22 +88,25 @@ pub(crate) enum Known {
 }
 
 impl Cache {
-    /// One whose replies are given again for `time`; none if that is zero.
-    pub(crate) fn new(time: Duration) -> Option<Self> {
-        let table = Mutex::default();
-        (!time.is_zero()).then_some(Self { time, table })
+    /// One whose replies are given again for `time`, if they do not come from files alone.
+    pub(crate) fn new(time: Duration) -> Self {
+        Self {
+            time,
+            sources: Sources::default(),
+            table: Mutex::default(),
+        }
     }
 
     /// Finds the reply to a request.
-    pub(crate) fn find(&self, family: Family, frame: Frame<'_>) -> Known {
-        let Some(stamp) = Stamp::of(family) else {
+    pub(crate) fn find(&self, frame: Frame<'_>) -> Known {
+        let Some(stamp) = Stamp::of(frame.kind) else {
             return Known::Nothing(None);
         };
         let key: Key = (frame.kind, frame.key.into());
         let mut table = self.table();
         if let Some(index) = table.by_key.get(&key).copied() {
             match table.replies.get(index) {
-                Some(kept) if kept.stamp == stamp && Instant::now() < kept.until => {
+                Some(kept) if kept.stamp == stamp && !kept.is_over() => {
                     let (reply, outcome) = (kept.reply.clone(), kept.outcome);
                     table.use_again(index);
                     return Known::Reply(reply, outcome);
@@ -113,12 +124,19 @@ impl Cache {
         if !matches!(outcome, Outcome::Found | Outcome::NotFound) || bytes > MOST_BYTES / 16 {
             return;
         }
+        let until = if self.sources.is_of_files(key.0, stamp, outcome, reply) {
+            None
+        } else if self.time.is_zero() {
+            return;
+        } else {
+            Some(Instant::now() + self.time)
+        };
         let kept = Kept {
             key: Arc::new(key),
             reply: reply.into(),
             outcome,
             stamp,
-            until: Instant::now() + self.time,
+            until,
             older: None,
             newer: None,
         };
@@ -210,12 +228,12 @@ mod tests {
 
     fn keep(cache: &Cache, key: &[u8], outcome: Outcome, reply: &[u8]) {
         let key: Key = (Kind::UserByName, key.into());
-        let stamp = Stamp::of(Family::Users).unwrap_or_default();
+        let stamp = Stamp::of(Kind::UserByName).unwrap_or_default();
         cache.keep(Slot { key, stamp }, outcome, reply);
     }
 
     fn found(cache: &Cache, key: &[u8]) -> Option<Vec<u8>> {
-        match cache.find(Family::Users, frame(key)) {
+        match cache.find(frame(key)) {
             Known::Reply(reply, _) => Some(reply.to_vec()),
             Known::Nothing(_) => None,
         }
@@ -230,7 +248,7 @@ mod tests {
                 reply: vec![0; size].into(),
                 outcome: Outcome::Found,
                 stamp: Stamp::default(),
-                until: Instant::now(),
+                until: None,
                 older: None,
                 newer: None,
             });
@@ -245,7 +263,7 @@ mod tests {
 
     #[test]
     fn only_answers_are_kept_and_their_family_can_be_forgotten() {
-        let cache = Cache::new(Duration::from_secs(3600)).unwrap();
+        let cache = Cache::new(Duration::from_secs(3600));
         keep(&cache, b"a\0", Outcome::Found, b"reply");
         keep(&cache, b"b\0", Outcome::NotFound, b"none");
         keep(&cache, b"c\0", Outcome::Passing, b"later");
@@ -258,15 +276,14 @@ mod tests {
         assert!(found(&cache, b"a\0").is_some());
         cache.forget(Family::Users);
         assert_eq!(found(&cache, b"a\0"), None);
-        assert!(Cache::new(Duration::ZERO).is_none());
     }
 
     #[test]
     fn a_reply_is_not_given_after_its_time_or_with_another_stamp() {
-        let cache = Cache::new(Duration::from_nanos(1)).unwrap();
+        let cache = Cache::new(Duration::from_nanos(1));
         keep(&cache, b"a\0", Outcome::Found, b"reply");
         assert_eq!(found(&cache, b"a\0"), None);
-        let cache = Cache::new(Duration::from_secs(3600)).unwrap();
+        let cache = Cache::new(Duration::from_secs(3600));
         let (key, stamp): (Key, _) = ((Kind::UserByName, (*b"a\0").into()), Stamp::default());
         cache.keep(Slot { key, stamp }, Outcome::Found, b"reply");
         assert_eq!(found(&cache, b"a\0"), None);

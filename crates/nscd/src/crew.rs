@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     listener: OwnedFd,
     pub(crate) lobby: Lobby,
     pub(crate) rooms: Rooms,
-    pub(crate) cache: Option<Cache>,
+    pub(crate) cache: Cache,
     pub(crate) statistics: Statistics,
     log: Log,
     trace: Option<Log>,

@@ -112,23 +112,20 @@ fn look_up_bounded(
     let Some(family) = Family::of(frame.kind) else {
         return refuse(frame.kind, reply);
     };
-    let mut slot = None;
-    if let Some(cache) = &shared.cache {
-        match cache.find(family, frame) {
-            Known::Reply(kept, outcome) => {
-                shared.statistics.count_from_cache();
-                reply.copy(&kept);
-                return outcome;
-            }
-            Known::Nothing(empty) => slot = empty,
+    let slot = match shared.cache.find(frame) {
+        Known::Reply(kept, outcome) => {
+            shared.statistics.count_from_cache();
+            reply.copy(&kept);
+            return outcome;
         }
-    }
+        Known::Nothing(slot) => slot,
+    };
     let Some(_place) = shared.rooms.enter(family).filter(|_| look_up) else {
         return refuse(frame.kind, reply);
     };
     let outcome = answer(frame.kind, request, scratch, reply);
-    if let (Some(cache), Some(slot)) = (&shared.cache, slot) {
-        cache.keep(slot, outcome, reply.bytes());
+    if let Some(slot) = slot {
+        shared.cache.keep(slot, outcome, reply.bytes());
     }
     outcome
 }
@@ -198,9 +195,7 @@ fn forget(shared: &Shared, database: &[u8]) -> bool {
         b"netgroup\0" => Family::Netgroups,
         _ => return false,
     };
-    if let Some(cache) = &shared.cache {
-        cache.forget(family);
-    }
+    shared.cache.forget(family);
     true
 }
 

@@ -26,7 +26,7 @@
 //! | `crew` | the threads: accepting, starting others, going home |
 //! | `lobby`, `server` | clients that wait; start and end of the daemon |
 //! | `own_files` | whether the namespace's files still show in /etc |
-//! | `cache`, `stamp` | replies given again, while the files they came from are the same |
+//! | `cache`, `sources`, `stamp` | replies given again, while the files they came from are the same |
 //! | `statistics`, `options` | what is counted and what can be set |
 #![forbid(unsafe_code)]
 
@@ -42,6 +42,7 @@ mod own_files;
 mod reply;
 pub mod request;
 mod server;
+mod sources;
 mod stamp;
 mod statistics;
 

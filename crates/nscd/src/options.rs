@@ -12,7 +12,8 @@ use crate::family::Bounds;
 pub struct Options {
     /// How many look-ups may go on at once.
     pub bounds: Bounds,
-    /// How long a reply may be given again, while the files it came from do not change. Zero: never.
+    /// How long a reply may be given again, while the files it came from do not change. Zero: only
+    /// if it came from files alone.
     pub cache: Duration,
     /// How long look-ups may go on after the order to stop. One second.
     pub drain: Duration,

@@ -232,5 +232,64 @@ impl Reply {
     }
 }
 
+/// The line of passwd(5) that the entry in a reply is; none if there is no entry.
+pub(crate) fn user_line(reply: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = Reader::of_entry(reply)?;
+    let mut lengths = [reader.number()?, reader.number()?, 0, 0, 0];
+    let (uid, gid) = (reader.number()?, reader.number()?);
+    for length in &mut lengths[2..] {
+        *length = reader.number()?;
+    }
+    let [name, password, gecos, directory, shell] = lengths.map(|length| reader.string(length));
+    let (uid, gid) = (uid.to_string(), gid.to_string());
+    let fields = [
+        name?,
+        password?,
+        uid.as_bytes(),
+        gid.as_bytes(),
+        gecos?,
+        directory?,
+        shell?,
+    ];
+    Some(fields.join(&b':'))
+}
+
+/// The line of group(5) that the entry in a reply is; none if there is no entry.
+pub(crate) fn group_line(reply: &[u8]) -> Option<Vec<u8>> {
+    let mut reader = Reader::of_entry(reply)?;
+    let (name, password) = (reader.number()?, reader.number()?);
+    let (gid, members) = (reader.number()?.to_string(), reader.number()?);
+    let lengths: Option<Vec<u32>> = (0..members).map(|_| reader.number()).collect();
+    let (name, password) = (reader.string(name)?, reader.string(password)?);
+    let members = lengths?.into_iter().map(|length| reader.string(length));
+    let members: Vec<&[u8]> = members.collect::<Option<_>>()?;
+    Some([name, password, gid.as_bytes(), &members.join(&b',')].join(&b':'))
+}
+
+/// Reads a reply again, from its front.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Stands behind what every reply begins with; none if nothing was found.
+    fn of_entry(reply: &'a [u8]) -> Option<Self> {
+        let mut reader = Self(reply);
+        reader.number()?;
+        (reader.number()?.cast_signed() == FOUND).then_some(reader)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u32::from_ne_bytes(*number))
+    }
+
+    /// A string of so many bytes, the last of which is NUL and left out.
+    fn string(&mut self, length: u32) -> Option<&'a [u8]> {
+        let (string, rest) = self.0.split_at_checked(length as usize)?;
+        self.0 = rest;
+        string.strip_suffix(&[0])
+    }
+}
+
 #[cfg(test)]
 mod tests;

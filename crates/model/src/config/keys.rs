@@ -296,7 +296,7 @@ pub static NSCD: Section = Section {
             "cache",
             Kind::String(Form::Duration),
             "\"10s\"",
-            "how long answers may be reused; 0s: never",
+            "how long answers may be reused; 0s: those of unchanged files only",
         )
         .or("\"0s\""),
     ],

@@ -63,7 +63,8 @@ pub(crate) struct Forward {
     pub(crate) workers: String,
 }
 
-/// How long an answer may be given again unless told otherwise: not at all.
+/// How long an answer that does not come from files alone may be given again unless told
+/// otherwise: not at all.
 const CACHE: &str = "0s";
 
 #[derive(Debug, Args)]
@@ -71,7 +72,8 @@ pub(crate) struct Nscd {
     /// Where to listen, with mode 0666. Not needed with a socket from a service manager
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// How long an answer may be given again while the files in /etc do not change; 0s: never
+    /// How long an answer may be given again while the files in /etc do not change; 0s: only if it
+    /// comes from them alone
     #[arg(long, value_name = "TIME", default_value = CACHE)]
     pub(crate) cache: String,
     /// End, to be started anew, when a file of this folder does not show in /etc any more

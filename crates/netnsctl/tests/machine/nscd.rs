@@ -13,7 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) use self::stage::{answer_names, count_of, put};
 
 use self::golden::nscd_replies_with_the_bytes_of_glibcs_daemon;
-use self::kept::{nscd_forgets_when_root_says_so, nscd_keeps_answers_until_a_file_changes};
+use self::kept::{
+    nscd_forgets_when_root_says_so, nscd_gives_again_what_unchanged_files_say,
+    nscd_keeps_answers_until_a_file_changes,
+};
 use self::short::nscd_outlives_a_lack_of_descriptors;
 use self::stage::{SOCKET, ask, connect, count, daemon, program, read, request, statistics};
 use crate::forward::{Forwarder, ready};
@@ -35,6 +38,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nscd_says_what_it_cannot_do,
     nscd_has_no_rights,
     nscd_keeps_answers_until_a_file_changes,
+    nscd_gives_again_what_unchanged_files_say,
     nscd_forgets_when_root_says_so,
 ];
 

@@ -48,6 +48,40 @@ fn the_lengths_of_a_groups_members_come_before_its_name() {
 }
 
 #[test]
+fn an_entry_is_a_line_again() {
+    let user = User {
+        name: c"ann",
+        password: c"x",
+        uid: 1000,
+        gid: 4_294_967_294,
+        gecos: c"Ann,,",
+        directory: c"/home/ann",
+        shell: c"",
+    };
+    let line: &[u8] = b"ann:x:1000:4294967294:Ann,,:/home/ann:";
+    let reply = written(|reply| reply.user(&user));
+    assert_eq!(user_line(&reply).as_deref(), Some(line));
+    let mut group = Group {
+        name: c"team",
+        password: c"",
+        gid: 7,
+        members: vec![c"ann", c"robert"],
+    };
+    let line: &[u8] = b"team::7:ann,robert";
+    let reply = written(|reply| reply.group(&group));
+    assert_eq!(group_line(&reply).as_deref(), Some(line));
+    assert_eq!(group_line(&reply[..reply.len() - 1]), None);
+    group.members.clear();
+    let line: &[u8] = b"team::7:";
+    let reply = written(|reply| reply.group(&group));
+    assert_eq!(group_line(&reply).as_deref(), Some(line));
+    let mut none = Reply::default();
+    none.without_entry(Kind::UserByName, NOT_FOUND, 0);
+    assert_eq!(user_line(none.bytes()), None);
+    assert_eq!(group_line(b"x"), None);
+}
+
+#[test]
 fn groups_are_their_numbers() {
     assert_eq!(
         written(|reply| reply.groups(&[4, 5])),

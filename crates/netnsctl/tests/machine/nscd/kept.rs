@@ -1,5 +1,6 @@
 //! Answers from the daemon's cache.
 
+use super::QUESTIONS;
 use super::stage::{self, ask, connect, daemon, put, read, request, statistics};
 use crate::support::{eventually, expect};
 
@@ -46,6 +47,36 @@ pub(super) fn nscd_keeps_answers_until_a_file_changes() {
     let before = from_cache();
     assert!(ask("user broken\nuser broken\n").contains("Input/output error"));
     assert_eq!(from_cache(), before);
+}
+
+/// Without a cache as with one: what came from files alone is not read anew while they are the same.
+pub(super) fn nscd_gives_again_what_unchanged_files_say() {
+    stage::set();
+    let direct = ask(QUESTIONS);
+    let _daemon = daemon(&[]);
+    ask_kept("user ann\n");
+    for _ in 0..2 {
+        assert_eq!(ask(QUESTIONS), direct);
+    }
+    let of_files = "uid 0\ngroup team\ngid 2000\ngroups ann\ngroups nosuch\ngroup nosuch\n\
+                    service www -\nservice nosuch -\nnetgroup outer\n";
+    let before = from_cache();
+    ask(of_files);
+    assert_eq!(from_cache(), before + 9);
+    // Another module may know more, or say something else the next time.
+    ask("user nosuch\nuser odd\nhost4 one\naddresses two.test\nhost4 nosuch.test\n");
+    assert_eq!(from_cache(), before + 9);
+    put("passwd", "ann:x:7:7::/moved:\n");
+    assert!(ask("user ann\n").contains("/moved"));
+    ask_kept("user ann\n");
+    // Who is asked first counts at once, too.
+    put("nsswitch.conf", "passwd: testing files\ngroup: files\n");
+    let before = from_cache();
+    for _ in 0..3 {
+        assert!(ask("user ann\n").contains("/moved"));
+    }
+    assert_eq!(from_cache(), before);
+    ask_kept("group team\n");
 }
 
 pub(super) fn nscd_forgets_when_root_says_so() {
