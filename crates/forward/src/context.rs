@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
@@ -29,6 +30,8 @@ pub(crate) enum Kind {
     Target,
     TcpListener,
     UdpListener,
+    /// Other options: index 0 where they come from, 1 where each loop is told.
+    Options,
 }
 
 /// The number a descriptor is registered under: what it is, where its entry lies, and which of the
@@ -47,7 +50,7 @@ const INDEX_BITS: u32 = 32;
 
 impl Token {
     /// A token of something that is never replaced.
-    pub(crate) fn fixed(kind: Kind, index: usize) -> Self {
+    pub(crate) const fn fixed(kind: Kind, index: usize) -> Self {
         Self {
             kind,
             generation: 0,
@@ -72,6 +75,7 @@ impl Token {
             4 => Kind::Target,
             5 => Kind::TcpListener,
             6 => Kind::UdpListener,
+            7 => Kind::Options,
             _ => return None,
         };
         let generation = u32::try_from((data >> INDEX_BITS) & ((1 << GENERATION_BITS) - 1)).ok()?;
@@ -90,6 +94,9 @@ impl Token {
 pub(crate) struct Shared {
     /// The counters of each loop.
     counters: Vec<Mutex<Counters>>,
+    /// The options in force, which each loop takes over when its bell rings.
+    options: Mutex<Arc<Options>>,
+    bells: Vec<OwnedFd>,
     /// Clients connected to or held by any of them.
     connections: AtomicUsize,
     /// Whether clients may be waiting that `max_connections` kept out.
@@ -108,14 +115,40 @@ pub(crate) enum Trouble {
 }
 
 impl Shared {
-    pub(crate) fn new(workers: usize) -> Self {
-        Self {
+    /// Errors: what kept the bells (eventfd(2)) from being made.
+    pub(crate) fn new(options: Options) -> Result<Self, Errno> {
+        let workers = options.workers.get();
+        let bell = |_| eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        Ok(Self {
             counters: (0..workers).map(|_| Mutex::default()).collect(),
+            options: Mutex::new(Arc::new(options)),
+            bells: (0..workers).map(bell).collect::<Result<_, _>>()?,
             connections: AtomicUsize::new(0),
             full: AtomicBool::new(false),
             told_full: Mutex::default(),
             told_shortage: Mutex::default(),
+        })
+    }
+
+    /// The options in force.
+    pub(crate) fn options(&self) -> Arc<Options> {
+        let options = self.options.lock();
+        options.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has all loops take `options` over.
+    pub(crate) fn change(&self, options: Options) {
+        let now = self.options.lock();
+        *now.unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+        for bell in &self.bells {
+            // Adding one to a counter that is read does not fail.
+            let _ = rustix::io::write(bell, &1u64.to_ne_bytes());
         }
+    }
+
+    /// What becomes readable in loop `worker` when there are other options.
+    pub(crate) fn bell(&self, worker: usize) -> &OwnedFd {
+        &self.bells[worker]
     }
 
     /// The counters of loop `worker`, which holds them during its rounds.
@@ -154,7 +187,8 @@ pub(crate) struct Core<'a> {
     own_connections: usize,
     /// When the present round of events began. Read once per round.
     pub(crate) now: Instant,
-    pub(crate) options: &'a Options,
+    /// The options that this loop goes by.
+    pub(crate) options: Arc<Options>,
     pub(crate) shared: &'a Shared,
     /// Which of the loops this is.
     pub(crate) worker: usize,
@@ -163,11 +197,7 @@ pub(crate) struct Core<'a> {
 }
 
 impl<'a> Core<'a> {
-    pub(crate) fn new(
-        options: &'a Options,
-        shared: &'a Shared,
-        worker: usize,
-    ) -> Result<Self, Errno> {
+    pub(crate) fn new(shared: &'a Shared, worker: usize) -> Result<Self, Errno> {
         Ok(Self {
             counters: Counters::default(),
             draining: false,
@@ -175,7 +205,7 @@ impl<'a> Core<'a> {
             generation: 0,
             own_connections: 0,
             now: Instant::now(),
-            options,
+            options: shared.options(),
             shared,
             worker,
             ready: VecDeque::new(),
@@ -232,6 +262,7 @@ impl<'a> Core<'a> {
     /// may ask.
     pub(crate) fn all_counters(&self) -> Counters {
         let mut sum = self.counters.clone();
+        sum.options.clone_from(&self.options.label);
         for worker in (0..self.shared.workers()).filter(|&it| it != self.worker) {
             sum += &self.shared.counters(worker);
         }
@@ -299,7 +330,7 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_round_trip() {
-        use Kind::*;
+        use Kind::{Client, Control, Options, Session, Stop, Target, TcpListener, UdpListener};
         for kind in [
             Client,
             Control,
@@ -308,6 +339,7 @@ mod tests {
             Target,
             TcpListener,
             UdpListener,
+            Options,
         ] {
             for generation in [0, 1, (1 << GENERATION_BITS) - 1] {
                 for index in [0, 77, u32::MAX as usize] {
@@ -320,7 +352,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Token::decode(u64::MAX), None);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Counters {
     pub tcp: TcpCounters,
     /// UDP.
     pub udp: UdpCounters,
+    /// The label of the options in force.
+    pub options: String,
 }
 
 /// TCP counters.

@@ -19,6 +19,7 @@ use crate::context::{Core, Kind, Shared, Token};
 use crate::control;
 use crate::listener::{Listener, Protocol};
 use crate::options::{ConnectTarget, Options};
+use crate::orders::Orders;
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 use crate::workers::{for_first, for_worker, serve_all};
@@ -28,6 +29,10 @@ const EVENTS: usize = 256;
 
 /// Time between two attempts to answer at the control socket while descriptors are short.
 const CONTROL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where orders come in, and where each loop is told of one.
+const ORDERS: Token = Token::fixed(Kind::Options, 0);
+const BELL: Token = Token::fixed(Kind::Options, 1);
 
 /// Why a forwarder did not start, or ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +74,21 @@ pub enum RunError {
     },
 }
 
+/// How a forwarder is looked at and told while it serves.
+#[derive(Debug, Default)]
+pub struct Control<'a> {
+    /// Whoever connects is sent the [`Counters`](crate::Counters) as one line of JSON, and then the
+    /// end of the stream.
+    pub counters: Option<UnixListener>,
+    /// Other options.
+    pub orders: Option<Orders<'a>>,
+}
+
 pub(crate) struct Engine<'a> {
     pub(crate) core: Core<'a>,
     tcp: Tcp,
     udp: Udp,
-    control: Option<UnixListener>,
+    control: Control<'a>,
     /// Whether the control socket has a turn coming.
     control_queued: bool,
     /// When to try again to answer after a failure.
@@ -86,9 +101,9 @@ pub(crate) struct Engine<'a> {
 ///
 /// Everything happens on the calling thread and on `options.workers` less one others, which end
 /// before it returns. Connections to the target are made in the network namespace of the calling
-/// thread, which the others inherit. `ready` is called once, when every listener is served. Whoever
-/// connects to `control` is sent the [`Counters`](crate::Counters) as one line of JSON, and then
-/// the end of the stream.
+/// thread, which the others inherit. `ready` is called once, when every listener is served. An order of
+/// `control` counts for what begins after it: connections keep their target and their time to
+/// connect, UDP sessions begin anew where the target is another one.
 ///
 /// When `stop` becomes readable or is hung up (a signalfd, a pipe; it is never read), listeners are
 /// closed and connections may go on for `options.drain`, then they are reset. UDP sessions go on
@@ -106,7 +121,7 @@ pub(crate) struct Engine<'a> {
 /// known cause has. No error of a client or target ends it.
 pub fn run(
     listeners: Vec<Listener>,
-    control: Option<UnixListener>,
+    control: Control<'_>,
     stop: BorrowedFd<'_>,
     options: &Options,
     ready: impl FnOnce(),
@@ -120,7 +135,8 @@ pub fn run(
         });
     }
     let lines: Vec<String> = listeners.iter().map(|it| describe(it, options)).collect();
-    let shared = Shared::new(options.workers.get());
+    let shared = Shared::new(options.clone());
+    let shared = shared.map_err(|errno| RunError::Create { errno })?;
     // Readable when one loop fails, so that the others end too.
     let failed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|errno| RunError::Create { errno })?;
@@ -128,10 +144,16 @@ pub fn run(
     let mut engines = Vec::with_capacity(shared.workers());
     for worker in 1..shared.workers() {
         let own = for_worker(&listeners, worker, &shared)?;
-        engines.push(Engine::new(own, None, stops, options, &shared, worker)?);
+        engines.push(Engine::new(
+            own,
+            Control::default(),
+            stops,
+            &shared,
+            worker,
+        )?);
     }
     let own = for_first(listeners, &shared);
-    let first = Engine::new(own, control, stops, options, &shared, 0)?;
+    let first = Engine::new(own, control, stops, &shared, 0)?;
     serve_all(first, engines, failed.as_fd(), options, || {
         lines.iter().for_each(|line| options.log.line(line));
         ready();
@@ -141,13 +163,12 @@ pub fn run(
 impl<'a> Engine<'a> {
     fn new(
         listeners: Vec<Listener>,
-        control: Option<UnixListener>,
+        control: Control<'a>,
         stops: [BorrowedFd<'_>; 2],
-        options: &'a Options,
         shared: &'a Shared,
         worker: usize,
     ) -> Result<Self, RunError> {
-        let core = Core::new(options, shared, worker);
+        let core = Core::new(shared, worker);
         let mut core = core.map_err(|errno| RunError::Create { errno })?;
         let at = |what: &str| {
             let what = what.to_owned();
@@ -157,12 +178,18 @@ impl<'a> Engine<'a> {
             core.watch(stop, Token::fixed(Kind::Stop, 0), EventFlags::IN)
                 .map_err(at("the stop descriptor"))?;
         }
-        if let Some(control) = &control {
-            rustix::io::ioctl_fionbio(control, true).map_err(at("the control socket"))?;
+        if let Some(counters) = &control.counters {
+            rustix::io::ioctl_fionbio(counters, true).map_err(at("the control socket"))?;
             let token = Token::fixed(Kind::Control, 0);
-            core.watch(control.as_fd(), token, EventFlags::IN)
+            core.watch(counters.as_fd(), token, EventFlags::IN)
                 .map_err(at("the control socket"))?;
         }
+        if let Some(orders) = &control.orders {
+            core.watch(&orders.socket, ORDERS, EventFlags::IN)
+                .map_err(at("the socket for orders"))?;
+        }
+        core.watch(shared.bell(worker), BELL, EventFlags::IN)
+            .map_err(at("changes of options"))?;
         let (tcp, udp) = listeners
             .into_iter()
             .partition(|it| it.protocol() == Protocol::Tcp);
@@ -250,6 +277,8 @@ impl<'a> Engine<'a> {
             Kind::Session => self.udp.take_replies(token, &mut self.core),
             Kind::TcpListener => self.tcp.accept(token.index, &mut self.core),
             Kind::UdpListener => self.udp.take_requests(token.index, &mut self.core),
+            Kind::Options if token == BELL => self.follow(),
+            Kind::Options => self.take_orders(),
         }
     }
 
@@ -260,21 +289,61 @@ impl<'a> Engine<'a> {
             Kind::TcpListener => return self.tcp.accept_again(token.index, &mut self.core),
             Kind::Session | Kind::UdpListener => self.udp.dequeue(token),
             Kind::Control => self.control_queued = false,
-            Kind::Stop => {}
+            Kind::Stop | Kind::Options => {}
         }
         self.event(token, EventFlags::empty());
     }
 
     fn answer(&mut self) {
-        let Some(control) = &self.control else { return };
+        let Some(counters) = &self.control.counters else {
+            return;
+        };
         self.control_due = None;
-        match control::answer(control, &mut self.core) {
+        match control::answer(counters, &mut self.core) {
             Ok(false) => {}
             Ok(true) => {
                 self.core
                     .requeue(Token::fixed(Kind::Control, 0), &mut self.control_queued);
             }
             Err(_) => self.control_due = Some(self.core.after(CONTROL_PAUSE)),
+        }
+    }
+
+    /// Takes the orders that have come; the last one counts.
+    fn take_orders(&mut self) {
+        let Some(orders) = &self.control.orders else {
+            return;
+        };
+        let mut now = self.core.shared.options();
+        while let Some(order) = orders.next(&now) {
+            match order {
+                Ok(options) => {
+                    self.core.shared.change(options);
+                    now = self.core.shared.options();
+                }
+                Err(reason) => self
+                    .core
+                    .log(&format!("an order is not followed: {reason}")),
+            }
+        }
+    }
+
+    /// Goes on with the options in force.
+    fn follow(&mut self) {
+        // However often it rang, once is enough.
+        let _ = rustix::io::read(self.core.shared.bell(self.core.worker), &mut [0; 8]);
+        let now = self.core.shared.options();
+        let before = std::mem::replace(&mut self.core.options, now);
+        if self.core.draining {
+            return;
+        }
+        self.tcp.follow(&before, &mut self.core);
+        self.udp.follow(&before, &mut self.core);
+        // One loop speaks for all.
+        if self.core.worker == 0 {
+            let target = &self.core.options.connect;
+            self.core
+                .log(&format!("other options, connecting to {target}"));
         }
     }
 

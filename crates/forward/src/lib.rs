@@ -21,6 +21,7 @@
 //! | `address`, `listener` | where sockets are; making those that listen |
 //! | `udp` | sessions, their addresses and expiry; sending in batches |
 //! | `shortage` | pauses for want of descriptors |
+//! | `orders` | other options while it serves |
 //! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
 //! | `seal`, `filter` | giving up all but the data path |
 #![forbid(unsafe_code)]
@@ -46,6 +47,7 @@ mod filter;
 mod list;
 mod listener;
 mod options;
+mod orders;
 mod pipe;
 mod proxy_header;
 mod relay;
@@ -60,8 +62,9 @@ mod workers;
 
 pub use address::Address;
 pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounters};
-pub use engine::{RunError, run};
+pub use engine::{Control, RunError, run};
 pub use listener::{Listener, ListenerError, Protocol, bind_listener};
 pub use options::{ConnectTarget, Keepalive, Options, ParseTargetError, available_workers};
+pub use orders::{Obstacle, Orders};
 pub use proxy_header::proxy_header;
 pub use seal::{MissingLayer, seal};

@@ -50,6 +50,8 @@ pub struct Options {
     /// Whether each thread that forwards, the caller of [`run`](crate::run) too, is cut off for good
     /// from all that forwarding does not need, as [`seal`](crate::seal) does. False.
     pub seal: bool,
+    /// What these options are called by who made them, told with the counters. Empty.
+    pub label: String,
     /// Where state changes are told.
     pub log: Log,
     /// Where the beginning and the end of every TCP connection are told, for whoever looks for a
@@ -73,6 +75,7 @@ impl Options {
             proxy_protocol: false,
             workers: NonZeroUsize::MIN,
             seal: false,
+            label: String::new(),
             log: Log::default(),
             trace: None,
         }

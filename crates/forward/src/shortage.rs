@@ -82,8 +82,8 @@ mod tests {
         let sink = lines.clone();
         let mut options = Options::new("127.0.0.1:9".parse().unwrap());
         options.log = Log::new(move |line| sink.lock().unwrap().push(line.to_owned()));
-        let shared = Shared::new(1);
-        let mut core = Core::new(&options, &shared, 0).unwrap();
+        let shared = Shared::new(options).unwrap();
+        let mut core = Core::new(&shared, 0).unwrap();
         let start = core.now;
         let mut shortage = Shortage::default();
         assert_eq!(shortage.deadline(), None);

@@ -21,6 +21,7 @@ use crate::counters::count;
 use crate::errno;
 use crate::list::List;
 use crate::listener::{Listener, tune};
+use crate::options::Options;
 use crate::relay::Scratch;
 use crate::shortage::Shortage;
 use crate::target::{Attempt, connect, is_self, make_socket};
@@ -76,8 +77,21 @@ impl Tcp {
             scratch: Scratch::new(),
             held: None,
             shortage: Shortage::default(),
-            trace: Trace::new(core.options),
+            trace: Trace::new(&core.options),
         })
+    }
+
+    /// Goes by other options than `before` from now on.
+    pub(crate) fn follow(&mut self, before: &Options, core: &mut Core<'_>) {
+        let keepalive = core.options.keepalive;
+        for (index, listener) in self.listeners.iter_mut().enumerate() {
+            if keepalive != before.keepalive && !listener.is_unix() {
+                // It was set before, so the kernel knows it.
+                let _ = tune(&listener.fd, keepalive.as_ref());
+            }
+            // Clients that the limit kept out may come in now, and no event will tell of them.
+            core.requeue(Token::fixed(Kind::TcpListener, index), &mut listener.queued);
+        }
     }
 
     /// Whether no client is connected or held.
@@ -139,7 +153,7 @@ impl Tcp {
 
     /// Takes up `client`: begins to connect to the target, or holds or resets it.
     fn begin(&mut self, client: Client, core: &mut Core<'_>) {
-        match make_socket(core.options) {
+        match make_socket(&core.options) {
             Err(error) if errno::is_shortage(error) => {
                 count(&mut core.counters.tcp.accept_errors, error);
                 self.pause("make a socket for the target", error, core);
@@ -160,7 +174,7 @@ impl Tcp {
     /// Begins to connect `target`, unless others came first and wait for room.
     fn attempt(&self, target: OwnedFd, core: &Core<'_>) -> Result<(OwnedFd, Attempt), Errno> {
         let attempt = match self.waiting.is_empty() {
-            true => connect(&target, core.options)?,
+            true => connect(&target, &core.options)?,
             false => Attempt::Full,
         };
         Ok((target, attempt))
@@ -222,7 +236,7 @@ impl Tcp {
             let Some(connection) = connection.filter(|it| it.generation == generation) else {
                 continue;
             };
-            match connect(&connection.target.fd, core.options) {
+            match connect(&connection.target.fd, &core.options) {
                 Ok(Attempt::Full) => return self.waiting.put_back(entry, core.now),
                 Ok(Attempt::Begun | Attempt::Done) => {
                     self.waiting.succeed();

@@ -94,7 +94,7 @@ impl Trace {
     /// A client could not be taken up.
     pub(crate) fn refused(&self, client: &OwnedFd, error: Errno, core: &Core<'_>) {
         let Some(log) = &self.log else { return };
-        let words = End::Connect(error).words(core.options);
+        let words = End::Connect(error).words(&core.options);
         log.line(&format!("{}: {words}", name(client)));
     }
 
@@ -116,7 +116,7 @@ impl Trace {
         log.line(&format!(
             "{}: {} after {seconds:.3} s, {} bytes there, {} back",
             open.name,
-            end.words(core.options),
+            end.words(&core.options),
             open.to_target,
             open.to_client
         ));

@@ -26,6 +26,7 @@ use crate::context::{Core, Kind, Seldom, Token};
 use crate::counters::{Reasons, count, count_word};
 use crate::errno;
 use crate::listener::{Listener, grow_buffer};
+use crate::options::Options;
 
 mod send;
 mod session;
@@ -98,6 +99,17 @@ impl Udp {
             told_full: Seldom::default(),
             told_short: Seldom::default(),
         })
+    }
+
+    /// Goes by other options than `before` from now on.
+    pub(crate) fn follow(&mut self, before: &Options, core: &mut Core<'_>) {
+        if before.connect == core.options.connect {
+            return;
+        }
+        // A client that goes on writing would stay with the old target for as long as it does.
+        while let Some(least) = self.sessions.least() {
+            self.remove(least, core);
+        }
     }
 
     /// Takes what clients sent to listener `index`, for one turn.
@@ -395,13 +407,13 @@ impl Udp {
 
     /// The next time [`expire`](Self::expire) has something to do.
     pub(crate) fn deadline(&self, core: &Core<'_>) -> Option<Instant> {
-        let (end, _) = self.sessions.first_to_end(core.options)?;
+        let (end, _) = self.sessions.first_to_end(&core.options)?;
         Some(end)
     }
 
     /// Ends the sessions that were unused for too long.
     pub(crate) fn expire(&mut self, core: &mut Core<'_>) {
-        while let Some((end, index)) = self.sessions.first_to_end(core.options) {
+        while let Some((end, index)) = self.sessions.first_to_end(&core.options) {
             if end > core.now {
                 return;
             }

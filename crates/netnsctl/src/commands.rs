@@ -10,6 +10,7 @@ mod list;
 mod man;
 mod metrics;
 mod nscd;
+mod orders;
 mod part;
 mod plan;
 mod run;

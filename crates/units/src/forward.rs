@@ -12,7 +12,7 @@ use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 
-use crate::name::{control_path, path};
+use crate::name::{control_path, orders_path, path};
 use crate::namespace::follow;
 use crate::nscd::{RESTART, never_give_up, socket_dependencies};
 use crate::text::Unit;
@@ -72,7 +72,9 @@ pub(crate) fn units(making: &mut Making<'_>, netns: &NetnsRef, number: usize, fo
     making.add(&socket, unit, &ends);
     let mut sockets = vec![socket];
     if let Some(path) = control_path(netns, number, forward.protocol) {
-        let unit = control_socket(making, netns, number, forward, &service, &path);
+        let orders = orders_path(netns, number, forward.protocol);
+        let paths = [Some(path), orders];
+        let unit = control_socket(making, netns, number, forward, &service, &paths);
         making.add(&control, unit, &ends);
         sockets.push(control);
     }
@@ -185,10 +187,10 @@ fn control_socket(
     number: usize,
     forward: &Forward,
     service: &str,
-    path: &str,
+    [counters, orders]: &[Option<String>; 2],
 ) -> Unit {
     let about = format!(
-        "Counters of forward {number}: {}",
+        "Control of forward {number}: {}",
         description(netns, forward)
     );
     let mut unit = making.unit(netns, &about);
@@ -196,7 +198,11 @@ fn control_socket(
     unit.section("Socket");
     unit.set("Service", service);
     unit.set("FileDescriptorName", "control");
-    unit.set("ListenStream", escape::value(path));
+    for (key, path) in [("ListenStream", counters), ("ListenDatagram", orders)] {
+        if let Some(path) = path {
+            unit.set(key, escape::value(path));
+        }
+    }
     unit.set_all(&[
         ("SocketMode", "0600"),
         ("DirectoryMode", "0755"),

@@ -20,7 +20,7 @@ mod service_config;
 mod text;
 
 pub use forward::arguments as forward_arguments;
-pub use name::{Parts, control_path};
+pub use name::{Parts, control_path, forward_of_service, orders_path};
 pub use service_config::service_config;
 
 use std::collections::{BTreeMap, BTreeSet};

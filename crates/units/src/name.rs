@@ -120,6 +120,27 @@ pub(crate) fn nscd_folder(name: &NetnsName) -> String {
     format!("/run/netns-{name}/nscd")
 }
 
+/// The namespace's forward that a service of this name is; none if it is none.
+///
+/// That is its number in the namespace, and its protocol.
+pub fn forward_of_service(netns: &NetnsName, service: &str) -> Option<(usize, Protocol)> {
+    let stem = Namespace::of(&netns.clone().into()).stem;
+    let rest = service.strip_suffix(".service")?.strip_prefix(&stem)?;
+    let (number, rest) = rest.strip_prefix("-port-forward-")?.split_once('-')?;
+    let protocol = match rest.rsplit_once('-')?.1 {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        _ => return None,
+    };
+    Some((number.parse().ok()?, protocol))
+}
+
+/// Where a forward that systemd started takes other options; none as for [`control_path`].
+pub fn orders_path(netns: &NetnsRef, number: usize, protocol: Protocol) -> Option<String> {
+    let path = format!("/run/netns-{netns}/forward/{number}-{protocol}.orders");
+    (path.len() <= SOCKET_PATH_MAX).then_some(path)
+}
+
 /// Where a forward that systemd started tells its counters; none if the namespace's name is too
 /// long for the path of a socket.
 pub fn control_path(netns: &NetnsRef, number: usize, protocol: Protocol) -> Option<String> {

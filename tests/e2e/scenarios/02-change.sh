@@ -13,7 +13,6 @@ peer_address = ["192.168.30.1/30"]
 [[netns.change.forward]]
 listen = "127.0.0.1:7001"
 connect = "127.0.0.1:$3"
-drain = "1s"
 ${4-}
 TOML
 }
@@ -51,6 +50,20 @@ other=$(pid_of netns-change-port-forward-2-default-udp.service)
 declared 10.30.0.2/32 1300 7103 "$second"
 check "a change of a forward's target is applied" apply change
 soon "the forward carries to its new target" answers third change tcp 127.0.0.1 7001
+same "it is the same process" "$forwarder" "$(pid_of netns-change-port-forward-1-default-tcp.service)"
+check "the connection to the old target is still there" still_open first
+check "nothing more is applied" apply change
+same "it is still the same process" "$forwarder" "$(pid_of netns-change-port-forward-1-default-tcp.service)"
+second_more="$second
+workers = 2"
+declared 10.30.0.2/32 1300 7103 "$second_more"
+check "more workers are applied" apply change
+anew() { [ "$(pid_of netns-change-port-forward-2-default-udp.service)" != "$other" ]; }
+soon "which takes another process" anew
+soon "that carries" answers second change udp 127.0.0.1 7002
+other=$(pid_of netns-change-port-forward-2-default-udp.service)
+declared 10.30.0.2/32 1300 7103 "$second_more"
+check "no change is applied" apply change
 same "the other forwarder is the same process" "$other" "$(pid_of netns-change-port-forward-2-default-udp.service)"
 
 declared 10.30.0.2/32 1300 7103

@@ -41,8 +41,8 @@ fn traffic_keeps_a_half_closed_connection_from_being_given_up() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let options = Options::new(target.local_addr().unwrap().into());
     let timeout = options.half_close_timeout;
-    let shared = Shared::new(1);
-    let mut core = Core::new(&options, &shared, 0).unwrap();
+    let shared = Shared::new(options).unwrap();
+    let mut core = Core::new(&shared, 0).unwrap();
     let listener = bind_listener(Protocol::Tcp, "127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = Listener::from_fd(listener).unwrap();
     let client = TcpStream::connect(listener.address().inet().unwrap()).unwrap();

@@ -6,6 +6,7 @@ mod harness;
 
 mod bulk;
 mod control;
+mod orders;
 mod proxy_header;
 mod sockets;
 mod stop;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use netnsctl_daemon::Log;
-use netnsctl_forward::{Options, Protocol, RunError, run};
+use netnsctl_forward::{Control, Options, Protocol, RunError, run};
 
 use crate::harness::{Forwarder, PATIENCE, assert_reset, echo, exchange};
 
@@ -72,7 +72,14 @@ fn a_connection_that_does_not_finish_is_reset_and_the_log_says_so() {
 fn a_stop_descriptor_that_knows_no_events_is_refused() {
     let file = std::fs::File::open("/proc/self/exe").unwrap();
     let options = Options::new("127.0.0.1:9".parse().unwrap());
-    let error = run(Vec::new(), None, file.as_fd(), &options, || panic!("ready")).unwrap_err();
+    let error = run(
+        Vec::new(),
+        Control::default(),
+        file.as_fd(),
+        &options,
+        || panic!("ready"),
+    )
+    .unwrap_err();
     assert!(
         matches!(
             error,

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use netnsctl_daemon::bind_unix_listener;
-use netnsctl_forward::{ConnectTarget, Listener, Options, Protocol, RunError, bind_listener, run};
+use netnsctl_forward::{
+    ConnectTarget, Control, Listener, Options, Protocol, RunError, bind_listener, run,
+};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
     SocketFlags, SocketType,
@@ -243,7 +245,7 @@ fn datagrams_cannot_lead_to_a_unix_socket() {
     let udp = Listener::from_fd(bind_listener(Protocol::Udp, address).unwrap()).unwrap();
     let (stop, _writer) = std::io::pipe().unwrap();
     let options = Options::new("unix:/run/app.sock".parse().unwrap());
-    let refused = run(vec![udp], None, stop.as_fd(), &options, || {}).unwrap_err();
+    let refused = run(vec![udp], Control::default(), stop.as_fd(), &options, || {}).unwrap_err();
     assert!(matches!(refused, RunError::Datagrams { .. }), "{refused}");
 }
 

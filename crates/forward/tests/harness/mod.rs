@@ -4,7 +4,7 @@
 use std::io::{PipeWriter, Read, Write, pipe};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -12,7 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use netnsctl_forward::{
-    ConnectTarget, Counters, Listener, Options, Protocol, RunError, bind_listener, run, seal,
+    ConnectTarget, Control, Counters, Listener, Options, Orders, Protocol, RunError, bind_listener,
+    run, seal,
 };
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -24,6 +25,8 @@ pub(crate) struct Forwarder {
     /// Where it listens, in the order asked for.
     pub(crate) at: Vec<SocketAddr>,
     control: SocketPath,
+    /// Where orders go that [`obey`](Self::obey) understands.
+    orders: UnixDatagram,
     stop: Option<PipeWriter>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
@@ -48,14 +51,20 @@ impl Forwarder {
         let server = UnixListener::bind(&*control).unwrap();
         let (reader, stop) = pipe().unwrap();
         let (ready, is_ready) = mpsc::channel();
+        let (orders, taken) = UnixDatagram::pair().unwrap();
         let thread = thread::spawn(move || {
             let ready = || ready.send(()).unwrap();
-            run(listeners, Some(server), reader.as_fd(), &options, ready)
+            let control = Control {
+                counters: Some(server),
+                orders: Some(Orders::new(taken, |order| obey(order, options.clone()))),
+            };
+            run(listeners, control, reader.as_fd(), &options, ready)
         });
         is_ready.recv_timeout(PATIENCE).unwrap();
         Self {
             at,
             control,
+            orders,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -80,6 +89,17 @@ impl Forwarder {
     /// A connection through it.
     pub(crate) fn connect(&self) -> TcpStream {
         patient(TcpStream::connect(self.at[0]).unwrap())
+    }
+
+    /// Gives it an order.
+    pub(crate) fn order(&self, order: &str) {
+        self.orders.send(order.as_bytes()).unwrap();
+    }
+
+    /// Gives it an order and waits until it is followed.
+    pub(crate) fn becomes(&self, order: &str) {
+        self.order(order);
+        self.until(|it| it.options == order);
     }
 
     /// The address of its control socket.
@@ -121,6 +141,25 @@ impl Forwarder {
     pub(crate) fn join(mut self) {
         self.thread.take().unwrap().join().unwrap().unwrap();
     }
+}
+
+/// The options `KEY VALUE`, and the first ones for the rest.
+fn obey(order: &[u8], mut options: Options) -> Result<Options, String> {
+    let text = str::from_utf8(order).map_err(|error| error.to_string())?;
+    options.label = text.to_owned();
+    match text.split_once(' ') {
+        Some(("connect", target)) => {
+            options.connect = target.parse().map_err(|_| "no target".to_owned())?;
+        }
+        Some(("most", most)) => {
+            options.max_connections = Some(most.parse().map_err(|_| "no number".to_owned())?);
+        }
+        Some(("workers", workers)) => {
+            options.workers = workers.parse().map_err(|_| "no number".to_owned())?;
+        }
+        _ => return Err("no order".to_owned()),
+    }
+    Ok(options)
 }
 
 impl Drop for Forwarder {

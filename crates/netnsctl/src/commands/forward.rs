@@ -2,12 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::time::Duration;
 
 use netnsctl_daemon::{Log, bind_unix_listener, confine, raise_file_limit};
 use netnsctl_forward::{
-    ConnectTarget, Keepalive, Listener, Options, RunError, available_workers, bind_listener,
+    ConnectTarget, Control, Keepalive, Listener, Options, Orders, RunError, available_workers,
+    bind_listener,
 };
 use netnsctl_kernel::netns;
 use netnsctl_kernel::run::enter_network;
@@ -16,22 +17,28 @@ use netnsctl_model::desired::{Protocol, Workers};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
+use rustix::net::SocketType;
+use rustix::net::sockopt::socket_type;
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
+use super::orders;
 use super::serve::forwarder::{cannot_bind, protocol, socket_address};
 use super::serve::notify::Manager;
 use crate::cli::Forward;
 use crate::output::{self, Exit, Failure};
 
-/// The name under which a service manager passes the socket that tells the counters.
+/// The name under which a service manager passes the socket that tells the counters, and the one
+/// that takes orders.
 const CONTROL: &str = "control";
 
 pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
     let _ = rustix::thread::set_name(c"netnsctl");
     let parent = getppid();
-    let options = options(arguments)?;
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let options = options(arguments, orders::label(words.iter().map(AsRef::as_ref)))?;
     let mut sockets = Sockets::passed()?;
     for listen in &arguments.listen {
         sockets
@@ -74,7 +81,12 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     let ready = || manager.tell(&[NotifyState::Ready]);
     netnsctl_forward::run(
         sockets.listeners,
-        sockets.control,
+        Control {
+            counters: sockets.counters,
+            orders: sockets
+                .orders
+                .map(|socket| Orders::new(socket, orders::read)),
+        },
         signals.as_fd(),
         &options,
         ready,
@@ -89,7 +101,8 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
 
 struct Sockets {
     listeners: Vec<Listener>,
-    control: Option<UnixListener>,
+    counters: Option<UnixListener>,
+    orders: Option<UnixDatagram>,
 }
 
 impl Sockets {
@@ -98,11 +111,15 @@ impl Sockets {
         let taken = super::passed_sockets()?;
         let mut sockets = Self {
             listeners: Vec::new(),
-            control: None,
+            counters: None,
+            orders: None,
         };
         for (name, fd) in taken {
             if name == CONTROL {
-                sockets.control = Some(UnixListener::from(fd));
+                match socket_type(&fd) {
+                    Ok(SocketType::DGRAM) => sockets.orders = Some(UnixDatagram::from(fd)),
+                    _ => sockets.counters = Some(UnixListener::from(fd)),
+                }
             } else {
                 sockets.listeners.push(listener(fd)?);
             }
@@ -153,7 +170,8 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
     listener(bound.map_err(|error| Failure::failed(format!("netns {netns:?}: {error}")))?)
 }
 
-fn options(arguments: &Forward) -> Result<Options, Failure> {
+/// What the command line says, which is called `label`.
+pub(super) fn options(arguments: &Forward, label: String) -> Result<Options, Failure> {
     let target = address_of(&arguments.connect)?;
     let target: ConnectTarget = target
         .to_string()
@@ -170,6 +188,7 @@ fn options(arguments: &Forward) -> Result<Options, Failure> {
     options.max_sessions = arguments.max_sessions as usize;
     options.seal = true;
     options.workers = workers(&arguments.workers)?;
+    options.label = label;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     Ok(options)

@@ -1,16 +1,17 @@
 //! `up --units`: the running units of a namespace become those that systemd has loaded.
 //!
 //! What `systemctl reload netns-NAME` does after namespaces are as declared. Units that are new are
-//! started, those whose command changed are restarted, and those whose declaration is gone are
-//! stopped; the others are left alone. What is declared does not matter here but for what
+//! started, those whose command changed are told so or else restarted, and those whose declaration is
+//! gone are stopped; the others are left alone. What is declared does not matter here but for what
 //! `systemctl daemon-reload` has made of it. Jobs are queued and not waited for, since they wait
 //! for the reload; only what gives up an address is waited for, so that another can have it.
 
 use std::time::{Duration, Instant};
 
-use netnsctl_model::name::NetnsName;
-use netnsctl_units::Parts;
+use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_units::{Parts, forward_of_service};
 
+use super::orders::{self, OfUnit};
 use crate::output::{self, Failure};
 use crate::systemd::{Systemd, Unit};
 
@@ -24,6 +25,8 @@ const POLL: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     Nothing,
+    /// It goes on as its unit says now.
+    Told,
     /// It, or its socket, listens elsewhere now, or not at all.
     Anew,
     Restart,
@@ -44,8 +47,9 @@ pub(super) fn bring(name: &NetnsName) -> Result<(), Failure> {
     let mut stopping: Vec<String> = gone.map(|unit| unit.name).collect();
     let mut starting = Vec::new();
     for unit in wanted(&mut systemd, &parts)? {
-        match need(&mut systemd, &unit)? {
+        match need(&mut systemd, name, &unit)? {
             Need::Nothing => {}
+            Need::Told => say("changed", &unit.name),
             Need::Start => starting.push(unit.name),
             Need::Restart => {
                 say("restarting", &unit.name);
@@ -114,7 +118,7 @@ fn wanted(systemd: &mut Systemd, parts: &Parts) -> Result<Vec<Unit>, Failure> {
     Ok(units)
 }
 
-fn need(systemd: &mut Systemd, unit: &Unit) -> Result<Need, Failure> {
+fn need(systemd: &mut Systemd, name: &NetnsName, unit: &Unit) -> Result<Need, Failure> {
     if matches!(unit.active.as_str(), "inactive" | "failed") {
         return Ok(Need::Start);
     }
@@ -129,16 +133,30 @@ fn need(systemd: &mut Systemd, unit: &Unit) -> Result<Need, Failure> {
         return Ok(if is_daemon { Need::Restart } else { Need::Anew });
     };
     let loaded = systemd.command(unit)?;
+    let words = loaded.get(1..).unwrap_or_default();
+    let netns = NetnsRef::Named(name.clone());
+    let forward = forward_of_service(name, &unit.name).map(|(number, protocol)| OfUnit {
+        netns: &netns,
+        number,
+        protocol,
+    });
     let listens = |words: &[String]| {
         let mut words = words.iter();
         words.find(|word| word.starts_with("--passed=")).cloned()
     };
-    Ok(if listens(&now) != listens(&loaded) {
-        Need::Anew
-    } else if now.get(1..) != loaded.get(1..) {
-        Need::Restart
-    } else {
-        Need::Nothing
+    if listens(&now) != listens(&loaded) {
+        return Ok(Need::Anew);
+    }
+    // It may have been told otherwise since it was started.
+    let in_force = forward.as_ref().and_then(OfUnit::label);
+    let is_same = match &in_force {
+        Some(label) => *label == orders::label(words.iter().map(String::as_str)),
+        None => now.get(1..) == Some(words),
+    };
+    Ok(match forward {
+        _ if is_same => Need::Nothing,
+        Some(forward) if forward.change(words) => Need::Told,
+        _ => Need::Restart,
     })
 }
 
