@@ -5,15 +5,17 @@
 //! `serve --sandbox` gives it to people without root, in a user namespace; the tests live in it.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use netnsctl_netlink::{Batch, Socket};
+use netnsctl_sys::mount::make_read_only;
 use netnsctl_sys::namespace;
 use rustix::fs::{CWD, Dir, Mode, OFlags, mkdirat, openat, readlinkat, symlinkat};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, getuid, pidfd_open, set_dumpable_behavior,
@@ -121,9 +123,17 @@ fn replace_run() -> Result<String, Error> {
     Ok(own)
 }
 
+/// Shows the folder `from` at `to`, where nothing can be written to it: links in the /etc of a
+/// sandbox lead there, and whoever writes through one would write to the host's.
 fn bind_folder(from: &str, to: &str) -> Result<(), Error> {
     mkdirat(CWD, to, Mode::from_raw_mode(0o755)).context("create", to)?;
-    mount_bind_recursive(from, to).context("bind", from)
+    mount_bind_recursive(from, to).context("bind", from)?;
+    let path = CString::new(to).map_err(io::Error::from);
+    match path.and_then(|path| make_read_only(&path)) {
+        // Linux 5.11 cannot.
+        Err(error) if error.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => Ok(()),
+        result => result.context("close", to),
+    }
 }
 
 /// An /etc that can be written to and shows what the host's does: links to each of its entries.

@@ -8,6 +8,7 @@ pub mod errno;
 pub mod landlock;
 pub mod limits;
 pub mod memory;
+pub mod mount;
 pub mod namespace;
 #[cfg(target_env = "gnu")]
 pub mod nss;

@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 
 use crate::names;
+use crate::nscd::put;
 use crate::served::{children, netns_called, send};
 use crate::support::{Ran, command, configure, expect, say};
 use crate::{Test, tests};
@@ -329,11 +330,10 @@ fn sudo_and_doas_will_do_where_there_is_no_pkexec() {
     if !set() {
         return;
     }
-    fs::write(
-        "/etc/passwd",
+    put(
+        "passwd",
         "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n",
-    )
-    .unwrap();
+    );
     let look = "id -u; id -g; id -G; pwd; echo $ODD; grep CapEff /proc/self/status; exit 9";
     for giver in ["sudo", "doas"] {
         fs::remove_dir_all(PROGRAMS).unwrap();

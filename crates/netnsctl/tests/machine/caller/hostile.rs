@@ -8,6 +8,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{PROGRAMS, as_alice, first_line, install, office, ran, said, set};
+use crate::nscd::put;
 use crate::served::{send, status};
 use crate::support::{Ran, command, eventually, expect};
 use crate::{Test, tests};
@@ -163,11 +164,10 @@ fn what_is_left_of_the_callers_environment_decides_nothing() {
     if !set() {
         return;
     }
-    fs::write(
-        "/etc/passwd",
+    put(
+        "passwd",
         "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n",
-    )
-    .unwrap();
+    );
     install("sudo");
     install("doas");
     let enter = "witness sleep 600; give --enter=office $pid id -u";
