@@ -24,6 +24,7 @@ pub mod run;
 mod run_folder;
 pub mod sandbox;
 pub mod state_dir;
+pub mod survey;
 mod sysctl;
 pub mod teardown;
 pub mod view;

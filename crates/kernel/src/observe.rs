@@ -73,18 +73,18 @@ struct Survey {
 }
 
 /// A namespace as its own numbers describe it.
-struct Raw {
-    identity: Identity,
-    links: Vec<netlink::Link>,
-    addresses: Vec<netlink::Address>,
-    routes: Vec<netlink::Route>,
-    sysctl: BTreeMap<SysctlKey, Option<String>>,
+pub(crate) struct Raw {
+    pub(crate) identity: Identity,
+    pub(crate) links: Vec<netlink::Link>,
+    pub(crate) addresses: Vec<netlink::Address>,
+    pub(crate) routes: Vec<netlink::Route>,
+    pub(crate) sysctl: BTreeMap<SysctlKey, Option<String>>,
     /// What the namespace ids seen here mean.
-    nsids: BTreeMap<i32, NetnsRef>,
+    pub(crate) nsids: BTreeMap<i32, NetnsRef>,
 }
 
 /// What stands at a name.
-enum Found {
+pub(crate) enum Seen {
     Absent,
     Stale,
     Present(Raw),
@@ -157,15 +157,15 @@ impl Survey {
         }
     }
 
-    fn visit_all(&self, home: &Netns) -> Result<BTreeMap<NetnsRef, Found>, Error> {
+    fn visit_all(&self, home: &Netns) -> Result<BTreeMap<NetnsRef, Seen>, Error> {
         let mut open = BTreeMap::new();
         let mut found = BTreeMap::new();
         for name in &self.names {
             let netns = NetnsRef::Named(name.clone());
             match names::open(name) {
                 Ok(handle) => drop(open.insert(netns, handle)),
-                Err(Error::NoSuchNetns(_)) => drop(found.insert(netns, Found::Absent)),
-                Err(Error::Stale(_)) => drop(found.insert(netns, Found::Stale)),
+                Err(Error::NoSuchNetns(_)) => drop(found.insert(netns, Seen::Absent)),
+                Err(Error::Stale(_)) => drop(found.insert(netns, Seen::Stale)),
                 Err(error) => return Err(error),
             }
         }
@@ -177,7 +177,7 @@ impl Survey {
         let visited = wander_each(parts, |wanderer, part: &[(&NetnsRef, &Netns)]| {
             let visit = |(netns, handle): &(&NetnsRef, &Netns)| {
                 let raw = self.visit(wanderer, netns, handle, &open, home)?;
-                Ok(((*netns).clone(), Found::Present(raw)))
+                Ok(((*netns).clone(), Seen::Present(raw)))
             };
             part.iter().map(visit).collect::<Result<Vec<_>, Error>>()
         });
@@ -302,13 +302,13 @@ pub(crate) fn identity(handle: &Netns, socket: &Socket) -> Identity {
 }
 
 /// Turns numbers into names, now that all namespaces are at hand.
-fn join(found: BTreeMap<NetnsRef, Found>, observed: &mut Observed) {
+pub(crate) fn join(found: BTreeMap<NetnsRef, Seen>, observed: &mut Observed) {
     let names: BTreeMap<(NetnsRef, u32), InterfaceName> = found
         .iter()
         .flat_map(|(netns, found)| {
             let links = match found {
-                Found::Present(raw) => raw.links.as_slice(),
-                Found::Absent | Found::Stale => &[],
+                Seen::Present(raw) => raw.links.as_slice(),
+                Seen::Absent | Seen::Stale => &[],
             };
             links.iter().filter_map(|link| {
                 Some((
@@ -320,9 +320,9 @@ fn join(found: BTreeMap<NetnsRef, Found>, observed: &mut Observed) {
         .collect();
     for (netns, found) in found {
         let presence = match found {
-            Found::Absent => Presence::Absent,
-            Found::Stale => Presence::Stale,
-            Found::Present(raw) => Presence::Present(interior(&netns, raw, &names)),
+            Seen::Absent => Presence::Absent,
+            Seen::Stale => Presence::Stale,
+            Seen::Present(raw) => Presence::Present(interior(&netns, raw, &names)),
         };
         match (netns, presence) {
             (NetnsRef::Home, Presence::Present(interior)) => observed.home = interior,

@@ -14,5 +14,6 @@ pub mod name;
 pub mod observed;
 pub mod plan;
 pub mod polkit;
+pub mod surveyed;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -143,6 +143,16 @@ pub struct Record {
     pub applied: Applied,
 }
 
+impl Record {
+    /// Whether it speaks of the namespace `found`.
+    pub fn is_of(&self, found: Identity) -> bool {
+        let noted = self.identity;
+        let same_file = (noted.device, noted.inode) == (found.device, found.inode);
+        let cookies = noted.cookie.zip(found.cookie);
+        same_file && cookies.is_none_or(|(noted, found)| noted == found)
+    }
+}
+
 /// Everything netnsctl put somewhere for one namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {

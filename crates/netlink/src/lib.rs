@@ -5,7 +5,8 @@
 //! the kernel's own words (extended acks, Documentation/userspace-api/netlink/intro.rst) come back
 //! in [`KernelError`].
 //!
-//! This crate knows links, addresses, routes and namespace ids, as the kernel knows them. What
+//! This crate knows links, addresses, routes and namespace ids, as the kernel knows them, and of
+//! some other things that they are there. What
 //! they mean to netnsctl is not its business.
 #![forbid(unsafe_code)]
 
@@ -13,10 +14,14 @@ mod batch;
 mod error;
 mod extack;
 mod message;
+mod nftables;
 mod socket;
+mod survey;
 
 pub use batch::{Batch, NewLink, NewVeth, VethEnd};
 pub use error::{Error, KernelError};
 pub use extack::fuzz_error_payload;
 pub use message::{Address, Link, Route};
+pub use nftables::nftables;
 pub use socket::{Socket, change_requests, fuzz_answers};
+pub use survey::AnyRoute;

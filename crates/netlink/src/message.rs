@@ -31,6 +31,8 @@ pub struct Link {
     /// IFLA_LINK_NETNSID: the id, here, of the namespace `peer_index` counts in; none means this
     /// very namespace.
     pub peer_nsid: Option<i32>,
+    /// IFLA_MASTER: index of the bridge, bond or VRF that it is a port of.
+    pub master: Option<u32>,
 }
 
 impl Link {
@@ -46,6 +48,7 @@ impl Link {
             mac: None,
             peer_index: None,
             peer_nsid: None,
+            master: None,
         };
         for attribute in message.attributes {
             match attribute {
@@ -53,6 +56,7 @@ impl Link {
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::Address(bytes) => link.mac = bytes.try_into().ok(),
                 LinkAttribute::Link(index) => link.peer_index = Some(index),
+                LinkAttribute::Controller(index) => link.master = Some(index),
                 LinkAttribute::LinkNetNsId(id) => link.peer_nsid = Some(id),
                 LinkAttribute::LinkInfo(infos) => {
                     link.kind = infos.into_iter().find_map(|info| match info {
@@ -125,6 +129,21 @@ pub struct Route {
 
 impl Route {
     pub(crate) fn of(message: RouteMessage) -> Option<Self> {
+        let header = &message.header;
+        let mut table = u32::from(header.table);
+        for attribute in &message.attributes {
+            if let RouteAttribute::Table(number) = attribute {
+                table = *number;
+            }
+        }
+        let wanted = header.kind == RouteType::Unicast
+            && table == u32::from(RouteHeader::RT_TABLE_MAIN)
+            && !header.flags.contains(RouteFlags::Cloned);
+        if wanted { Self::read(message) } else { None }
+    }
+
+    /// What every route has, of any kind and table.
+    pub(crate) fn read(message: RouteMessage) -> Option<Self> {
         let header = message.header;
         let destination = match header.address_family {
             AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -138,20 +157,15 @@ impl Route {
             interface: None,
             kernel_made: header.protocol == RouteProtocol::Kernel,
         };
-        let mut table = u32::from(header.table);
         for attribute in message.attributes {
             match attribute {
                 RouteAttribute::Destination(address) => route.destination = ip(address)?,
                 RouteAttribute::Gateway(address) => route.gateway = ip(address),
                 RouteAttribute::Oif(index) => route.interface = Some(index),
-                RouteAttribute::Table(number) => table = number,
                 _ => {}
             }
         }
-        let wanted = header.kind == RouteType::Unicast
-            && table == u32::from(RouteHeader::RT_TABLE_MAIN)
-            && !header.flags.contains(RouteFlags::Cloned);
-        wanted.then_some(route)
+        Some(route)
     }
 }
 

@@ -49,27 +49,22 @@ pub struct Socket {
 }
 
 /// One message of an answer.
-struct Answer<'a> {
-    kind: u16,
+pub(crate) struct Answer<'a> {
+    pub(crate) kind: u16,
     flags: u16,
     sequence: u32,
-    payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 impl Socket {
     /// Opens a socket in the network namespace of the calling thread. Needs no capability;
     /// changing something through it needs CAP_NET_ADMIN there (netlink(7)).
     pub fn open() -> Result<Self, Error> {
-        let open = || {
-            let inner = netlink_sys::Socket::new(netlink_sys::protocols::NETLINK_ROUTE)?;
-            inner.connect(&netlink_sys::SocketAddr::new(0, 0))?;
-            // Older kernels lack one or the other; errors are then shorter, dumps unfiltered.
-            let _ = inner.set_ext_ack(true);
-            let _ = inner.set_cap_ack(true);
-            let _ = inner.set_netlink_get_strict_chk(true);
-            Ok(inner)
-        };
-        let inner = open().map_err(Error::Open)?;
+        let inner = open(netlink_sys::protocols::NETLINK_ROUTE).map_err(Error::Open)?;
+        // Older kernels lack one or the other; errors are then shorter, dumps unfiltered.
+        let _ = inner.set_ext_ack(true);
+        let _ = inner.set_cap_ack(true);
+        let _ = inner.set_netlink_get_strict_chk(true);
         Ok(Self {
             inner,
             sequence: 0,
@@ -200,7 +195,7 @@ impl Socket {
         }
     }
 
-    fn dump<T>(
+    pub(crate) fn dump<T>(
         &mut self,
         request: impl Fn() -> RouteNetlinkMessage,
         take: impl Fn(RouteNetlinkMessage) -> Option<T>,
@@ -284,20 +279,27 @@ impl Socket {
     }
 }
 
+/// A socket of one of netlink's protocols, connected to the kernel.
+pub(crate) fn open(protocol: isize) -> std::io::Result<netlink_sys::Socket> {
+    let socket = netlink_sys::Socket::new(protocol)?;
+    socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
     }
 }
 
-fn is_absent(error: &KernelError) -> bool {
+pub(crate) fn is_absent(error: &KernelError) -> bool {
     [Errno::NOENT, Errno::AFNOSUPPORT, Errno::OPNOTSUPP]
         .iter()
         .any(|errno| error.is(*errno))
 }
 
 /// The messages in a received buffer. A length that lies ends it with an error.
-fn answers(buffer: &[u8]) -> impl Iterator<Item = Result<Answer<'_>, Error>> {
+pub(crate) fn answers(buffer: &[u8]) -> impl Iterator<Item = Result<Answer<'_>, Error>> {
     let mut rest = buffer;
     std::iter::from_fn(move || {
         if rest.is_empty() {

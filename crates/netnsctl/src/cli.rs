@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod doctor;
+mod import;
 mod pages;
 mod parts;
 mod units;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::doctor::Doctor;
+pub(crate) use self::import::Import;
 pub(crate) use self::pages::{Complete, Completions, Man, Shell};
 pub(crate) use self::parts::{Forward, Nscd};
 pub(crate) use self::units::{ServiceConfig, Units};
@@ -112,6 +114,19 @@ Example, for the textfile collector of node_exporter:
   netnsctl check                 what is installed
   netnsctl check office.toml --json")]
     Check(Check),
+    /// Print a declaration of what the kernel has now, or of a script or wg-netns profile
+    #[command(
+        after_help = "What a declaration cannot hold, and each line of a script that was not \
+understood, is a comment in the output; nothing is dropped in silence. The output always passes \
+`check`, and has to be read before it is used. docs/import.md tells how to move over.
+
+Examples:
+  netnsctl import office >/etc/netnsctl/office.toml    made by \"ip netns add office\"
+  netnsctl plan --adopt office                         what would change?
+  netnsctl up --adopt office                           take it over, in place
+  netnsctl import --from-script setup.sh"
+    )]
+    Import(Import),
     /// Say what this kernel and host lack, or prove that a namespace's names are its own
     #[command(
         after_help = "With a name, everything that decides how names are looked up inside is \

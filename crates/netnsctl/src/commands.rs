@@ -6,6 +6,7 @@ mod doctor;
 mod down;
 mod forward;
 mod generator;
+mod import;
 mod list;
 mod man;
 mod metrics;
@@ -49,6 +50,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::List(arguments) => list::list(&arguments),
         Command::Metrics(arguments) => metrics::metrics(&config, &arguments),
         Command::Check(arguments) => check::check(config, arguments),
+        Command::Import(arguments) => import::import(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
         Command::Nscd(arguments) => nscd(&arguments),

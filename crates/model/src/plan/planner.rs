@@ -178,7 +178,9 @@ impl<'a> Planner<'a> {
             self.observed.netns.get(name),
             self.observed.records.get(name),
         ) {
-            (Some(Presence::Present(interior)), Some(record)) if is_of(record, interior) => {
+            (Some(Presence::Present(interior)), Some(record))
+                if record.is_of(interior.identity) =>
+            {
                 Standing::Ours
             }
             (Some(Presence::Present(_)), _) if self.request.adopt => Standing::Adoptable,
@@ -193,7 +195,7 @@ impl<'a> Planner<'a> {
         self.observed
             .records
             .get(name)
-            .filter(|record| is_of(record, interior))
+            .filter(|record| record.is_of(interior.identity))
     }
 
     pub(super) fn interior(&self, netns: &NetnsRef) -> Option<&'a Interior> {
@@ -290,12 +292,6 @@ impl<'a> Schedule<'a> {
         }
         Self { veths, complete }
     }
-}
-
-fn is_of(record: &Record, interior: &Interior) -> bool {
-    let (noted, found) = (record.identity, interior.identity);
-    let same_file = (noted.device, noted.inode) == (found.device, found.inode);
-    same_file && (noted.cookie.is_none() || found.cookie.is_none() || noted.cookie == found.cookie)
 }
 
 fn ends(pair: &VethPair) -> impl Iterator<Item = &NetnsRef> {

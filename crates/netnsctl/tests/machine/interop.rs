@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 /// Runs ip(8) and wants it to succeed.
 #[track_caller]
-fn ip(arguments: &[&str]) -> String {
+pub(crate) fn ip(arguments: &[&str]) -> String {
     let output = command("ip")
         .args(arguments)
         .output()
@@ -40,7 +40,7 @@ fn ip(arguments: &[&str]) -> String {
 
 /// Whether iproute2 is there. Where it must be and is not, that is a failure.
 #[expect(clippy::print_stderr, reason = "a test says what it could not try")]
-fn has_ip() -> bool {
+pub(crate) fn has_ip() -> bool {
     let there = command("ip").arg("-V").output().is_ok();
     if !there {
         eprintln!("SKIPPED: there is no ip(8); install iproute2");

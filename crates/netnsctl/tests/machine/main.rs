@@ -23,6 +23,7 @@ mod drift;
 mod exits;
 mod forward;
 mod holders;
+mod import;
 mod interop;
 mod metrics;
 mod names;
@@ -78,6 +79,7 @@ fn all() -> Vec<Test> {
         exits::TESTS,
         forward::TESTS,
         holders::TESTS,
+        import::TESTS,
         interop::TESTS,
         metrics::TESTS,
         names::TESTS,

@@ -54,10 +54,12 @@ impl Values {
         Some(match (command.get_name(), argument.get_id().as_str()) {
             ("nscd", "files") => Self::Folders,
             (_, "config" | "files") => Self::Configs,
-            (_, "program" | "socket") => Self::Files,
+            (_, "from_script" | "from_wg_netns" | "program" | "socket") => Self::Files,
             (_, "output" | "polkit" | "root") => Self::Folders,
             ("up" | "plan", "names") => Self::Declared,
-            ("down", "names") | ("doctor" | "service-config" | "status", "name") => Self::Netns,
+            ("down" | "import", "names") | ("doctor" | "service-config" | "status", "name") => {
+                Self::Netns
+            }
             ("run", "name") | ("forward", "connect_netns" | "listen_netns") => Self::NetnsOrHome,
             ("man", "page") => Self::Pages,
             ("down" | "up", "part") => Self::Parts,

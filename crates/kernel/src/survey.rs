@@ -1,0 +1,264 @@
+//! Reads all that named namespaces have, whoever made it, for `import`.
+//!
+//! Where `observe` reads what a plan asks for, this lists everything: what a declaration has words
+//! for goes into types, all else into sentences. Nothing is changed.
+
+mod sysctls;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+
+use netnsctl_model::etc_files::directory;
+use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+use netnsctl_model::observed::{Observed, Presence};
+use netnsctl_model::surveyed::{Found, Surveyed};
+use netnsctl_netlink::{AnyRoute, Link, Socket, nftables};
+
+use crate::error::{Context, Error, NetlinkContext};
+use crate::names::open_folder_nofollow;
+use crate::netns::{Netns, Wanderer, wander};
+use crate::observe::{Raw, Seen, identity, join, raise_descriptor_limit};
+use crate::{names, state_dir};
+
+/// What is told in words, and the bridges in use, of one namespace.
+#[derive(Default)]
+struct Aside {
+    in_use: BTreeSet<InterfaceName>,
+    left: Vec<String>,
+}
+
+/// Reads every named namespace, and of home the links. `home` is the home namespace.
+///
+/// Names without a namespace behind them are passed over. Needs CAP_SYS_ADMIN to enter
+/// namespaces, and CAP_NET_ADMIN in them to see the tables of nf_tables. Errors name the namespace
+/// that could not be read.
+pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
+    raise_descriptor_limit();
+    let records = state_dir::records()?;
+    let mut open = BTreeMap::new();
+    for name in names::list()? {
+        let netns = names::open(&name)?;
+        open.insert(NetnsRef::Named(name), netns);
+    }
+    let (seen, mut asides) = wander(|wanderer| visit_all(wanderer, home, &open))?;
+    let mut observed = Observed::default();
+    join(seen, &mut observed);
+    let mut surveyed = Surveyed {
+        home: observed.home,
+        fresh_sysctl: wander(sysctls::fresh)?,
+        ..Surveyed::default()
+    };
+    for (name, presence) in observed.netns {
+        let Presence::Present(interior) = presence else {
+            continue;
+        };
+        let mut aside = asides.remove(&name).unwrap_or_default();
+        let resolv_conf = resolv_conf(&name, &mut aside.left);
+        let record = records.get(&name);
+        let found = Found {
+            managed: record.is_some_and(|record| record.is_of(interior.identity)),
+            interior,
+            in_use: aside.in_use,
+            resolv_conf,
+            left: aside.left,
+        };
+        surveyed.netns.insert(name, found);
+    }
+    Ok(surveyed)
+}
+
+type Visited = (BTreeMap<NetnsRef, Seen>, BTreeMap<NetnsName, Aside>);
+
+fn visit_all(
+    wanderer: &mut Wanderer,
+    home: &Netns,
+    open: &BTreeMap<NetnsRef, Netns>,
+) -> Result<Visited, Error> {
+    let mut seen = BTreeMap::new();
+    let mut asides = BTreeMap::new();
+    for (netns, handle) in open.iter().chain([(&NetnsRef::Home, home)]) {
+        wanderer.enter(handle, netns.as_str())?;
+        let mut socket = Socket::open().in_netns("open a socket in", netns.as_str())?;
+        let (raw, routes) = visit(&mut socket, netns, handle, home, open)?;
+        if let Some(name) = netns.name() {
+            let aside = aside(&mut socket, name, &raw.links, routes)?;
+            asides.insert(name.clone(), aside);
+        }
+        seen.insert(netns.clone(), Seen::Present(raw));
+    }
+    Ok((seen, asides))
+}
+
+/// Reads the namespace that the thread is in.
+fn visit(
+    socket: &mut Socket,
+    netns: &NetnsRef,
+    handle: &Netns,
+    home: &Netns,
+    open: &BTreeMap<NetnsRef, Netns>,
+) -> Result<(Raw, Vec<AnyRoute>), Error> {
+    let name = netns.as_str();
+    let links = socket.links().in_netns("list the links of", name)?;
+    let addresses = socket.addresses().in_netns("list the addresses of", name)?;
+    let mut nsids = BTreeMap::new();
+    if links.iter().any(|link| link.peer_nsid.is_some()) {
+        for (other, handle) in open.iter().chain([(&NetnsRef::Home, home)]) {
+            let id = socket.nsid_of(handle.as_fd());
+            let id = id.in_netns("ask for the neighbours of", name)?;
+            nsids.extend(id.map(|id| (id, other.clone())));
+        }
+    }
+    // Home's own routes and sysctls are nobody's business here.
+    let is_home = *netns == NetnsRef::Home;
+    let (mut routes, mut special) = (Vec::new(), Vec::new());
+    if !is_home {
+        let all = socket.all_routes().in_netns("list the routes of", name)?;
+        for one in all.into_iter().filter(|one| one.by_hand) {
+            if one.special.is_empty() {
+                routes.push(one.route.clone());
+            }
+            special.push(one);
+        }
+    }
+    let sysctl = match is_home {
+        true => BTreeMap::new(),
+        false => sysctls::all().context("list the sysctls of", format!("netns \"{name}\""))?,
+    };
+    let raw = Raw {
+        identity: identity(handle, socket),
+        links,
+        addresses,
+        routes,
+        sysctl: sysctl
+            .into_iter()
+            .map(|(key, value)| (key, Some(value)))
+            .collect(),
+        nsids,
+    };
+    Ok((raw, special))
+}
+
+/// Says what there is besides.
+fn aside(
+    socket: &mut Socket,
+    name: &NetnsName,
+    links: &[Link],
+    routes: Vec<AnyRoute>,
+) -> Result<Aside, Error> {
+    let of = name.as_str();
+    let mut aside = Aside::default();
+    let name_of = |index: u32| {
+        let link = links.iter().find(|link| link.index == index);
+        link.map_or_else(|| format!("link {index}"), |link| link.name.clone())
+    };
+    for link in links {
+        if let Some(master) = link.master {
+            let master = name_of(master);
+            aside
+                .left
+                .push(format!("{} is a port of {master}", link.name));
+            aside.in_use.extend(InterfaceName::parse(&master));
+        }
+        if InterfaceName::parse(&link.name).is_err() {
+            let words = format!("link {:?}: its name cannot be configured", link.name);
+            aside.left.push(words);
+        }
+    }
+    aside.left.extend(
+        routes
+            .iter()
+            .filter_map(|route| route_words(route, name_of)),
+    );
+    aside
+        .left
+        .extend(socket.extra_rules().in_netns("list the rules of", of)?);
+    for (index, kind) in socket.chosen_qdiscs().in_netns("list the qdiscs of", of)? {
+        aside
+            .left
+            .push(format!("qdisc {kind} of {}", name_of(index)));
+    }
+    let neighbours = socket.permanent_neighbours();
+    for (index, ip) in neighbours.in_netns("list the neighbours of", of)? {
+        aside
+            .left
+            .push(format!("neighbour {ip} of {}", name_of(index)));
+    }
+    aside.left.extend(tables(of)?);
+    Ok(aside)
+}
+
+/// What of a route cannot be declared, if anything.
+fn route_words(route: &AnyRoute, name_of: impl Fn(u32) -> String) -> Option<String> {
+    let AnyRoute {
+        route,
+        special,
+        extra,
+        ..
+    } = route;
+    if special.is_empty() && extra.is_empty() {
+        return None;
+    }
+    let via = route.gateway.map(|via| format!(" via {via}"));
+    let dev = route
+        .interface
+        .map(|index| format!(" dev {}", name_of(index)));
+    Some(format!(
+        "route {}/{}{}{}: {}",
+        route.destination,
+        route.prefix_len,
+        via.unwrap_or_default(),
+        dev.unwrap_or_default(),
+        [special.as_slice(), extra].concat().join(", "),
+    ))
+}
+
+/// The tables of nf_tables and of the older xtables in the namespace that the thread is in.
+fn tables(of: &str) -> Result<Vec<String>, Error> {
+    let mut left = Vec::new();
+    for table in nftables().in_netns("list the nftables of", of)? {
+        left.push(format!("nftables table {table}"));
+    }
+    for (file, command) in [
+        ("ip_tables_names", "iptables"),
+        ("ip6_tables_names", "ip6tables"),
+    ] {
+        // Not there, or not for us to read, where nothing was ever filtered that way.
+        let text = std::fs::read_to_string(format!("/proc/thread-self/net/{file}"));
+        for table in text.unwrap_or_default().lines() {
+            left.push(format!("{command} table {table}"));
+        }
+    }
+    Ok(left)
+}
+
+/// The text of the namespace's resolv.conf, wherever it is kept; other files of its folder and
+/// what cannot be read are told.
+fn resolv_conf(name: &NetnsName, left: &mut Vec<String>) -> Option<String> {
+    let path = directory(name);
+    let Ok(folder) = open_folder_nofollow(&path) else {
+        if std::fs::symlink_metadata(&path).is_ok() {
+            left.push(format!("{path}: it is no plain folder, so it was not read"));
+        }
+        return None;
+    };
+    for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        if file != "resolv.conf" && file != "nsswitch.conf" {
+            left.push(format!(
+                "{path}/{}: it stays, and shows in the view",
+                file.to_string_lossy()
+            ));
+        }
+    }
+    match state_dir::read_file(&folder, "resolv.conf") {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            left.push(format!("{path}/resolv.conf: it cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// The values of keys.
+type Values = BTreeMap<SysctlKey, String>;
