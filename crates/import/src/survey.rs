@@ -39,6 +39,11 @@ pub fn of_survey(surveyed: &Surveyed, chosen: &BTreeSet<NetnsName>) -> String {
         ],
         ..Draft::default()
     };
+    if chosen.is_empty() {
+        for words in &surveyed.passed_over {
+            draft.not_expressed(None, words);
+        }
+    }
     let mut importer = Importer {
         surveyed,
         included: BTreeSet::new(),

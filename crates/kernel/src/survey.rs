@@ -29,7 +29,7 @@ struct Aside {
 
 /// Reads every named namespace, and of home the links. `home` is the home namespace.
 ///
-/// Names without a namespace behind them are passed over. Needs CAP_SYS_ADMIN to enter
+/// Names without a namespace behind them, and those that cannot be configured, are told in words. Needs CAP_SYS_ADMIN to enter
 /// namespaces, and CAP_NET_ADMIN in them to see the tables of nf_tables. Errors name the namespace
 /// that could not be read.
 pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
@@ -40,11 +40,13 @@ pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
         let netns = names::open(&name)?;
         open.insert(NetnsRef::Named(name), netns);
     }
+    let passed_over = passed_over(&open)?;
     let (seen, mut asides) = wander(|wanderer| visit_all(wanderer, home, &open))?;
     let mut observed = Observed::default();
     join(seen, &mut observed);
     let mut surveyed = Surveyed {
         home: observed.home,
+        passed_over,
         fresh_sysctl: wander(sysctls::fresh)?,
         ..Surveyed::default()
     };
@@ -65,6 +67,29 @@ pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
         surveyed.netns.insert(name, found);
     }
     Ok(surveyed)
+}
+
+/// What stands in the folder of names and is none of `open`.
+fn passed_over(open: &BTreeMap<NetnsRef, Netns>) -> Result<Vec<String>, Error> {
+    let mut words = Vec::new();
+    let entries = match std::fs::read_dir(names::RUN_NETNS) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(words),
+        Err(error) => return Err(error).context("list", names::RUN_NETNS),
+    };
+    for entry in entries {
+        let entry = entry.context("list", names::RUN_NETNS)?;
+        let file = entry.file_name();
+        let file = file.to_string_lossy();
+        let path = format!("{}/{file}", names::RUN_NETNS);
+        match NetnsName::parse(&file) {
+            Ok(name) if open.contains_key(&NetnsRef::Named(name.clone())) => {}
+            Ok(_) => words.push(format!("{path}: it is no network namespace")),
+            Err(error) => words.push(format!("{path}: a name that {error}")),
+        }
+    }
+    words.sort();
+    Ok(words)
 }
 
 type Visited = (BTreeMap<NetnsRef, Seen>, BTreeMap<NetnsName, Aside>);

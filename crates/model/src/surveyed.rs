@@ -11,6 +11,8 @@ use crate::observed::Interior;
 pub struct Surveyed {
     /// The home namespace, where far ends of veth pairs may be.
     pub home: Interior,
+    /// What stands in `/run/netns` and is none of them, in words.
+    pub passed_over: Vec<String>,
     /// The named ones.
     pub netns: BTreeMap<NetnsName, Found>,
     /// The kernel's settings in a new namespace. A key of a link stands for all links of the kind

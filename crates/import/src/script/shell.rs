@@ -74,7 +74,8 @@ impl<'a> Shell<'a> {
             let (index, first) = self.lines.next()?;
             let mut text = first.to_owned();
             let mut scan = self.scan(&text);
-            while scan.goes_on {
+            // Where nothing is followed any more each line is told of alone.
+            while scan.goes_on && self.ended.is_none() {
                 let Some((_, more)) = self.lines.next() else {
                     break;
                 };

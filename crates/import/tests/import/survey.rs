@@ -36,6 +36,7 @@ fn surveyed(observed: &Observed) -> Surveyed {
     };
     Surveyed {
         home: observed.home.clone(),
+        passed_over: Vec::new(),
         netns: observed.netns.iter().filter_map(found).collect(),
         fresh_sysctl: observed.pristine_sysctl.clone(),
     }

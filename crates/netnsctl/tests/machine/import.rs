@@ -101,7 +101,7 @@ fn import_prints_what_ip_made_and_up_finds_it_in_place() {
         return;
     }
     script(NETWORK);
-    let set = "sysctl -qw net.ipv4.ip_unprivileged_port_start=0 net.ipv4.conf.host.rp_filter=2 net.ipv4.ip_forward=1 \"net.ipv4.ping_group_range=0 5\"";
+    let set = "sysctl -qw net.ipv4.ip_unprivileged_port_start=0 net.ipv4.conf.host.rp_filter=2 net.ipv4.ip_forward=1 \"net.ipv4.ip_local_port_range=32000 61000\"";
     ip(&["netns", "exec", "office", "sh", "-c", set]);
     std::fs::create_dir_all("/etc/netns/lab").expect("/etc is ours");
     let own = "# mine\nnameserver 192.0.2.53\nsearch example.net\n";
@@ -117,7 +117,7 @@ fn import_prints_what_ip_made_and_up_finds_it_in_place() {
     expect(0, &["check"]);
     for wanted in [
         "interface = \"hold\"",
-        "\"net.ipv4.ping_group_range\" = \"0 5\"",
+        "\"net.ipv4.ip_local_port_range\" = \"32000 61000\"",
         "\"net.ipv4.conf.host.rp_filter\" = 2",
         "nameservers = [\"192.0.2.53\"]\nsearch = [\"example.net\"]",
         "ipv4_forwarding = true",
@@ -170,8 +170,10 @@ fn import_says_what_it_cannot_express() {
         -n odd neigh add 10.6.0.2 lladdr 02:00:00:00:00:09 dev mv0
     ",
     );
-    let text = expect(0, &["import", "odd"]).stdout;
+    std::fs::write("/run/netns/stale", "").expect("/run is ours");
+    let text = expect(0, &["import"]).stdout;
     for wanted in [
+        "# not expressed: /run/netns/stale: it is no network namespace",
         "# not expressed: link lo with 10.0.0.1/32",
         "# not expressed: bridge br0, which is down",
         "# not expressed: p is a port of br0",
