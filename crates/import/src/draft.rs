@@ -82,6 +82,19 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// Whether both have one destination.
+    pub(crate) fn leads_as(&self, other: &Self) -> bool {
+        let is_ipv6 = |route: &Self| {
+            let via = route.via.as_ref().is_some_and(|via| via.contains(':'));
+            via || route.to.contains(':')
+        };
+        let to = |route: &Self| match route.to.as_str() {
+            "default" | "0.0.0.0/0" | "::/0" => "default".to_owned(),
+            to => to.to_owned(),
+        };
+        to(self) == to(other) && is_ipv6(self) == is_ipv6(other)
+    }
+
     pub(crate) fn words(&self) -> String {
         let via = self.via.as_ref().map(|via| format!(" via {via}"));
         let interface = self.interface.as_ref().map(|link| format!(" dev {link}"));

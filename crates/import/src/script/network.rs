@@ -105,8 +105,17 @@ impl Network {
             ["address" | "addr" | "a", "add" | "a" | "replace", more @ ..] => {
                 self.add_address(&place, more, origin)
             }
-            ["route" | "ro" | "r", "add" | "a" | "replace", more @ ..] => {
-                self.add_route(&place, ipv6, more, origin)
+            ["route" | "ro" | "r", "add" | "a", more @ ..] => {
+                let route = self.route(&place, ipv6, more, origin)?;
+                self.made(&place)?.routes.push(route);
+                Ok(())
+            }
+            ["route" | "ro" | "r", "replace", more @ ..] => {
+                let route = self.route(&place, ipv6, more, origin)?;
+                let routes = &mut self.made(&place)?.routes;
+                routes.retain(|other| !other.leads_as(&route));
+                routes.push(route);
+                Ok(())
             }
             _ => refused("not a command of ip that is known"),
         }
@@ -139,7 +148,14 @@ impl Network {
         made.ok_or_else(|| "it is about home, which is not managed".to_owned())
     }
 
-    fn add_route(&mut self, place: &Place, ipv6: bool, words: &[&str], origin: &str) -> Followed {
+    /// Reads a route.
+    fn route(
+        &self,
+        place: &Place,
+        ipv6: bool,
+        words: &[&str],
+        origin: &str,
+    ) -> Result<Route, String> {
         let mut words = words.iter().copied();
         let mut route = Route {
             origin: Some(origin.to_owned()),
@@ -162,8 +178,7 @@ impl Network {
         if route.to == "default" && ipv6 && route.via.is_none() {
             "::/0".clone_into(&mut route.to);
         }
-        self.made(place)?.routes.push(route);
-        Ok(())
+        Ok(route)
     }
 
     fn sysctl(&mut self, place: &Place, words: &[&str], origin: &str) -> Followed {

@@ -226,6 +226,23 @@ fn a_link_that_moves_loses_its_addresses() {
     assert!(text.contains("leaves x down"), "{text}");
 }
 
+#[test]
+fn a_route_that_is_replaced_is_the_later_one() {
+    let text = of_script(
+        "ip netns add a\nip -n a link add a type ifb\nip -n a link set a up\n\
+         ip -n a addr add 10.0.0.1/24 dev a\nip -n a -6 route add default dev a\n\
+         ip -n a route add default via 10.0.0.2\nip -n a route replace default via 10.0.0.3\n",
+    );
+    assert!(!text.contains("not expressed"), "{text}");
+    let desired = accepted(&text);
+    let routes = &desired.netns.values().next().unwrap().routes;
+    let vias: Vec<_> = routes
+        .iter()
+        .map(|route| route.via.map(|via| via.to_string()))
+        .collect();
+    assert_eq!(vias, [None, Some("10.0.0.3".to_owned())]);
+}
+
 /// Lines as scripts have them, and some that they should not have.
 fn line() -> impl Strategy<Value = String> {
     let word = prop_oneof![
