@@ -2,6 +2,7 @@
 
 mod doctor;
 mod import;
+mod graph;
 mod pages;
 mod parts;
 mod units;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::import::Import;
+pub(crate) use self::graph::{Graph, GraphFormat};
 pub(crate) use self::pages::{Complete, Completions, Man, Shell};
 pub(crate) use self::parts::{Forward, Nscd};
 pub(crate) use self::units::{ServiceConfig, Units};
@@ -198,6 +200,19 @@ Examples:
   systemctl daemon-reload && systemctl restart nginx"
     )]
     ServiceConfig(ServiceConfig),
+    /// Draw the namespaces, and the veth pairs and forwards between them
+    #[command(
+        after_help = "What is declared is drawn; with --live what is there: what is declared and \
+missing is dashed, what nobody declared has a colour of its own, and either is said by a word. The \
+picture (SVG) needs nothing else and has light and dark colours.
+
+Examples:
+  netnsctl graph >topology.svg
+  netnsctl graph --live office >office.svg       one, and what it is joined to
+  netnsctl graph --format mermaid                for a README
+  netnsctl graph --format dot | dot -Tpdf >topology.pdf"
+    )]
+    Graph(Graph),
     /// Print the JSON Schema of the configuration, for editors
     #[command(
         after_help = "Editors that know Taplo, such as Visual Studio Code with \"Even Better TOML\", \

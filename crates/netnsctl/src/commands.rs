@@ -7,6 +7,7 @@ mod down;
 mod forward;
 mod generator;
 mod import;
+mod graph;
 mod list;
 mod man;
 mod metrics;
@@ -54,6 +55,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
         Command::Nscd(arguments) => nscd(&arguments),
+        Command::Graph(arguments) => graph::graph(&config, &arguments),
         Command::Units(arguments) => units::units(&config, arguments),
         Command::ServiceConfig(arguments) => service_config::service_config(&config, &arguments),
         Command::Schema => {

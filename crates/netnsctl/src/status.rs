@@ -6,5 +6,5 @@ mod services;
 mod text;
 pub(crate) mod wire;
 
-pub(crate) use gather::{ask, gather};
+pub(crate) use gather::{all_traffic, ask, gather};
 pub(crate) use text::render;

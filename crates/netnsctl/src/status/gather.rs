@@ -237,6 +237,21 @@ impl Gathered<'_> {
     }
 }
 
+/// What each forward that runs has carried, in words, by the namespace it listens in and its number.
+pub(crate) fn all_traffic(desired: &Desired) -> BTreeMap<(NetnsRef, usize), String> {
+    let controls = controls(published::running().as_ref());
+    let running = desired
+        .all_forwards()
+        .filter_map(|(netns, number, forward)| {
+            let of_serve = controls.get(&forward_key(&netns, forward));
+            let counters = of_serve.and_then(|path| ask(path));
+            let counters = counters.or_else(|| ask_unit(&netns, number, forward))?;
+            let words = super::text::traffic(forward.protocol.as_str(), &counters);
+            Some(((netns, number), words))
+        });
+    running.collect()
+}
+
 /// Asks the forwarder that systemd started for `forward`; none if it does not answer.
 pub(crate) fn ask_unit(
     netns: &NetnsRef,

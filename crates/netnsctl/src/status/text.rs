@@ -239,7 +239,8 @@ fn link_state(link: &Link) -> String {
     format!("{kind}, {state}, mtu {}", link.mtu)
 }
 
-fn traffic(protocol: &str, counters: &Counters) -> String {
+/// What a forward has carried, in words.
+pub(crate) fn traffic(protocol: &str, counters: &Counters) -> String {
     let mut parts = if protocol == "tcp" {
         tcp_traffic(&counters.tcp)
     } else {

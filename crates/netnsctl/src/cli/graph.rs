@@ -1,0 +1,30 @@
+//! What can be typed to have the topology drawn.
+
+use clap::{Args, ValueEnum};
+
+use super::Sandbox;
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// Only these namespaces and what they are joined to; all if none
+    pub(crate) names: Vec<String>,
+    /// What to write; svg, but mermaid on a terminal
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<GraphFormat>,
+    /// Draw what is there, marked where it differs from what is declared, with what forwards carried
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) sandbox: Sandbox,
+}
+
+/// What a topology can be written as.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// For dot(1) of Graphviz
+    Dot,
+    /// For Markdown, where GitHub, GitLab and many wikis draw it
+    Mermaid,
+    /// A picture
+    Svg,
+}
