@@ -201,17 +201,6 @@ Examples:
     )]
     ServiceConfig(ServiceConfig),
     /// Draw the namespaces, and the veth pairs and forwards between them
-    #[command(
-        after_help = "What is declared is drawn; with --live what is there: what is declared and \
-missing is dashed, what nobody declared has a colour of its own, and either is said by a word. The \
-picture (SVG) needs nothing else and has light and dark colours.
-
-Examples:
-  netnsctl graph >topology.svg
-  netnsctl graph --live office >office.svg       one, and what it is joined to
-  netnsctl graph --format mermaid                for a README
-  netnsctl graph --format dot | dot -Tpdf >topology.pdf"
-    )]
     Graph(Graph),
     /// Print the JSON Schema of the configuration, for editors
     #[command(

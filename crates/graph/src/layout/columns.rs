@@ -61,8 +61,11 @@ pub(crate) fn assign(heights: &[i32], joined: &[([usize; 2], Kind)], count: usiz
     along.fill(&near_first(&neighbours), even);
     around.fill_around(even);
     let both = [along, around].map(|mut assignment| {
-        // Each pass makes it cost less; few are needed.
-        let _ = (0..PASSES).find(|_| !assignment.improve());
+        for _ in 0..PASSES {
+            if !assignment.improve() {
+                break;
+            }
+        }
         assignment
     });
     let best = both.into_iter().min_by_key(Assignment::total);

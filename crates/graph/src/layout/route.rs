@@ -9,6 +9,8 @@ use crate::card::{Diagram, Kind};
 const BRACKET: i32 = 16;
 /// From one bracket to the next.
 const BRACKET_STEP: i32 = 9;
+/// Between two brackets that are as far out, one below the other.
+const APART: i32 = 4;
 /// Of the corners of brackets.
 const RADIUS: i32 = 7;
 /// The length of an arrow's head.
@@ -117,51 +119,26 @@ fn at_left(net: &Net, column: usize) -> bool {
 }
 
 fn channels(net: &Net, shapes: &[Shape], heights: &[[i32; 2]]) -> Channels {
-    let column_of = |piece: &Piece, end: usize| net.nodes[piece.ends[end].node].column;
     let mut brackets = vec![None; net.pieces.len()];
-    let mut rooms = Vec::new();
-    let mut widths = Vec::new();
+    let (mut rooms, mut widths) = (Vec::new(), Vec::new());
     let mut left = 0;
     for column in 0..net.columns.len() {
-        let pieces = || {
-            net.pieces
-                .iter()
-                .enumerate()
-                .filter(move |(_, p)| column_of(p, 0) == column)
-        };
-        let beside = pieces().filter(|(_, piece)| column_of(piece, 1) == column);
-        let mut levels: Vec<Vec<[i32; 2]>> = Vec::new();
-        let mut spans: Vec<_> = beside
-            .map(|(number, _)| (span(heights[number]), number))
-            .collect();
-        spans.sort_by_key(|([from, to], number)| (to - from, *from, *number));
-        for (span, number) in spans {
-            let free = |taken: &Vec<[i32; 2]>| {
-                taken
-                    .iter()
-                    .all(|[from, to]| span[1] + 4 < *from || to + 4 < span[0])
-            };
-            let level = levels.iter().position(free).unwrap_or(levels.len());
-            if level == levels.len() {
-                levels.push(Vec::new());
-            }
-            levels[level].push(span);
-            let steps = i32::try_from(level).unwrap_or(0);
-            brackets[number] = Some(BRACKET + BRACKET_STEP * steps);
-        }
-        let room = match i32::try_from(levels.len()).unwrap_or(0) {
-            0 => 0,
-            count => BRACKET + BRACKET_STEP * count,
-        };
+        let column_of = |piece: &Piece, end: usize| net.nodes[piece.ends[end].node].column;
+        let pieces = net.pieces.iter().enumerate();
+        let (beside, across): (Vec<_>, Vec<_>) = pieces
+            .filter(|(_, piece)| column_of(piece, 0) == column)
+            .partition(|(_, piece)| column_of(piece, 1) == column);
+        let spans = beside
+            .iter()
+            .map(|(number, _)| (span(heights[*number]), *number));
+        let room = nest(spans.collect(), &mut brackets);
         if at_left(net, column) {
             left = room;
-            rooms.push(0);
-        } else {
-            rooms.push(room);
         }
-        let across = pieces().filter(|(_, piece)| column_of(piece, 1) != column);
-        let drops = across.map(|(number, _)| (heights[number][0] - heights[number][1]).abs());
-        let steepest = drops.max().unwrap_or(0);
+        rooms.push(if at_left(net, column) { 0 } else { room });
+        let drop =
+            |(number, _): &(usize, &Piece)| (heights[*number][0] - heights[*number][1]).abs();
+        let steepest = across.iter().map(drop).max().unwrap_or(0);
         widths.push((CHANNEL_MIN + steepest / 6).min(CHANNEL_MAX));
     }
     let mut edges = Vec::new();
@@ -180,6 +157,27 @@ fn channels(net: &Net, shapes: &[Shape], heights: &[[i32; 2]]) -> Channels {
         brackets,
         rooms,
         width: x,
+    }
+}
+
+/// Nests the brackets of a column, by their spans and the numbers of their pieces, so that none lies
+/// on another; returns how much room they take.
+fn nest(mut spans: Vec<([i32; 2], usize)>, brackets: &mut [Option<i32>]) -> i32 {
+    let mut levels: Vec<Vec<[i32; 2]>> = Vec::new();
+    spans.sort_by_key(|([from, to], number)| (to - from, *from, *number));
+    for (span, number) in spans {
+        let apart = |other: &[i32; 2]| span[1] + APART < other[0] || other[1] + APART < span[0];
+        let free = levels.iter().position(|taken| taken.iter().all(apart));
+        let level = free.unwrap_or(levels.len());
+        if level == levels.len() {
+            levels.push(Vec::new());
+        }
+        levels[level].push(span);
+        brackets[number] = Some(BRACKET + BRACKET_STEP * i32::try_from(level).unwrap_or(0));
+    }
+    match i32::try_from(levels.len()).unwrap_or(0) {
+        0 => 0,
+        count => BRACKET + BRACKET_STEP * count,
     }
 }
 

@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod golden;
+mod graphviz;
+mod picture;
+mod properties;
+mod shapes;
 
 use std::path::{Path, PathBuf};
 

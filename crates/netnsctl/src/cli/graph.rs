@@ -5,6 +5,17 @@ use clap::{Args, ValueEnum};
 use super::Sandbox;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What is declared is drawn; with --live what is there: what is declared and \
+missing is dashed, what nobody declared has a colour of its own, and either is said by a word. The \
+picture (SVG) needs nothing else and has light and dark colours.
+
+Examples:
+  netnsctl graph >topology.svg
+  netnsctl graph --live office >office.svg       one, and what it is joined to
+  netnsctl graph --format mermaid                for a README
+  netnsctl graph --format dot | dot -Tpdf >topology.pdf"
+)]
 pub(crate) struct Graph {
     /// Only these namespaces and what they are joined to; all if none
     pub(crate) names: Vec<String>,
