@@ -22,6 +22,7 @@ mod doctor;
 mod drift;
 mod exits;
 mod forward;
+mod graph;
 mod holders;
 mod import;
 mod interop;
@@ -78,6 +79,7 @@ fn all() -> Vec<Test> {
         drift::TESTS,
         exits::TESTS,
         forward::TESTS,
+        graph::TESTS,
         holders::TESTS,
         import::TESTS,
         interop::TESTS,

@@ -56,11 +56,13 @@ impl Values {
             (_, "config" | "files") => Self::Configs,
             (_, "from_script" | "from_wg_netns" | "program" | "socket") => Self::Files,
             (_, "output" | "polkit" | "root") => Self::Folders,
-            ("up" | "plan", "names") => Self::Declared,
+            ("plan" | "up", "names") => Self::Declared,
             ("down" | "import", "names") | ("doctor" | "service-config" | "status", "name") => {
                 Self::Netns
             }
-            ("run", "name") | ("forward", "connect_netns" | "listen_netns") => Self::NetnsOrHome,
+            ("graph", "names")
+            | ("run", "name")
+            | ("forward", "connect_netns" | "listen_netns") => Self::NetnsOrHome,
             ("man", "page") => Self::Pages,
             ("down" | "up", "part") => Self::Parts,
             (_, "sandbox_pid") => Self::Sandboxes,
