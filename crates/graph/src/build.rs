@@ -298,6 +298,8 @@ impl<'a> Builder<'a> {
         links
             .map(|(interface, link)| Link {
                 mark: Mark::EXTRA,
+                // Nobody declared that it should be up.
+                differences: Vec::new(),
                 ..self.link(interface, &[], Some(link), true)
             })
             .collect()
@@ -343,7 +345,10 @@ impl<'a> Builder<'a> {
     fn extra_veth(&self, ends: &[(NetnsRef, InterfaceName); 2]) -> Veth {
         let end = |(netns, interface): &(NetnsRef, InterfaceName)| End {
             namespace: self.places[netns],
-            link: self.link(interface, &[], self.observed_link(netns, interface), false),
+            link: Link {
+                differences: Vec::new(),
+                ..self.link(interface, &[], self.observed_link(netns, interface), false)
+            },
         };
         let [near, far] = ends;
         let observed = [near, far]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use netnsctl_model::desired::Protocol;
 use netnsctl_model::name::NetnsRef;
 
-use crate::topology::{Link, Mark, Marked, Namespace, Tone, Topology};
+use crate::topology::{Forward, Link, Mark, Marked, Namespace, Tone, Topology};
 use crate::words::wrap;
 
 /// Cells of a value's line: an IPv6 address in full with its prefix length.
@@ -154,10 +154,6 @@ fn link_row(section: Section, link: &Link, mark: &Mark) -> Row {
             },
         ),
     }
-    // A row has a line even if there is nothing to write in it, but no empty one besides others.
-    if lines.len() > 1 && lines[0].text.is_empty() && lines[0].word.is_none() {
-        lines.remove(0);
-    }
     for difference in &link.differences {
         let text = format!("differs: {difference}");
         let broken = wrap(&text, VALUE_CELLS).into_iter();
@@ -166,6 +162,10 @@ fn link_row(section: Section, link: &Link, mark: &Mark) -> Row {
             tone: Tone::Differs,
             word: None,
         }));
+    }
+    // A row has a line even if there is nothing to write in it, but no empty one besides others.
+    if lines.len() > 1 && lines[0].text.is_empty() && lines[0].word.is_none() {
+        lines.remove(0);
     }
     Row {
         section,
@@ -307,66 +307,63 @@ impl Diagram {
     }
 
     fn forwards(&mut self, topology: &Topology) {
-        let mut listening = Vec::new();
-        for forward in &topology.forwards {
-            let tone = forward.mark.tone();
-            let text = Marked {
-                text: format!("{} {}", forward.protocol, forward.listen),
-                mark: forward.mark.clone(),
-            };
-            let mut lines = marked(&text, tone);
-            for traffic in forward
-                .traffic
-                .iter()
-                .flat_map(|text| wrap(text, VALUE_CELLS))
-            {
-                lines.push(Line {
-                    text: traffic,
-                    tone: Tone::Muted,
-                    word: None,
-                });
-            }
-            let row = forward_row(Section::Listen, "listen", lines);
-            listening.push(self.port(forward.listens_in, row));
-        }
+        let listening: Vec<_> = topology
+            .forwards
+            .iter()
+            .map(|forward| self.listen(forward))
+            .collect();
         let mut connecting: BTreeMap<(usize, Protocol, &str), Anchor> = BTreeMap::new();
         for (forward, from) in topology.forwards.iter().zip(listening) {
-            let key = (
-                forward.connects_in,
-                forward.protocol,
-                forward.connect.as_str(),
-            );
-            let to = *connecting.entry(key).or_insert_with(|| {
-                let text = format!("{} {}", forward.protocol, forward.connect);
-                let lines = marked(
-                    &Marked {
-                        text,
-                        mark: Mark::AsDeclared,
-                    },
-                    Tone::Plain,
-                );
-                self.port(
-                    forward.connects_in,
-                    forward_row(Section::Connect, "connect", lines),
-                )
-            });
+            let Forward {
+                protocol,
+                listen,
+                connect,
+                ..
+            } = forward;
+            let to = *connecting
+                .entry((forward.connects_in, *protocol, connect))
+                .or_insert_with(|| {
+                    let text = format!("{protocol} {connect}");
+                    let mark = Mark::AsDeclared;
+                    let lines = marked(&Marked { text, mark }, Tone::Plain);
+                    self.port(
+                        forward.connects_in,
+                        forward_row(Section::Connect, "connect", lines),
+                    )
+                });
             let name = |at: usize| &topology.namespaces[at].netns;
+            let (here, there) = (name(forward.listens_in), name(forward.connects_in));
             let words = forward.mark.word().map(|word| format!(" ({word})"));
+            let words = words.unwrap_or_default();
             self.edges.push(Edge {
                 kind: Kind::Forward,
                 ends: [from, to],
                 tone: forward.mark.tone(),
-                title: format!(
-                    "{} {} {} → {} {}{}",
-                    forward.protocol,
-                    name(forward.listens_in),
-                    forward.listen,
-                    name(forward.connects_in),
-                    forward.connect,
-                    words.unwrap_or_default(),
-                ),
+                title: format!("{protocol} {here} {listen} → {there} {connect}{words}"),
             });
         }
+    }
+
+    /// Adds the row where a forward listens, with what it has carried.
+    fn listen(&mut self, forward: &Forward) -> Anchor {
+        let text = Marked {
+            text: format!("{} {}", forward.protocol, forward.listen),
+            mark: forward.mark.clone(),
+        };
+        let mut lines = marked(&text, forward.mark.tone());
+        let traffic = forward
+            .traffic
+            .iter()
+            .flat_map(|text| wrap(text, VALUE_CELLS));
+        lines.extend(traffic.map(|text| Line {
+            text,
+            tone: Tone::Muted,
+            word: None,
+        }));
+        self.port(
+            forward.listens_in,
+            forward_row(Section::Listen, "listen", lines),
+        )
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn xml(text: &str) -> String {
 pub(crate) fn mermaid(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        let plain = character.is_alphanumeric() || " ./:-,()+=".contains(character);
+        let plain = character.is_alphanumeric() || " ./:-,()+=→×".contains(character);
         if plain {
             escaped.push(character);
         } else {

@@ -35,8 +35,7 @@ proptest! {
 
 #[test]
 fn pictures_of_known_shapes_are_legible() {
-    for (name, text) in shapes::all() {
-        println!("{name}");
+    for (_, text) in shapes::all() {
         check(&shapes::declared(&text));
     }
 }
@@ -137,7 +136,8 @@ fn complete(desired: &Desired, picture: &Picture) {
         .iter()
         .map(|line| line.title.clone())
         .collect();
-    (wanted.sort(), drawn.sort());
+    wanted.sort();
+    drawn.sort();
     assert_eq!(drawn, wanted);
     let forwards = picture
         .lines

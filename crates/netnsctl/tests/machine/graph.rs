@@ -108,6 +108,16 @@ fn a_declaration_is_drawn_without_a_look_at_the_machine() {
     let mermaid = expect(0, &["graph", "--format", "mermaid"]).stdout;
     assert!(mermaid.starts_with("flowchart LR\n"), "{mermaid}");
     expect(2, &["graph", "--format", "png"]);
+    // A terminal shows no pictures; the text that a person can read is said to be that.
+    let line = format!("'{}' graph", env!("CARGO_BIN_EXE_netnsctl"));
+    let terminal = command("script")
+        .args(["-qec", &line, "/dev/null"])
+        .output();
+    let shown = String::from_utf8(terminal.expect("bsdutils is there").stdout).unwrap();
+    assert!(
+        shown.contains("flowchart LR") && shown.contains(">topology.svg"),
+        "{shown}"
+    );
 }
 
 fn what_is_as_declared_is_drawn_without_a_mark() {
@@ -132,7 +142,7 @@ fn every_kind_of_drift_is_drawn_and_named() {
         batch.create_link(NewLink {
             name: "br0",
             kind: "bridge",
-            up: true,
+            up: false,
         });
     });
     let resolv = "/etc/netns/office/resolv.conf";
