@@ -27,6 +27,7 @@ pub mod state_dir;
 pub mod survey;
 mod sysctl;
 pub mod teardown;
+pub mod traffic;
 pub mod view;
 
 pub use record::fuzz_record;

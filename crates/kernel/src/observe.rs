@@ -92,7 +92,7 @@ pub(crate) enum Seen {
 
 /// How many threads visit `count` namespaces: one, unless there are so many that more than a
 /// thread's start is won.
-fn visitors(count: usize) -> usize {
+pub(crate) fn visitors(count: usize) -> usize {
     const WORTH_A_THREAD: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     (count / WORTH_A_THREAD).clamp(1, cores.min(4))

@@ -71,6 +71,64 @@ impl Link {
     }
 }
 
+/// What a network interface has carried since it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traffic {
+    /// The interface's index in its namespace.
+    pub index: u32,
+    /// IFLA_IFNAME.
+    pub name: String,
+    /// What came in by it.
+    pub received: Flow,
+    /// What went out by it.
+    pub sent: Flow,
+}
+
+/// One direction of [`Traffic`]: counters of IFLA_STATS64 (`struct rtnl_link_stats64` of
+/// include/uapi/linux/if_link.h).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Bytes, those of link-layer headers included.
+    pub bytes: u64,
+    /// Packets; what was coalesced counts once.
+    pub packets: u64,
+    /// Packets that were broken or could not be sent.
+    pub errors: u64,
+    /// Packets dropped for want of room, or because nobody wanted them.
+    pub dropped: u64,
+}
+
+impl Traffic {
+    /// None if the kernel told no counters.
+    pub(crate) fn of(message: LinkMessage) -> Option<Self> {
+        let (mut name, mut counted) = (None, None);
+        for attribute in message.attributes {
+            match attribute {
+                LinkAttribute::IfName(it) => name = Some(it),
+                LinkAttribute::Stats64(it) => counted = Some(it),
+                _ => {}
+            }
+        }
+        let counted = counted?;
+        Some(Self {
+            index: message.header.index,
+            name: name?,
+            received: Flow {
+                bytes: counted.rx_bytes,
+                packets: counted.rx_packets,
+                errors: counted.rx_errors,
+                dropped: counted.rx_dropped,
+            },
+            sent: Flow {
+                bytes: counted.tx_bytes,
+                packets: counted.tx_packets,
+                errors: counted.tx_errors,
+                dropped: counted.tx_dropped,
+            },
+        })
+    }
+}
+
 /// An address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::batch::{Batch, encode};
 use crate::error::{Error, KernelError};
 use crate::extack;
-use crate::message::{Address, Link, Route};
+use crate::message::{Address, Link, Route, Traffic};
 
 /// Bytes of the receive buffer. The kernel fills at most 32 KiB at a time (`netlink_dump()` in
 /// net/netlink/af_netlink.c), so nothing is ever cut off.
@@ -83,6 +83,15 @@ impl Socket {
         };
         self.dump(request, |message| match message {
             RouteNetlinkMessage::NewLink(link) => Some(Link::of(link)),
+            _ => None,
+        })
+    }
+
+    /// What all interfaces have carried.
+    pub fn traffic(&mut self) -> Result<Vec<Traffic>, Error> {
+        let request = || RouteNetlinkMessage::GetLink(LinkMessage::default());
+        self.dump(request, |message| match message {
+            RouteNetlinkMessage::NewLink(link) => Traffic::of(link),
             _ => None,
         })
     }
@@ -333,7 +342,10 @@ pub fn fuzz_answers(bytes: &[u8]) {
     for answer in answers(bytes).flatten() {
         if let Ok(message) = RouteNetlinkMessage::parse_with_param(answer.payload, answer.kind) {
             match message {
-                RouteNetlinkMessage::NewLink(link) => drop(Link::of(link)),
+                RouteNetlinkMessage::NewLink(link) => {
+                    drop(Traffic::of(link.clone()));
+                    drop(Link::of(link));
+                }
                 RouteNetlinkMessage::NewAddress(address) => drop(Address::of(address)),
                 RouteNetlinkMessage::NewRoute(route) => drop(Route::of(route)),
                 _ => {}
@@ -354,6 +366,27 @@ mod tests {
         assert_eq!((lo.index, lo.kind.as_deref()), (1, None));
         socket.addresses().unwrap();
         socket.routes().unwrap();
+    }
+
+    #[test]
+    fn what_crosses_loopback_is_counted_both_ways() {
+        let mut socket = Socket::open().unwrap();
+        let mut of_lo = || {
+            let traffic = socket.traffic().unwrap();
+            let lo = traffic.into_iter().find(|link| link.name == "lo").unwrap();
+            assert_eq!(lo.index, 1);
+            lo
+        };
+        let before = of_lo();
+        let here = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        here.send_to(&[0; 1000], here.local_addr().unwrap())
+            .unwrap();
+        here.recv(&mut [0; 1000]).unwrap();
+        let after = of_lo();
+        for (before, after) in [(before.sent, after.sent), (before.received, after.received)] {
+            assert!(after.bytes >= before.bytes + 1000, "{before:?} {after:?}");
+            assert!(after.packets > before.packets, "{before:?} {after:?}");
+        }
     }
 
     #[test]
