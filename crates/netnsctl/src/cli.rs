@@ -5,6 +5,7 @@ mod import;
 mod graph;
 mod pages;
 mod parts;
+mod top;
 mod units;
 
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ pub(crate) use self::import::Import;
 pub(crate) use self::graph::{Graph, GraphFormat};
 pub(crate) use self::pages::{Complete, Completions, Man, Shell};
 pub(crate) use self::parts::{Forward, Nscd};
+pub(crate) use self::top::Top;
 pub(crate) use self::units::{ServiceConfig, Units};
 
 /// What the links are called that run a command in the namespace of the rest of the name.
@@ -100,6 +102,9 @@ Examples:
   netnsctl status --watch
   netnsctl status office --json | jq '.netns[0].drift'")]
     Status(Status),
+    /// Show namespaces, links and forwards live, with rates; keys sort, filter and look into one
+    #[command(after_help = top::AFTER_HELP)]
+    Top(Top),
     /// Print the names of all network namespaces, one a line
     List(List),
     /// Print what all forwards have carried, in the text format of Prometheus
@@ -333,7 +338,7 @@ pub(crate) struct Status {
     /// For programs; docs/json.md has the shape
     #[arg(long, conflicts_with = "watch")]
     pub(crate) json: bool,
-    /// Show it anew every second until Ctrl-C
+    /// Show it anew every second until Ctrl-C: in place on a terminal, else with a line "---" between
     #[arg(long, short)]
     pub(crate) watch: bool,
     #[command(flatten)]

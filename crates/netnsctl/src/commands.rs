@@ -10,7 +10,7 @@ mod import;
 mod graph;
 mod list;
 mod man;
-mod metrics;
+pub(crate) mod metrics;
 mod nscd;
 mod orders;
 mod part;
@@ -19,6 +19,7 @@ mod run;
 pub(crate) mod serve;
 mod service_config;
 mod status;
+mod top;
 mod units;
 mod units_in_force;
 mod up;
@@ -49,6 +50,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(arguments) => run(arguments),
         Command::Status(arguments) => status::status(&config, &arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::Top(arguments) => top::top(config, &arguments),
         Command::Metrics(arguments) => metrics::metrics(&config, &arguments),
         Command::Check(arguments) => check::check(config, arguments),
         Command::Import(arguments) => import::import(&arguments),
@@ -68,7 +70,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 }
 
 /// Moves into the running sandbox if that was asked for. Before any thread exists.
-fn enter_sandbox(arguments: &Sandbox) -> Result<(), Failure> {
+pub(crate) fn enter_sandbox(arguments: &Sandbox) -> Result<(), Failure> {
     if !arguments.sandbox {
         return Ok(());
     }
@@ -116,7 +118,7 @@ fn declared_names(
 }
 
 /// A namespace's name as typed; home is none.
-fn netns_name(text: &str) -> Result<NetnsName, Failure> {
+pub(crate) fn netns_name(text: &str) -> Result<NetnsName, Failure> {
     match NetnsRef::parse(text) {
         Ok(NetnsRef::Named(name)) => Ok(name),
         Ok(NetnsRef::Home) => Err(Failure::usage(format!(

@@ -110,6 +110,12 @@ pub(crate) fn load_if_right(paths: &[PathBuf]) -> Result<(Desired, Exit), Failur
     })
 }
 
+/// Reads the configuration again and again, for a live view that has no place to say what is wrong
+/// with it: none if it is wrong.
+pub(crate) fn load_quietly(paths: &[PathBuf]) -> Result<Option<Desired>, Failure> {
+    Ok(load(paths)?.loaded.desired)
+}
+
 /// Reads the configuration for a command that takes something away, which mistakes elsewhere are no
 /// reason to leave: what is declared by the files that are right, after a line for each of the others.
 ///

@@ -13,6 +13,9 @@ mod man;
 mod output;
 mod status;
 mod systemd;
+mod terminal;
+#[cfg(feature = "top")]
+mod top;
 mod unit_files;
 
 use clap::Parser;

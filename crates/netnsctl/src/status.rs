@@ -3,8 +3,12 @@
 mod gather;
 mod nscd;
 mod services;
-mod text;
+pub(crate) mod text;
+mod watch;
 pub(crate) mod wire;
 
+#[cfg(feature = "top")]
+pub(crate) use gather::gather_of;
 pub(crate) use gather::{all_traffic, ask, gather};
 pub(crate) use text::render;
+pub(crate) use watch::watch;

@@ -4,10 +4,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-pub use libc::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+pub use libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
 /// The signals by which a terminal stops a process.
-pub const STOPPING: [libc::c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+pub const STOPPING: [libc::c_int; 3] = [SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// The signals that were blocked before [`block`].
 #[must_use = "they stay blocked, also in what this process becomes"]
@@ -48,6 +48,24 @@ fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
             libc::sigaddset(set.as_mut_ptr(), *signal);
         }
         set.assume_init()
+    }
+}
+
+/// Stops this process as Ctrl-Z does, if nobody handles it: until SIGCONT comes. Where nobody could
+/// continue it, in an orphaned process group, the kernel does nothing (setpgid(2), signal(7)).
+///
+/// For a process that blocks SIGTSTP to hear of it first.
+pub fn stop_here() {
+    let set = set_of(&[SIGTSTP]);
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: raise(3) sends to the calling thread and returns, as the signal is blocked or stops
+    // the process and nothing else. `set` is initialised, `before` has room for the old mask, and
+    // both outlive the calls; the old mask is set again only if the first call has filled it.
+    unsafe {
+        libc::raise(SIGTSTP);
+        if libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, before.as_mut_ptr()) == 0 {
+            Before(before.assume_init()).restore();
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::output::{self, Exit, Failure};
 use crate::status::ask;
 
 /// Every forward, and its counters if its forwarder answers.
-type Forwards = BTreeMap<ForwardKey, Option<Counters>>;
+pub(crate) type Forwards = BTreeMap<ForwardKey, Option<Counters>>;
 
 pub(super) fn metrics(config: &[PathBuf], arguments: &Metrics) -> Result<Exit, Failure> {
     super::enter_sandbox(&arguments.sandbox)?;
@@ -31,7 +31,8 @@ pub(super) fn metrics(config: &[PathBuf], arguments: &Metrics) -> Result<Exit, F
     Ok(exit)
 }
 
-fn gather(desired: &Desired) -> Forwards {
+/// Asks all forwards that are declared or run.
+pub(crate) fn gather(desired: &Desired) -> Forwards {
     let declared = desired.all_forwards();
     let of_unit = |(netns, number, forward): (NetnsRef, usize, &Forward)| {
         let control = netnsctl_units::control_path(&netns, number, forward.protocol);

@@ -27,8 +27,16 @@ const COUNTERS_PATIENCE: Duration = Duration::from_millis(500);
 /// Looks at everything that is declared or managed, or only at `name`.
 pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Report, Failure> {
     let names = name.map(|name| BTreeSet::from([name.clone()]));
+    gather_of(desired, names.as_ref())
+}
+
+/// Looks at everything that is declared or managed, or only at `names`.
+pub(crate) fn gather_of(
+    desired: &Desired,
+    names: Option<&BTreeSet<NetnsName>>,
+) -> Result<Report, Failure> {
     let request = Request {
-        names,
+        names: names.cloned(),
         ..Request::default()
     };
     let observed = observe::observe(desired, &netns::home()?, &request)?;
@@ -45,11 +53,11 @@ pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Repo
     let shown = |name: &&NetnsName| request.covers(name);
     let mut known: BTreeSet<&NetnsName> = desired.netns.keys().filter(shown).collect();
     known.extend(observed.records.keys().filter(shown));
-    let unmanaged = match name {
+    let unmanaged = match names {
         Some(_) => Vec::new(),
         None => unmanaged(&known)?,
     };
-    let home_forwards = match name {
+    let home_forwards = match names {
         Some(_) => Vec::new(),
         None => gathered.forwards(&NetnsRef::Home),
     };

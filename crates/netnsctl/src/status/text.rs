@@ -50,23 +50,35 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
 }
 
 fn heading(text: &mut String, netns: &Netns, paint: Paint) {
-    let differs = netns.drift.len();
-    let state = match (netns.state, netns.declared) {
-        ("up", true) if differs == 0 && netns.problems.is_empty() => paint.green("up, as declared"),
-        ("up", true) if differs == 0 => paint.red("up, with trouble"),
-        ("up", true) => {
-            let s = if differs == 1 { "" } else { "s" };
-            paint.red(&format!(
-                "up, {differs} difference{s} from what is declared"
-            ))
-        }
-        ("up", false) => paint.red("up, no longer declared"),
-        ("foreign", _) => paint.red("there, but not made by netnsctl"),
-        ("stale", _) => paint.red("down: a name without a namespace"),
-        (_, true) => paint.red("down"),
-        (_, false) => paint.red("gone, but for a record"),
+    let (words, is_well) = state(netns);
+    let state = if is_well {
+        paint.green(&words)
+    } else {
+        paint.red(&words)
     };
     let _ = writeln!(text, "{}: {state}", paint.bold(&netns.name));
+}
+
+/// How a namespace is, and whether that is well.
+pub(crate) fn state(netns: &Netns) -> (String, bool) {
+    let differs = netns.drift.len();
+    let words = match (netns.state, netns.declared) {
+        ("up", true) if differs == 0 && netns.problems.is_empty() => {
+            return ("up, as declared".to_owned(), true);
+        }
+        ("up", true) if differs == 0 => "up, with trouble",
+        ("up", true) => {
+            let s = if differs == 1 { "" } else { "s" };
+            let words = format!("up, {differs} difference{s} from what is declared");
+            return (words, false);
+        }
+        ("up", false) => "up, no longer declared",
+        ("foreign", _) => "there, but not made by netnsctl",
+        ("stale", _) => "down: a name without a namespace",
+        (_, true) => "down",
+        (_, false) => "gone, but for a record",
+    };
+    (words.to_owned(), false)
 }
 
 fn netns_rows(rows: &mut Rows, netns: &Netns) {
@@ -216,7 +228,7 @@ impl Rows {
 }
 
 /// The addresses, without the link-local ones that the kernel makes up for itself.
-fn addresses(link: &Link) -> String {
+pub(crate) fn addresses(link: &Link) -> String {
     let own =
         |address: &&String| link.kind.as_deref() == Some("veth") || !address.starts_with("fe80:");
     let shown = link.addresses.iter().filter(own).map(|address| {
@@ -229,7 +241,8 @@ fn addresses(link: &Link) -> String {
     shown.collect::<Vec<_>>().join("  ")
 }
 
-fn link_state(link: &Link) -> String {
+/// The kind and state of a link.
+pub(crate) fn link_state(link: &Link) -> String {
     let kind = link.kind.as_deref().unwrap_or("hardware");
     let state = match (link.up, link.carrier) {
         (false, _) => "DOWN",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Everything.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     /// Process id of the `serve` that runs here.
     pub(crate) serve: Option<u32>,

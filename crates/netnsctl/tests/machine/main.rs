@@ -35,6 +35,7 @@ mod order;
 mod ownership;
 mod parts;
 mod prometheus;
+mod pty;
 mod reload;
 mod run;
 mod sandbox;
@@ -44,6 +45,7 @@ mod serve;
 mod served;
 mod status;
 mod support;
+mod top;
 mod traffic;
 mod units;
 mod unix;
@@ -97,6 +99,7 @@ fn all() -> Vec<Test> {
         sealed::TESTS,
         serve::TESTS,
         status::TESTS,
+        top::TESTS,
         units::TESTS,
         unix::TESTS,
         up::TESTS,

@@ -57,9 +57,8 @@ impl Values {
             (_, "from_script" | "from_wg_netns" | "program" | "socket") => Self::Files,
             (_, "output" | "polkit" | "root") => Self::Folders,
             ("plan" | "up", "names") => Self::Declared,
-            ("down" | "import", "names") | ("doctor" | "service-config" | "status", "name") => {
-                Self::Netns
-            }
+            ("down" | "import" | "top", "names")
+            | ("doctor" | "service-config" | "status", "name") => Self::Netns,
             ("graph", "names")
             | ("run", "name")
             | ("forward", "connect_netns" | "listen_netns") => Self::NetnsOrHome,
