@@ -226,7 +226,7 @@ fn top_shows_drift_as_it_comes_and_goes() {
     );
     pty.wait_for("!differs");
     assert_eq!(shown(&pty, "office", "DRIFT").as_deref(), Some("1"));
-    pty.press("\r");
+    pty.press("/office\r\r");
     pty.wait_for("net.ipv4.conf.default.forwarding 1 → 0");
     expect(0, &["up"]);
     pty.wait_for("office: up, as declared");
