@@ -7,7 +7,7 @@
 //! Sources: console_codes(4), termios(3), the control sequences of xterm.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Instant;
 
@@ -32,8 +32,14 @@ const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// Columns and rows of a terminal that does not tell: those of a VT100.
 const USUAL_SIZE: (u16, u16) = (80, 24);
 
-/// How the terminal was before it was taken; none while nobody has it.
-static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+/// The terminal that was taken; none while nobody has one. A panic has nothing else to find it by.
+static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
+
+struct Taken {
+    terminal: OwnedFd,
+    /// How it was.
+    before: Termios,
+}
 
 /// Whether stdout can show a live view.
 pub(crate) fn can_draw() -> bool {
@@ -57,6 +63,7 @@ pub(crate) enum Event {
 
 /// A terminal that is ours. Given back when dropped.
 pub(crate) struct Screen {
+    terminal: OwnedFd,
     signals: SignalFd,
     /// Whether keys can be read: stdin is a terminal.
     has_keys: bool,
@@ -69,18 +76,20 @@ impl Screen {
         let of_terminal = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
         let signals = SignalFd::new(&of_terminal)
             .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+        let terminal = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 0);
         let screen = Self {
+            terminal: terminal.map_err(|error| trouble("take", error))?,
             signals,
             has_keys: io::stdin().is_terminal(),
         };
         give_back_at_panic();
-        take_terminal().map_err(|error| trouble("take", error))?;
+        take_terminal(&screen.terminal).map_err(|error| trouble("take", error))?;
         Ok(screen)
     }
 
     /// Columns and rows.
     pub(crate) fn size(&self) -> (u16, u16) {
-        match tcgetwinsize(io::stdout()) {
+        match tcgetwinsize(&self.terminal) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
             _ => USUAL_SIZE,
         }
@@ -90,7 +99,7 @@ impl Screen {
     ///
     /// Errors: if the terminal is gone.
     pub(crate) fn draw(&self, bytes: &[u8]) -> io::Result<()> {
-        write(bytes)
+        write(&self.terminal, bytes)
     }
 
     /// Waits for the next event, for `until` at the latest, and for `also` to be readable.
@@ -143,10 +152,10 @@ impl Screen {
             SIGTSTP => {
                 give_back();
                 stop_here();
-                again(take_terminal())
+                again(take_terminal(&self.terminal))
             }
             // Stopped by a signal that cannot be read, and a shell had the terminal meanwhile.
-            SIGCONT => again(take_terminal()),
+            SIGCONT => again(take_terminal(&self.terminal)),
             SIGWINCH => Ok(Some(Event::Spoilt)),
             _ => Ok(None),
         }
@@ -183,9 +192,9 @@ fn typed() -> Event {
     }
 }
 
-fn write(mut bytes: &[u8]) -> io::Result<()> {
+fn write(terminal: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match rustix::io::write(io::stdout(), bytes) {
+        match rustix::io::write(terminal, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -194,26 +203,29 @@ fn write(mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn take_terminal() -> rustix::io::Result<()> {
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = match before.as_ref() {
-        Some(before) => before.clone(),
-        None => tcgetattr(io::stdout())?,
+fn take_terminal(terminal: &OwnedFd) -> rustix::io::Result<()> {
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = match taken.as_ref() {
+        Some(taken) => taken.before.clone(),
+        None => tcgetattr(terminal)?,
     };
-    tcsetattr(io::stdout(), OptionalActions::Now, &unedited(&found))?;
-    *before = Some(found);
+    tcsetattr(terminal, OptionalActions::Now, &unedited(&before))?;
+    *taken = Some(Taken {
+        terminal: rustix::io::fcntl_dupfd_cloexec(terminal, 0)?,
+        before,
+    });
     // One that is gone is noticed when its keys are read.
-    let _ = write(ENTER.as_bytes());
+    let _ = write(terminal, ENTER.as_bytes());
     Ok(())
 }
 
 /// Gives the terminal back if it is ours.
 fn give_back() {
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(before) = before.take() {
-        let _ = write(LEAVE.as_bytes());
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(Taken { terminal, before }) = taken.take() {
+        let _ = write(&terminal, LEAVE.as_bytes());
         // What was typed and not read was meant for the view: it is thrown away.
-        let _ = tcsetattr(io::stdout(), OptionalActions::Flush, &before);
+        let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
     }
 }
 
@@ -237,4 +249,37 @@ fn give_back_at_panic() {
             say(panic);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_speaks() {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let master = openpt(flags).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
+        let modes = || format!("{:?}", tcgetattr(&terminal).unwrap());
+        let before = modes();
+        give_back_at_panic();
+        take_terminal(&terminal).unwrap();
+        assert_ne!(modes(), before);
+        // Once more, as after SIGCONT: what it was before stays what is given back.
+        take_terminal(&terminal).unwrap();
+        let thread = std::thread::spawn(|| panic!("as it should"));
+        assert!(thread.join().is_err());
+        assert_eq!(modes(), before);
+        let wanted = [ENTER, ENTER, LEAVE].concat();
+        let mut found = vec![0; wanted.len()];
+        let mut filled = 0;
+        while filled < found.len() {
+            filled += rustix::io::read(&master, &mut found[filled..]).unwrap();
+        }
+        assert_eq!(String::from_utf8(found).unwrap(), wanted);
+    }
 }

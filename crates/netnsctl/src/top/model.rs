@@ -89,7 +89,9 @@ pub(super) struct Model {
     extent: Extent,
     sample: Option<Sample>,
     rates: Rates,
-    /// The rows of the table, sorted and filtered.
+    /// The rows of each table.
+    all: [Vec<Row>; 3],
+    /// Those of the table that is shown, sorted and filtered.
     rows: Vec<Row>,
 }
 
@@ -116,6 +118,7 @@ impl Model {
             extent: Extent::default(),
             sample: None,
             rates: Rates::default(),
+            all: [const { Vec::new() }; 3],
             rows: Vec::new(),
         }
     }
@@ -129,6 +132,7 @@ impl Model {
             Some(before) => Rates::between(before, &sample),
             None => Rates::default(),
         };
+        self.all = Tab::ALL.map(|tab| table::rows(tab, &sample, &self.rates));
         self.sample = Some(sample);
         self.arrange();
     }
@@ -154,13 +158,13 @@ impl Model {
 
     /// How many rows there are without the filter.
     pub(super) fn count(&self, tab: Tab) -> usize {
-        self.all_rows(tab).len()
+        self.all[tab as usize].len()
     }
 
     /// How many rows want a look, filtered or not.
     pub(super) fn troubled(&self, tab: Tab) -> usize {
-        let rows = self.all_rows(tab);
-        rows.iter().filter(|row| row.trouble).count()
+        let rows = self.all[tab as usize].iter();
+        rows.filter(|row| row.trouble).count()
     }
 
     /// The place of the chosen row.
@@ -227,16 +231,11 @@ impl Model {
         &mut self.left[self.tab as usize]
     }
 
-    fn all_rows(&self, tab: Tab) -> Vec<Row> {
-        let sample = self.sample.as_ref();
-        sample.map_or_else(Vec::new, |it| table::rows(tab, it, &self.rates))
-    }
-
     /// Sorts and filters anew, and finds the chosen row again.
     fn arrange(&mut self) {
         let Sort { column, reversed } = self.sort();
-        let mut rows = self.all_rows(self.tab);
-        rows.retain(|row| row.has(&self.filter));
+        let rows = self.all[self.tab as usize].iter();
+        let mut rows: Vec<Row> = rows.filter(|row| row.has(&self.filter)).cloned().collect();
         rows.sort_by(|one, other| {
             let order = one.cells[column].order(&other.cells[column]);
             let order = if reversed { order.reverse() } else { order };

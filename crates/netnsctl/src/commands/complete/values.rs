@@ -184,7 +184,7 @@ mod tests {
     use crate::cli::Cli;
 
     /// Arguments whose values are for the caller to think of.
-    const FREE: [&str; 16] = [
+    const FREE: [&str; 17] = [
         "cache",
         "command",
         "connect",
@@ -192,6 +192,7 @@ mod tests {
         "drain",
         "half_close_timeout",
         "inside",
+        "interval",
         "keepalive",
         "keepalive_probes",
         "listen",
