@@ -21,7 +21,7 @@ mod survey;
 pub use batch::{Batch, NewLink, NewVeth, VethEnd};
 pub use error::{Error, KernelError};
 pub use extack::fuzz_error_payload;
-pub use nftables::nftables;
 pub use message::{Address, Flow, Link, Route, Traffic};
+pub use nftables::nftables;
 pub use socket::{Socket, change_requests, fuzz_answers};
 pub use survey::AnyRoute;

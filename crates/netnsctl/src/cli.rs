@@ -1,8 +1,8 @@
 //! What can be typed.
 
 mod doctor;
-mod import;
 mod graph;
+mod import;
 mod pages;
 mod parts;
 mod top;
@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::doctor::Doctor;
-pub(crate) use self::import::Import;
 pub(crate) use self::graph::{Graph, GraphFormat};
+pub(crate) use self::import::Import;
 pub(crate) use self::pages::{Complete, Completions, Man, Shell};
 pub(crate) use self::parts::{Forward, Nscd};
 pub(crate) use self::top::Top;

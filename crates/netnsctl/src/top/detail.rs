@@ -247,7 +247,12 @@ impl Lines<'_> {
         let back = per_second(|it| it.bytes.back, text::bytes);
         let packets_there = per_second(|it| it.datagrams.there, text::count);
         let packets_back = per_second(|it| it.datagrams.back, text::count);
-        let Counters { tcp, udp } = counters;
+        // The options are in the head of the view already, as declared.
+        let Counters {
+            tcp,
+            udp,
+            options: _,
+        } = counters;
         if key.protocol == "udp" {
             let (bytes, count) = (udp.bytes_to_target, udp.datagrams_to_target);
             self.add(
