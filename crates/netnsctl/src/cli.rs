@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::doctor::Doctor;
 pub(crate) use self::graph::{Graph, GraphFormat};
 pub(crate) use self::import::Import;
-pub(crate) use self::pages::{Complete, Completions, Man, Shell};
+pub(crate) use self::pages::{Complete, Completions, Man, ManFormat, Shell};
 pub(crate) use self::parts::{Forward, Nscd};
 pub(crate) use self::top::Top;
 pub(crate) use self::units::{ServiceConfig, Units};
@@ -233,7 +233,8 @@ Examples:
   netnsctl man | man -l -               this program
   netnsctl man up | man -l -            a command
   netnsctl man netnsctl.toml | man -l - what may be in the configuration
-  netnsctl man --output /usr/local/share/man")]
+  netnsctl man --output /usr/local/share/man
+  netnsctl man --format markdown --output wiki")]
     Man(Man),
     /// Answer a shell that completes a command line
     #[command(hide = true)]

@@ -5,7 +5,10 @@
 
 mod commands;
 mod config;
+mod markdown;
 mod mdoc;
+
+use std::path::PathBuf;
 
 use clap::CommandFactory;
 
@@ -26,6 +29,15 @@ impl Page {
     pub(crate) fn file_name(&self) -> String {
         format!("{}.{}", self.name, self.section)
     }
+}
+
+/// The pages in Markdown, in their order: the name of each one's file, and its text.
+pub(crate) fn markdown(pages: &[Page]) -> Vec<(PathBuf, String)> {
+    let file = |page: &Page| {
+        let name = format!("{}.md", page.file_name());
+        (name.into(), markdown::markdown(page, pages))
+    };
+    pages.iter().map(file).collect()
 }
 
 /// All pages.

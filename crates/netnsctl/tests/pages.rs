@@ -1,4 +1,5 @@
-//! What the package installs is what the program prints: manual pages and the schema.
+//! What the package installs and the book shows is what the program prints: manual pages and the
+//! schema.
 //!
 //! `NETNSCTL_UPDATE=1 cargo test -p netnsctl --test pages` writes the files anew.
 #![forbid(unsafe_code)]
@@ -26,6 +27,17 @@ fn netnsctl(arguments: &[&str]) -> Output {
 
 fn updates() -> bool {
     std::env::var_os("NETNSCTL_UPDATE").is_some()
+}
+
+/// The files in `folder`, by name.
+fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.file_name().unwrap().into(), text)
+    };
+    paths.map(read).collect()
 }
 
 /// The files below `folder`, by path.
@@ -64,6 +76,35 @@ fn pages_in_the_package_are_those_of_the_program() {
         );
     }
     assert!(wanted.len() > 15, "{}", wanted.len());
+}
+
+/// The reference in docs/ is the pages in Markdown.
+#[test]
+fn pages_in_the_book_are_those_of_the_program() {
+    let booked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+    let print = |folder: &Path| {
+        let folder = folder.to_str().unwrap();
+        let printed = netnsctl(&["man", "--format", "markdown", "--output", folder]);
+        assert!(printed.status.success() && printed.stdout.is_empty());
+    };
+    if updates() {
+        let _ = std::fs::remove_dir_all(&booked);
+        print(&booked);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    print(folder.path());
+    let (wanted, found) = (files(folder.path()), files(&booked));
+    assert_eq!(
+        found.keys().collect::<Vec<_>>(),
+        wanted.keys().collect::<Vec<_>>()
+    );
+    for (name, text) in &wanted {
+        assert_eq!(&found[name], text, "{name:?}: see the head of this test");
+    }
+    assert!(wanted.len() > 15, "{}", wanted.len());
+    let one = netnsctl(&["man", "--format", "markdown", "up"]);
+    let one = String::from_utf8(one.stdout).unwrap();
+    assert_eq!(one, wanted[Path::new("netnsctl-up.1.md")]);
 }
 
 #[test]

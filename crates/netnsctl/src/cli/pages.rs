@@ -13,6 +13,16 @@ pub(crate) struct Man {
     /// Write all pages below this folder, for example /usr/local/share/man, and print nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// What the pages are written in: mdoc for man(1), or Markdown, all in one folder
+    #[arg(long, value_enum, default_value_t = ManFormat::Mdoc)]
+    pub(crate) format: ManFormat,
+}
+
+/// What manual pages are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManFormat {
+    Markdown,
+    Mdoc,
 }
 
 #[derive(Debug, Args)]

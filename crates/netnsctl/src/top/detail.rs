@@ -247,7 +247,7 @@ impl Lines<'_> {
         let back = per_second(|it| it.bytes.back, text::bytes);
         let packets_there = per_second(|it| it.datagrams.there, text::count);
         let packets_back = per_second(|it| it.datagrams.back, text::count);
-        // The options are in the head of the view already, as declared.
+        // What is declared is shown above, and these are no number.
         let Counters {
             tcp,
             udp,
