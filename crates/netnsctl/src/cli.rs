@@ -6,6 +6,8 @@ mod import;
 mod pages;
 mod parts;
 mod top;
+#[cfg(test)]
+mod typed;
 mod units;
 
 use std::ffi::OsString;
