@@ -31,7 +31,9 @@ rustPlatform.buildRustPackage {
   doCheck = false;
 
   postInstall = ''
-    install -Dm644 packaging/netnsctl.8 $out/share/man/man8/netnsctl.8
+    mkdir -p $out/share
+    cp -r packaging/man $out/share/man
+    install -Dm644 packaging/netnsctl.schema.json -t $out/share/netnsctl
   '';
 
   meta = {

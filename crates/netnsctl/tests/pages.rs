@@ -213,3 +213,16 @@ fn what_is_packaged_is_there() {
     assert!(count > 10, "{count}");
     assert_eq!(pages, tree(&packaging().join("man")).len());
 }
+
+/// So is what the package for Nix installs beside it.
+#[test]
+fn what_is_packaged_for_nix_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let package = std::fs::read_to_string(root.join("nixos/package.nix")).unwrap();
+    let paths = package.split([' ', '\n']);
+    let paths: Vec<_> = paths.filter(|it| it.starts_with("packaging/")).collect();
+    for path in &paths {
+        assert!(root.join(path).exists(), "{path}");
+    }
+    assert!(paths.contains(&"packaging/man"), "{paths:?}");
+}
