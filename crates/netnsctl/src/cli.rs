@@ -5,9 +5,9 @@ mod graph;
 mod import;
 mod pages;
 mod parts;
-mod top;
 #[cfg(test)]
 mod tests;
+mod top;
 #[cfg(test)]
 mod typed;
 mod units;
