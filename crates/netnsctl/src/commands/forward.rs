@@ -36,25 +36,8 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
     let _ = rustix::thread::set_name(c"netnsctl");
     let parent = getppid();
-    let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-    let options = options(arguments, orders::label(words.iter().map(AsRef::as_ref)))?;
-    let mut sockets = Sockets::passed()?;
-    for listen in &arguments.listen {
-        sockets
-            .listeners
-            .push(listen_at(listen, &arguments.listen_netns)?);
-    }
-    if let (true, Some(passed)) = (sockets.listeners.is_empty(), &arguments.passed) {
-        return Err(
-            Failure::failed(format!("no socket that listens at {passed} was passed"))
-                .hint("restart the .socket unit of this forward"),
-        );
-    }
-    if sockets.listeners.is_empty() {
-        return Err(Failure::usage("there is nothing to listen on")
-            .hint("give --listen, or start it from a service manager that passes sockets"));
-    }
+    let options = options(arguments, own_label())?;
+    let sockets = Sockets::of(arguments)?;
     let has_streams = |listeners: &[Listener]| {
         let stream = protocol(Protocol::Tcp);
         listeners.iter().any(|it| it.protocol() == stream)
@@ -105,7 +88,32 @@ struct Sockets {
     orders: Option<UnixDatagram>,
 }
 
+/// What this process's options are called.
+fn own_label() -> String {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    orders::label(words.iter().map(AsRef::as_ref))
+}
+
 impl Sockets {
+    /// Those that were passed, and those that the command line asks for.
+    fn of(arguments: &Forward) -> Result<Self, Failure> {
+        let mut sockets = Self::passed()?;
+        for listen in &arguments.listen {
+            let listener = listen_at(listen, &arguments.listen_netns)?;
+            sockets.listeners.push(listener);
+        }
+        match (sockets.listeners.is_empty(), &arguments.passed) {
+            (false, _) => Ok(sockets),
+            (true, Some(passed)) => Err(Failure::failed(format!(
+                "no socket that listens at {passed} was passed"
+            ))
+            .hint("restart the .socket unit of this forward")),
+            (true, None) => Err(Failure::usage("there is nothing to listen on")
+                .hint("give --listen, or start it from a service manager that passes sockets")),
+        }
+    }
+
     /// Those a service manager passed.
     fn passed() -> Result<Self, Failure> {
         let taken = super::passed_sockets()?;
