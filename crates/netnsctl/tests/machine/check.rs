@@ -20,14 +20,27 @@ pub(crate) const TESTS: &[Test] = tests![
 
 fn every_example_is_right_and_can_be_planned() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    let files = fs::read_dir(folder).expect("there are examples").flatten();
-    let files = files.map(|entry| entry.path().display().to_string());
-    let files: Vec<_> = files
-        .filter(|path| path.ends_with(".toml") || path.ends_with(".json"))
+    let list = |folder: &Path| fs::read_dir(folder).expect("a folder can be read").flatten();
+    // Those that stand alone, and one in the folder of each recipe.
+    let recipes: Vec<_> = list(&folder)
+        .filter(|entry| entry.path().is_dir())
         .collect();
-    assert!(!files.is_empty());
+    assert!(!recipes.is_empty());
+    let files = |folder: &Path| -> Vec<String> {
+        let paths = list(folder).map(|entry| entry.path().display().to_string());
+        paths
+            .filter(|path| path.ends_with(".toml") || path.ends_with(".json"))
+            .collect()
+    };
+    let mut all = files(&folder);
+    assert!(!all.is_empty());
+    for recipe in recipes {
+        let declared = files(&recipe.path());
+        assert!(!declared.is_empty(), "{}", recipe.path().display());
+        all.extend(declared);
+    }
     let before = traces();
-    for file in &files {
+    for file in &all {
         let ran = expect(0, &["check", file]);
         assert!(
             ran.stdout.starts_with("ok: 1 file, "),
