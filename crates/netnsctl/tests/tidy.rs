@@ -133,3 +133,22 @@ fn the_architecture_page_names_every_crate_and_no_other() {
     named.sort();
     assert_eq!(named, crates);
 }
+
+/// A recipe that nobody follows is out of date soon; tests/recipes/run takes those with a check.
+#[test]
+fn every_recipe_has_a_page_and_a_check() {
+    let entries = std::fs::read_dir(root().join("examples")).unwrap();
+    let folders: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    assert!(!folders.is_empty());
+    for folder in folders {
+        let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        for heading in ["Bring it up", "See it work", "Undo", "For your own"] {
+            let heading = format!("\n## {heading}\n");
+            assert!(page.contains(&heading), "{}:{heading}", folder.display());
+        }
+        assert!(folder.join("check").exists(), "{}", folder.display());
+    }
+}

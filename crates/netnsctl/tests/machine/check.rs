@@ -20,7 +20,11 @@ pub(crate) const TESTS: &[Test] = tests![
 
 fn every_example_is_right_and_can_be_planned() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    let list = |folder: &Path| fs::read_dir(folder).expect("a folder can be read").flatten();
+    let list = |folder: &Path| {
+        fs::read_dir(folder)
+            .expect("a folder can be read")
+            .flatten()
+    };
     // Those that stand alone, and one in the folder of each recipe.
     let recipes: Vec<_> = list(&folder)
         .filter(|entry| entry.path().is_dir())
