@@ -4,6 +4,8 @@ use std::io;
 
 use netnsctl_sys::errno::Errno;
 
+use crate::rights;
+
 /// A step that failed. `Display` says the step, the object and the kernel's words.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,14 +54,13 @@ impl Error {
     /// A next step, where one is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::System { source, .. } if is_denied(source) => {
-                Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
-            }
+            Self::System { source, .. } if is_denied(source) => Some(rights::hint()),
             Self::System { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 Some("is this a container? It must let /proc/sys and /etc be written".to_owned())
             }
+            Self::System { source, object, .. } if is_full(source) => Some(full(object)),
             Self::Netlink { source, .. } if source.kernel_errno() == Some(1) => {
-                Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
+                Some(rights::hint())
             }
             Self::NoSuchNetns(_) => Some("\"netnsctl list\" shows those there are".to_owned()),
             Self::Stale(name) => Some(format!(
@@ -78,6 +79,28 @@ impl Error {
 
 fn is_denied(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull
+}
+
+/// ENOSPC: of files, or what unshare(2) says beyond the limits of namespaces(7).
+fn full(object: &str) -> String {
+    match object
+        .strip_suffix(" namespace")
+        .map(|it| it.rsplit(' ').next())
+    {
+        Some(Some(kind)) => format!(
+            "there are as many as sysctl user.max_{}_namespaces allows, or they are nested too deep",
+            match kind {
+                "network" => "net",
+                "mount" => "mnt",
+                kind => kind,
+            }
+        ),
+        _ => "the file system is full: \"df /run /etc\" shows which".to_owned(),
+    }
 }
 
 /// Puts a step and an object around a system call's failure.

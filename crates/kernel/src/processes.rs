@@ -79,9 +79,13 @@ pub fn holders(inodes: &BTreeSet<u64>, depth: Depth) -> BTreeMap<u64, Vec<Holder
 
 fn process_ids() -> impl Iterator<Item = u32> {
     let own = getpid().as_raw_nonzero().get().unsigned_abs();
+    ids().filter(move |pid| *pid != own)
+}
+
+/// All processes that show in /proc.
+pub(crate) fn ids() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(move |pid| *pid != own)
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn inside(pid: u32, depth: Depth) -> Vec<u64> {
@@ -153,7 +157,8 @@ fn mounts(pid: u32, seen: &mut BTreeMap<String, BTreeSet<u64>>) -> BTreeSet<u64>
     seen.entry(namespace).or_insert_with(read).clone()
 }
 
-fn command(pid: u32) -> String {
+/// The name of a process, control characters replaced.
+pub(crate) fn command(pid: u32) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     text.trim_end()
         .chars()

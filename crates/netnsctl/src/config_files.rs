@@ -288,8 +288,17 @@ fn read(path: &Path) -> Result<Source, Failure> {
 
 fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     let words = netnsctl_sys::errno::Errno::of(error);
-    Failure::usage(format!(
+    let failure = Failure::usage(format!(
         "cannot read configuration {:?}: {words}",
         path.display().to_string()
-    ))
+    ));
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            failure.hint("is the path right? --config takes files and folders")
+        }
+        io::ErrorKind::PermissionDenied => {
+            failure.hint("this user may not read it: ask as root, or let everybody read it")
+        }
+        _ => failure,
+    }
 }

@@ -86,6 +86,12 @@ impl Failure {
         self
     }
 
+    /// In that namespace.
+    pub(crate) fn within(mut self, netns: &str) -> Self {
+        self.message = format!("netns {netns:?}: {}", self.message);
+        self
+    }
+
     /// Only what is wrong.
     pub(crate) fn into_message(self) -> String {
         self.message

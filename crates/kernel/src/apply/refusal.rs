@@ -7,6 +7,8 @@ use netnsctl_model::plan::text::{Change, route as route_text};
 use netnsctl_model::plan::{Action, Step};
 use rustix::io::Errno;
 
+use crate::rights;
+
 /// What the kernel may answer to a request because its aim is reached already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tolerance {
@@ -95,9 +97,11 @@ pub(super) fn hint(action: &Action, errno: i32) -> Option<String> {
         Action::CreateVeth { .. } if is(Errno::EXIST) => {
             Some("a link of that name appeared meanwhile; run \"netnsctl up\" again".to_owned())
         }
-        _ if is(Errno::PERM) => {
-            Some("this needs root; \"netnsctl serve --sandbox\" works without".to_owned())
-        }
+        Action::CreateVeth { .. } if is(Errno::OPNOTSUPP) => Some(
+            "this kernel has no veth links: \"modprobe veth\", or a kernel that has them"
+                .to_owned(),
+        ),
+        _ if is(Errno::PERM) => Some(rights::hint()),
         _ => None,
     }
 }

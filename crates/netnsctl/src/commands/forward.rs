@@ -23,7 +23,7 @@ use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
 use super::orders;
-use super::serve::forwarder::{cannot_bind, protocol, socket_address};
+use super::serve::forwarder::{path_taken, port_taken, protocol, socket_address};
 use super::serve::notify::Manager;
 use crate::cli::Forward;
 use crate::output::{self, Exit, Failure};
@@ -165,17 +165,18 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
         ForwardAddress::Unix(path) => {
             // Its file stays behind: who it is made by may not remove it any more at the end.
             let bound = bind_unix_listener(path.as_path());
-            let (fd, _) = bound.map_err(|error| Failure::failed(cannot_bind(&error)))?;
+            let (fd, _) = bound.map_err(|error| path_taken(&error, path.as_path()))?;
             return listener(fd);
         }
         ForwardAddress::Inet(endpoint) => endpoint,
     };
     let handle = netns::resolve(&netns_ref(netns)?)?;
     let bound = netns::within(&handle, netns, || {
-        let address = socket_address(&endpoint)?;
-        bind_listener(protocol(kind), address).map_err(|error| cannot_bind(&error))
+        let address = socket_address(&endpoint).map_err(Failure::failed)?;
+        let protocol = protocol(kind);
+        bind_listener(protocol, address).map_err(|error| port_taken(&error, protocol, address))
     })?;
-    listener(bound.map_err(|error| Failure::failed(format!("netns {netns:?}: {error}")))?)
+    listener(bound.map_err(|failure| failure.within(netns))?)
 }
 
 /// What the command line says, which is called `label`.

@@ -27,6 +27,7 @@ mod holders;
 mod import;
 mod interop;
 mod metrics;
+mod mistakes;
 mod names;
 mod net;
 mod nscd;
@@ -86,6 +87,7 @@ fn all() -> Vec<Test> {
         import::TESTS,
         interop::TESTS,
         metrics::TESTS,
+        mistakes::TESTS,
         names::TESTS,
         nscd::TESTS,
         options::TESTS,

@@ -55,7 +55,8 @@ fn prepare(netns: &NetnsRef, words: &[OsString]) -> Result<(PathBuf, Command), F
     if rustix::thread::no_new_privs().unwrap_or(false) {
         return Err(Failure::failed(format!(
             "cannot enter {netns}: this process can get no rights (no_new_privs), nor can what it starts"
-        )));
+        ))
+        .hint("start it from a shell outside of what forbids it, such as NoNewPrivileges= or a container"));
     }
     let giver = GIVERS.iter().find_map(|giver| find(giver));
     let giver = giver.ok_or_else(|| {

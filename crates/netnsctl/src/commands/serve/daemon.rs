@@ -19,7 +19,7 @@ use netnsctl_sys::spawn::{self, Activated};
 use rustix::process::Signal;
 
 use super::child::{Child, Part, environment, words};
-use super::forwarder::{cannot_bind, retry};
+use super::forwarder::{path_taken, retry};
 use crate::output::Failure;
 
 /// The daemon of a namespace.
@@ -43,7 +43,7 @@ impl Daemon {
         let netns = Netns::named(&name)?;
         nscd::make(&name)?;
         let (listener, file) = retry(deadline, || bind_unix_listener(&nscd::socket(&name)))
-            .map_err(|error| Failure::failed(format!("netns \"{name}\": {}", cannot_bind(&error))))
+            .map_err(|error| path_taken(&error, &nscd::socket(&name)).within(name.as_str()))
             .inspect_err(|_| drop(nscd::remove_if_empty(&name)))?;
         Ok(Self {
             name,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use netnsctl_daemon::{BindError, SocketFile, bind_unix_listener};
 use netnsctl_forward::{Protocol as ForwardProtocol, bind_listener};
+use netnsctl_kernel::listeners::{self, Transport};
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
@@ -169,15 +170,14 @@ fn listen(
     match &forward.listen {
         ForwardAddress::Unix(path) => retry(deadline, || bind_unix_listener(path.as_path()))
             .map(|(listener, file)| (listener, Some(file)))
-            .map_err(|error| Failure::failed(cannot_bind(&error))),
+            .map_err(|error| path_taken(&error, path.as_path())),
         ForwardAddress::Inet(endpoint) => {
             let listened = netns::within(netns, name.as_str(), || {
-                let address = socket_address(endpoint)?;
+                let address = socket_address(endpoint).map_err(Failure::failed)?;
                 retry(deadline, || bind_listener(protocol, address))
-                    .map_err(|error| cannot_bind(&error))
+                    .map_err(|error| port_taken(&error, protocol, address))
             })?;
-            let listener =
-                listened.map_err(|error| Failure::failed(format!("netns \"{name}\": {error}")))?;
+            let listener = listened.map_err(|failure| failure.within(name.as_str()))?;
             Ok((listener, None))
         }
     }
@@ -203,6 +203,38 @@ pub(crate) fn cannot_bind(error: &BindError) -> String {
     let cause = std::io::Error::from(error.errno);
     let words = netnsctl_sys::errno::Errno::of(&cause);
     format!("cannot {} for {}: {words}", error.step, error.what)
+}
+
+/// As [`cannot_bind`], and who has the address. In the namespace where it was to be bound.
+pub(crate) fn port_taken(
+    error: &BindError,
+    protocol: ForwardProtocol,
+    address: SocketAddr,
+) -> Failure {
+    let failure = Failure::failed(cannot_bind(error));
+    let transport = match protocol {
+        ForwardProtocol::Udp => Transport::Udp,
+        _ => Transport::Tcp,
+    };
+    match error.errno {
+        Errno::ADDRINUSE => failure.hint(listeners::hint_about_port(transport, address)),
+        Errno::ACCESS => failure.hint(
+            "ports below net.ipv4.ip_unprivileged_port_start are root's; set that in the \
+             namespace, or listen on a higher one",
+        ),
+        _ => failure,
+    }
+}
+
+/// As [`cannot_bind`], and who listens at the path.
+pub(crate) fn path_taken(error: &BindError, path: &Path) -> Failure {
+    let failure = Failure::failed(cannot_bind(error));
+    match error.errno {
+        Errno::ADDRINUSE => failure.hint(listeners::hint_about_path(path)),
+        Errno::NOENT => failure.hint("make its folder first"),
+        Errno::ACCESS => failure.hint("its folder must be one this user may write to"),
+        _ => failure,
+    }
 }
 
 /// The forwarder's word for a protocol.

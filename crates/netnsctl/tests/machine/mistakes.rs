@@ -1,0 +1,204 @@
+//! Mistakes that people make: each is told with its cause and a next step.
+
+use std::net::UdpSocket;
+use std::os::unix::net::UnixListener;
+
+use crate::net::{add_bridge, make_foreign, within};
+use crate::served::Served;
+use crate::support::{Ran, command, configure, expect, traces};
+use crate::traffic::listen;
+use crate::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_taken_port_is_told_with_the_process_that_has_it,
+    a_taken_path_is_told_with_the_process_that_listens,
+    a_namespace_that_is_not_there_is_told_by_every_command,
+    a_missing_configuration_is_told_with_where_it_belongs,
+    a_name_of_somebody_else_is_told_with_the_way_out,
+    what_the_kernel_refuses_is_told_with_what_to_change,
+    another_serve_is_told_with_what_to_do,
+    root_without_capabilities_is_told_which_it_lacks,
+];
+
+/// Fails with `status`, an error line with `cause` and a hint line with `step`.
+#[track_caller]
+fn mistake(status: i32, words: &[&str], cause: &str, step: &str) {
+    told(&expect(status, words), words, cause, step);
+}
+
+#[track_caller]
+fn told(ran: &Ran, words: &[&str], cause: &str, step: &str) {
+    let has = |start: &str, part: &str| {
+        let mut lines = ran.stderr.lines();
+        lines.any(|line| line.starts_with(start) && line.contains(part))
+    };
+    assert!(
+        has("error: ", cause) && has("  hint: ", step),
+        "{words:?} should say {cause:?} and {step:?}:\n{}",
+        ran.stderr
+    );
+}
+
+fn own() -> String {
+    format!("process {} (", std::process::id())
+}
+
+fn a_taken_port_is_told_with_the_process_that_has_it() {
+    configure("[netns.office]\n");
+    expect(0, &["up"]);
+    let taken = "Address already in use (EADDRINUSE)";
+    let target = ["--connect", "127.0.0.1:1"];
+    let forward = |listen: &str, netns: &str, cause: &str, step: &str| {
+        let words = ["forward", "--listen", listen, "--listen-netns", netns];
+        mistake(1, &[&words[..], &target].concat(), cause, step);
+    };
+    let _home = listen("default", "127.0.0.1:1001");
+    let _inside = listen("office", "0.0.0.0:1002");
+    let udp = within("office", || UdpSocket::bind("[::1]:1003"));
+    let _udp = udp.expect("the port is free");
+    forward("tcp:127.0.0.1:1001", "default", taken, &own());
+    forward("tcp:127.0.0.1:1002", "office", taken, &own());
+    forward("udp:[::1]:1003", "office", taken, &own());
+    forward(
+        "tcp:127.0.0.1:1002",
+        "office",
+        "netns \"office\"",
+        "0.0.0.0:1002; end it",
+    );
+}
+
+fn a_taken_path_is_told_with_the_process_that_listens() {
+    let target = ["--connect", "127.0.0.1:1"];
+    let _taken = UnixListener::bind("/run/in.sock").expect("/run is ours");
+    std::fs::write("/run/file", "").expect("/run is ours");
+    for (path, step) in [
+        ("unix:/run/in.sock", own().as_str()),
+        ("unix:/run/file", "no socket: remove it"),
+        ("unix:/run/nowhere/in.sock", "make its folder first"),
+    ] {
+        let words = ["forward", "--listen", path];
+        mistake(1, &[&words[..], &target].concat(), path, step);
+    }
+    mistake(
+        1,
+        &["nscd", "--socket", "/run/in.sock"],
+        "EADDRINUSE",
+        &own(),
+    );
+}
+
+fn a_namespace_that_is_not_there_is_told_by_every_command() {
+    configure("[netns.office]\n");
+    let absent = "there is no network namespace \"nowhere\"";
+    let list = "\"netnsctl list\" shows";
+    mistake(125, &["run", "nowhere", "--", "true"], absent, list);
+    mistake(1, &["doctor", "nowhere"], absent, list);
+    let words = [
+        "forward",
+        "--listen",
+        "tcp:127.0.0.1:1001",
+        "--connect",
+        "127.0.0.1:1",
+    ];
+    for option in ["--listen-netns", "--connect-netns"] {
+        mistake(
+            1,
+            &[&words[..], &[option, "nowhere"]].concat(),
+            absent,
+            list,
+        );
+    }
+    let undeclared = "netns \"nowhere\" is not declared";
+    for name in ["up", "plan"] {
+        mistake(2, &[name, "nowhere"], undeclared, "declared are: office");
+    }
+    mistake(
+        2,
+        &["status", "nowhere"],
+        "neither declared nor managed",
+        list,
+    );
+    std::fs::create_dir_all("/run/netns").expect("/run is ours");
+    std::fs::write("/run/netns/office", "").expect("/run is ours");
+    let stale = "/run/netns/office is a file, but no network namespace";
+    mistake(
+        125,
+        &["run", "office", "--", "true"],
+        stale,
+        "\"netnsctl up office\"",
+    );
+    expect(0, &["up"]);
+    expect(0, &["run", "office", "--", "true"]);
+}
+
+fn a_missing_configuration_is_told_with_where_it_belongs() {
+    let before = traces();
+    for name in ["up", "plan", "serve"] {
+        mistake(2, &[name], "there is no configuration", "/etc/netnsctl");
+        let words = ["--config", "/nowhere.toml", name];
+        mistake(
+            2,
+            &words,
+            "No such file or directory (ENOENT)",
+            "is the path right?",
+        );
+    }
+    assert_eq!(traces(), before);
+}
+
+fn a_name_of_somebody_else_is_told_with_the_way_out() {
+    configure("[netns.office]\n");
+    make_foreign("office");
+    mistake(1, &["up"], "office", "\"netnsctl up --adopt office\"");
+    mistake(
+        1,
+        &["down", "office"],
+        "not made by netnsctl",
+        "\"ip netns del office\"",
+    );
+}
+
+fn what_the_kernel_refuses_is_told_with_what_to_change() {
+    add_bridge("default", "taken");
+    for (declared, cause, step) in [
+        (
+            "[[netns.office.route]]\nto = \"default\"\nvia = \"192.0.2.1\"\n",
+            "(ENETUNREACH)",
+            "the gateway is in no subnet",
+        ),
+        (
+            "[netns.office.sysctl]\n\"net.no.such\" = 1\n",
+            "net.no.such",
+            "only in the namespace the machine booted in",
+        ),
+        (
+            "[[netns.office.veth]]\npeer_interface = \"taken\"\n",
+            "taken",
+            "rename or delete that link",
+        ),
+    ] {
+        configure(&format!("[netns.office]\n{declared}"));
+        mistake(1, &["up"], cause, step);
+        expect(0, &["down"]);
+    }
+}
+
+fn another_serve_is_told_with_what_to_do() {
+    configure("[netns.office]\n");
+    let mut served = Served::ready(&[]);
+    let first = format!("another netnsctl serve (process {})", served.pid());
+    mistake(1, &["serve"], &first, "send it SIGHUP");
+    served.stop();
+}
+
+fn root_without_capabilities_is_told_which_it_lacks() {
+    configure("[netns.office]\n");
+    let without = "-sys_admin,-net_admin";
+    let mut poor = command("setpriv");
+    poor.args(["--bounding-set", without, "--inh-caps", without]);
+    poor.arg(env!("CARGO_BIN_EXE_netnsctl")).arg("up");
+    let ran = Ran::of(poor.output().expect("setpriv of util-linux"));
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let lacking = "root lacks CAP_SYS_ADMIN and CAP_NET_ADMIN here; is this a container?";
+    told(&ran, &["up"], "Operation not permitted (EPERM)", lacking);
+}
