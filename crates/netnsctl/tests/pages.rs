@@ -199,6 +199,8 @@ fn what_is_packaged_is_there() {
             continue;
         }
         let (folder, name) = path.rsplit_once('/').unwrap();
+        // All that is below it, too.
+        let folder = folder.trim_end_matches("/**");
         let folder = std::fs::read_dir(root.join(folder)).unwrap();
         let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let is_meant = |it: &String| match name.strip_prefix('*') {
