@@ -29,9 +29,9 @@ struct Aside {
 
 /// Reads every named namespace, and of home the links. `home` is the home namespace.
 ///
-/// Names without a namespace behind them, and those that cannot be configured, are told in words. Needs CAP_SYS_ADMIN to enter
-/// namespaces, and CAP_NET_ADMIN in them to see the tables of nf_tables. Errors name the namespace
-/// that could not be read.
+/// Names without a namespace behind them, and those that cannot be configured, are told in words.
+/// Needs CAP_SYS_ADMIN to enter namespaces, and CAP_NET_ADMIN in them to see the tables of
+/// nf_tables. Errors name the namespace that could not be read.
 pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
     raise_descriptor_limit();
     let records = state_dir::records()?;
