@@ -48,7 +48,7 @@ fn known_declarations_look_as_they_are_known_to() {
 fn pictures_in_the_documentation_are_of_what_they_say() {
     let pictures = [
         ("examples/quickstart.toml", "quickstart.svg"),
-        ("examples/two-uplinks.json", "two-uplinks.svg"),
+        ("examples/two-uplinks/netns.json", "two-uplinks.svg"),
         ("docs/pictures/lab.toml", "lab.svg"),
     ];
     for (file, picture) in pictures {
