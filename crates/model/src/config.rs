@@ -103,7 +103,8 @@ impl Source {
 pub struct Loaded {
     /// What is declared; none exactly if one of the diagnostics is an error.
     pub desired: Option<Desired>,
-    /// Index of the file among the sources in which each namespace is declared.
+    /// Index of the file among the sources in which each namespace is declared; home only if it is
+    /// declared in one.
     pub files: BTreeMap<NetnsRef, usize>,
     /// Every mistake found, in the order of the files and of the text.
     pub diagnostics: Vec<Diagnostic>,
@@ -124,9 +125,9 @@ pub fn load(sources: &[Source]) -> Loaded {
     cross::check(&declared, &mut report);
     let desired = build::desired(&declared);
     let place = |(netns, namespace): (&NetnsRef, &declared::Namespace)| {
-        (netns.clone(), namespace.place.file)
+        Some((netns.clone(), namespace.file?))
     };
-    let files = declared.netns.iter().map(place).collect();
+    let files = declared.netns.iter().filter_map(place).collect();
     let (diagnostics, failed) = report.finish();
     let desired = if failed { None } else { desired };
     debug_assert!(failed || desired.is_some(), "no error, yet nothing built");

@@ -21,7 +21,7 @@ pub(crate) const FOLDERS: [&str; 3] = ["/etc/netnsctl", "/run/netnsctl/conf", "/
 /// A configuration without mistakes.
 pub(crate) struct Right {
     pub(crate) desired: Desired,
-    /// Index of the file that declares each namespace.
+    /// Index of the file that declares each namespace; home only if one does.
     pub(crate) files: BTreeMap<NetnsRef, usize>,
 }
 

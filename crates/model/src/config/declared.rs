@@ -25,6 +25,8 @@ pub(super) struct Declared {
 pub(super) struct Namespace {
     /// Its name, where it is declared.
     pub(super) place: Place,
+    /// Index of the file that declares it; none if several do.
+    pub(super) file: Option<usize>,
     /// None in home.
     pub(super) holder: Option<LinkName>,
     pub(super) kind: HolderChoice,
@@ -45,6 +47,7 @@ impl Namespace {
     pub(super) fn new(place: Place) -> Self {
         Self {
             place,
+            file: Some(place.file),
             holder: None,
             kind: HolderChoice::Auto,
             address: Vec::new(),
@@ -57,6 +60,30 @@ impl Namespace {
             forwards: Vec::new(),
             veths: Vec::new(),
             run: None,
+        }
+    }
+
+    /// Adds what another file declares of home, which nobody makes: ports and veth pairs stand for
+    /// themselves, and who is allowed by one file is allowed.
+    pub(super) fn join(&mut self, more: Self) {
+        self.file = None;
+        self.forwards.extend(more.forwards);
+        self.veths.extend(more.veths);
+        match (&mut self.run, more.run) {
+            (Some(run), Some(more)) => {
+                add(&mut run.users, more.users);
+                add(&mut run.groups, more.groups);
+            }
+            (run, more) => *run = run.take().or(more),
+        }
+    }
+}
+
+/// Adds those of `more` that `names` does not have.
+fn add(names: &mut Vec<String>, more: Vec<String>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
 }

@@ -52,7 +52,8 @@ fn read_netns(entry: &Entry, declared: &mut Declared, report: &mut Report<'_>) {
     let Some(name) = name else {
         return;
     };
-    match declared.netns.get(&name) {
+    match declared.netns.get_mut(&name) {
+        Some(home) if name == NetnsRef::Home => home.join(namespace),
         Some(first) => {
             let message = format!(
                 "namespace {} is declared in two files",

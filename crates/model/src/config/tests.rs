@@ -25,6 +25,7 @@ macro_rules! refused {
 }
 
 mod accepted;
+mod files;
 mod malformed;
 mod properties;
 mod refused;

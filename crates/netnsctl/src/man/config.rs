@@ -62,7 +62,8 @@ fn introduction(page: &mut Mdoc) {
         "The files are TOML (version 1.1) or JSON, which has the same keys; their names tell which. \
          They are read in the order of their names. A file in an earlier folder masks one of the \
          same name in a later one, and `--config` names others to be read in place of all. One file \
-         may declare many namespaces, but all of a namespace is declared in one file.",
+         may declare many namespaces, but all of a namespace is declared in one file. Only \
+         of `[netns.default]`, which is there without being made, several files may declare parts.",
     );
     page.line(".Pp").prose(
         "Each key is listed with what its value is, what holds if it is not given, and what is \

@@ -424,20 +424,6 @@ refused!(
 );
 
 #[test]
-fn one_namespace_in_two_files() {
-    let printed = printed(&[
-        ("/etc/netnsctl/a.toml", "# the first\n[netns.office]\n"),
-        (
-            "/etc/netnsctl/b.json",
-            "{ \"netns\": { \"office\": {} } }\n",
-        ),
-    ]);
-    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("two_files", printed);
-    });
-}
-
-#[test]
 fn bytes_that_are_no_text() {
     let sources = [super::Source::from_bytes(
         "latin1.toml",
