@@ -24,6 +24,38 @@ use crate::netns::wander;
 /// What came of trying something: done, or refused in the kernel's words.
 pub type Tried = Result<(), String>;
 
+/// The setting, as sysctl(8) takes it, that would let users make user namespaces where one forbids
+/// it; none if none does.
+///
+/// Sources: namespaces(7), and what Debian and Ubuntu add to the kernel.
+pub fn user_namespaces_setting() -> Option<&'static str> {
+    let settings = [
+        (
+            "user/max_user_namespaces",
+            "0",
+            "user.max_user_namespaces=15000",
+        ),
+        (
+            "kernel/unprivileged_userns_clone",
+            "0",
+            "kernel.unprivileged_userns_clone=1",
+        ),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    ];
+    let forbids = |(key, value, _): &(&str, &str, _)| {
+        let is = std::fs::read_to_string(format!("/proc/sys/{key}"));
+        is.is_ok_and(|is| is.trim() == *value)
+    };
+    settings
+        .into_iter()
+        .find(forbids)
+        .map(|(_, _, setting)| setting)
+}
+
 /// Makes a link of each of `kinds` in a scratch network namespace. The kernel loads modules for
 /// them if it can. Needs CAP_SYS_ADMIN.
 ///

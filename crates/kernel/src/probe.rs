@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netnsctl_model::desired::HolderKind;
 use netnsctl_model::name::SysctlKey;
-use netnsctl_netlink::{Batch, NewLink, Socket};
+use netnsctl_netlink::{Batch, Error as NetlinkError, NewLink, Socket};
+use rustix::io::Errno;
 
 use crate::error::{Context, Error, NetlinkContext};
 use crate::netns::wander;
@@ -52,8 +53,13 @@ fn first_kind() -> Result<Option<HolderKind>, Error> {
             up: false,
         });
         let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
-        if results.iter().all(Result::is_ok) {
-            return Ok(Some(kind));
+        match results.into_iter().find_map(Result::err) {
+            None => return Ok(Some(kind)),
+            // What it lacks is a right, not a kind.
+            Some(refused) if refused.errno == Errno::PERM.raw_os_error() => {
+                return Err(NetlinkError::Kernel(refused)).in_netns(STEP, "a scratch namespace");
+            }
+            Some(_) => {}
         }
     }
     Ok(None)

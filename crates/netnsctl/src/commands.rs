@@ -109,8 +109,13 @@ fn declared_names(
         let name = netns_name(text)?;
         if !desired.netns.contains_key(&name) {
             let known: Vec<_> = desired.netns.keys().map(ToString::to_string).collect();
-            return Err(Failure::usage(format!("netns {text:?} is not declared"))
-                .hint(format!("declared are: {}", known.join(", "))));
+            let hint = match known.is_empty() {
+                true => {
+                    format!("no namespace is declared; add [netns.{name}] to the configuration")
+                }
+                false => format!("declared are: {}", known.join(", ")),
+            };
+            return Err(Failure::usage(format!("netns {text:?} is not declared")).hint(hint));
         }
         chosen.insert(name);
     }

@@ -16,6 +16,8 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use netnsctl_kernel::error::Error;
+use netnsctl_kernel::host::user_namespaces_setting;
 use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::sandbox::{self, Isolation};
 use netnsctl_kernel::state_dir::{self, StateDir};
@@ -23,6 +25,7 @@ use netnsctl_kernel::teardown;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::Request;
+use netnsctl_sys::errno::Errno;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions, wait};
@@ -43,6 +46,21 @@ use crate::output::{self, Exit, Failure};
 /// so there is nothing to finish.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Why there is no sandbox, and what lets it be.
+fn no_sandbox(error: Error) -> Failure {
+    let is_forbidden =
+        matches!(&error, Error::System { object, .. } if object == "a user namespace");
+    let failure = Failure::from(error);
+    if !is_forbidden {
+        return failure;
+    }
+    let cure = match user_namespaces_setting() {
+        Some(setting) => format!("\"sysctl {setting}\" lets users make them"),
+        None => "a container's system call filter or a security module may forbid them".to_owned(),
+    };
+    failure.hint(format!("{cure}; root may serve without --sandbox"))
+}
+
 pub(super) fn serve(mut config: Vec<PathBuf>, mut arguments: Serve) -> Result<Exit, Failure> {
     config.append(&mut arguments.files);
     // Read before the sandbox hides parts of the file system.
@@ -51,11 +69,7 @@ pub(super) fn serve(mut config: Vec<PathBuf>, mut arguments: Serve) -> Result<Ex
     let config = config.into_iter().map(absolute).collect();
     let manager = Manager::of_environment();
     if arguments.sandbox {
-        sandbox::enter(Isolation::User).map_err(|error| {
-            Failure::from(error).hint(
-                "this kernel may not let users make namespaces; as root, serve without --sandbox",
-            )
-        })?;
+        sandbox::enter(Isolation::User).map_err(no_sandbox)?;
     }
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
@@ -115,8 +129,9 @@ impl Server {
         let notify_path = folder.socket("notify");
         let notify = NotifySocket::bind(&notify_path).map_err(|error| {
             Failure::failed(format!(
-                "cannot listen on {}: {error}",
-                notify_path.display()
+                "cannot listen on {}: {}",
+                notify_path.display(),
+                Errno::of(&error)
             ))
         })?;
         let server = Self {

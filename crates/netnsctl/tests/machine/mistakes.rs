@@ -18,6 +18,9 @@ pub(crate) const TESTS: &[Test] = tests![
     what_the_kernel_refuses_is_told_with_what_to_change,
     another_serve_is_told_with_what_to_do,
     root_without_capabilities_is_told_which_it_lacks,
+    root_without_net_admin_is_told_so,
+    forbidden_user_namespaces_are_told_with_the_setting,
+    a_name_beside_a_configuration_of_home_alone_is_told_with_what_to_add,
 ];
 
 /// Fails with `status`, an error line with `cause` and a hint line with `step`.
@@ -191,14 +194,54 @@ fn another_serve_is_told_with_what_to_do() {
     served.stop();
 }
 
-fn root_without_capabilities_is_told_which_it_lacks() {
+fn forbidden_user_namespaces_are_told_with_the_setting() {
     configure("[netns.office]\n");
-    let without = "-sys_admin,-net_admin";
+    // The limit is one of the user namespace in which it is written (namespaces(7)).
+    let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" serve --sandbox";
+    let mut inside = command("unshare");
+    inside.args(["--user", "--map-root-user", "sh", "-c", script]);
+    let ran = inside.arg(env!("CARGO_BIN_EXE_netnsctl")).output();
+    let ran = Ran::of(ran.expect("unshare of util-linux"));
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let step = "\"sysctl user.max_user_namespaces=15000\" lets users make them";
+    told(
+        &ran,
+        &["serve"],
+        "cannot create a user namespace: No space left",
+        step,
+    );
+}
+
+fn a_name_beside_a_configuration_of_home_alone_is_told_with_what_to_add() {
+    configure("[netns.default]\n");
+    let step = "no namespace is declared; add [netns.office] to the configuration";
+    mistake(
+        2,
+        &["up", "office"],
+        "netns \"office\" is not declared",
+        step,
+    );
+}
+
+/// `up` by a root that lacks some capabilities.
+fn poor(without: &str, step: &str) {
+    configure("[netns.office]\n");
     let mut poor = command("setpriv");
     poor.args(["--bounding-set", without, "--inh-caps", without]);
     poor.arg(env!("CARGO_BIN_EXE_netnsctl")).arg("up");
     let ran = Ran::of(poor.output().expect("setpriv of util-linux"));
     assert_eq!(ran.status, Some(1), "{ran:?}");
+    told(&ran, &["up"], "Operation not permitted (EPERM)", step);
+}
+
+fn root_without_capabilities_is_told_which_it_lacks() {
     let lacking = "root lacks CAP_SYS_ADMIN and CAP_NET_ADMIN here; is this a container?";
-    told(&ran, &["up"], "Operation not permitted (EPERM)", lacking);
+    poor("-sys_admin,-net_admin", lacking);
+}
+
+fn root_without_net_admin_is_told_so() {
+    poor(
+        "-net_admin",
+        "root lacks CAP_NET_ADMIN here; is this a container?",
+    );
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use netnsctl_kernel::error::Error;
-use netnsctl_kernel::host::{Mounts, Tried, link_kinds, mounts};
+use netnsctl_kernel::host::{Mounts, Tried, link_kinds, mounts, user_namespaces_setting};
 use netnsctl_kernel::names::{self, RUN_NETNS};
 use netnsctl_sys::errno::Errno;
 use netnsctl_sys::landlock::landlock_version;
@@ -86,7 +86,6 @@ fn namespaces() -> Check {
 
 /// Whether a normal user may make user namespaces.
 fn users() -> Check {
-    let is = |path: &str, value: &str| read(path).is_some_and(|text| text.trim() == value);
     let check = |mark, message: &str| {
         Check::new(
             "user_namespaces",
@@ -95,27 +94,9 @@ fn users() -> Check {
             message,
         )
     };
-    let none = "forbidden: \"serve --sandbox\" works for root only";
-    for (path, forbids, setting) in [
-        (
-            "/proc/sys/user/max_user_namespaces",
-            "0",
-            "user.max_user_namespaces=15000",
-        ),
-        (
-            "/proc/sys/kernel/unprivileged_userns_clone",
-            "0",
-            "kernel.unprivileged_userns_clone=1",
-        ),
-        (
-            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-    ] {
-        if is(path, forbids) {
-            return check(Mark::Warning, none).hint(format!("sysctl {setting}"));
-        }
+    if let Some(setting) = user_namespaces_setting() {
+        let none = "forbidden: \"serve --sandbox\" works for root only";
+        return check(Mark::Warning, none).hint(format!("sysctl {setting}"));
     }
     check(Mark::Ok, "allowed, for \"serve --sandbox\"")
 }

@@ -57,7 +57,8 @@ impl Forwarder {
         let (listener, file) = listen(&listen_netns, &netns, &forward, patience)?;
         let control = UnixListener::bind(&control_path).map_err(|error| {
             let path = control_path.display();
-            Failure::failed(format!("cannot listen on {path}: {error}"))
+            let words = netnsctl_sys::errno::Errno::of(&error);
+            Failure::failed(format!("cannot listen on {path}: {words}"))
         })?;
         Ok(Self {
             netns,
