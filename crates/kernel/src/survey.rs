@@ -138,8 +138,8 @@ fn visit(
     let (mut routes, mut special) = (Vec::new(), Vec::new());
     if !is_home {
         let all = socket.all_routes().in_netns("list the routes of", name)?;
-        for one in all.into_iter().filter(|one| one.by_hand) {
-            if one.special.is_empty() {
+        for one in all.into_iter().filter(|one| !one.route.kernel_made) {
+            if one.by_hand && one.special.is_empty() {
                 routes.push(one.route.clone());
             }
             special.push(one);

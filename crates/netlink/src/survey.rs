@@ -140,6 +140,12 @@ fn any_route(message: RouteMessage) -> Option<AnyRoute> {
     if header.tos != 0 {
         special.push(format!("tos {}", header.tos));
     }
+    // Who has them from the network will have them again, without a declaration.
+    match header.protocol {
+        RouteProtocol::Ra => extra.push("learned from a router advertisement".to_owned()),
+        RouteProtocol::IcmpRedirect => extra.push("learned from a redirect".to_owned()),
+        _ => {}
+    }
     let by_hand = ![
         RouteProtocol::Kernel,
         RouteProtocol::Ra,

@@ -165,6 +165,7 @@ fn import_says_what_it_cannot_express() {
         -n odd route add 10.7.0.0/16 dev mv0
         -n odd route add blackhole 10.66.0.0/16
         -n odd route add 10.8.0.0/16 dev q metric 5
+        -n odd route add 2001:db8:8::/64 dev q proto ra
         -n odd rule add from 10.6.0.1 table 77
         -n odd route add default via 10.6.0.9 table 77
         -n odd neigh add 10.6.0.2 lladdr 02:00:00:00:00:09 dev mv0
@@ -181,6 +182,7 @@ fn import_says_what_it_cannot_express() {
         "# not expressed: veth q",
         "# not expressed: macvlan mv0 with 10.6.0.1/24",
         "# not expressed: route 10.7.0.0/16 dev mv0: mv0 is not declared",
+        "# not expressed: route 2001:db8:8::/64 dev q: learned from a router advertisement",
         "# not expressed: route 10.66.0.0/16",
         "blackhole",
         "metric 5",
