@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use slab::Slab;
 
-use crate::request::{MOST_REQUEST, frame};
+use crate::request::{MOST_REQUEST, Malformed, frame};
 
 /// Time a client has to finish. glibc's own patience with us.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -104,6 +104,8 @@ pub(crate) struct Awake {
     pub(crate) files: bool,
     /// Clients that have sent a whole request.
     pub(crate) asked: Vec<(OwnedFd, Vec<u8>)>,
+    /// What was sent that is no request. Its senders are closed.
+    pub(crate) malformed: Vec<Malformed>,
 }
 
 impl Lobby {
@@ -190,7 +192,7 @@ impl Lobby {
                 }
                 key => {
                     let key = usize::try_from(key).unwrap_or(usize::MAX);
-                    awake.asked.extend(self.go_on(&mut room, key));
+                    self.go_on(&mut room, key, &mut awake);
                 }
             }
         }
@@ -201,10 +203,12 @@ impl Lobby {
         Ok(awake)
     }
 
-    /// Reads from or writes to a client that is ready for it. Gives it back once its request is
+    /// Reads from or writes to a client that is ready for it. Hands it over once its request is
     /// whole.
-    fn go_on(&self, room: &mut Room, key: usize) -> Option<(OwnedFd, Vec<u8>)> {
-        let waiting = room.clients.get_mut(key)?;
+    fn go_on(&self, room: &mut Room, key: usize, awake: &mut Awake) {
+        let Some(waiting) = room.clients.get_mut(key) else {
+            return;
+        };
         let before = waiting.bytes.len();
         let step = if waiting.is_answered {
             write_on(waiting)
@@ -213,17 +217,18 @@ impl Lobby {
         };
         let after = waiting.bytes.len();
         room.bytes = (room.bytes + after).saturating_sub(before);
-        match step {
-            Step::Wait => None,
-            Step::Close => {
-                drop(room.remove(key));
-                None
+        if matches!(step, Step::Wait) {
+            return;
+        }
+        let waiting = room.remove(key);
+        match (step, waiting) {
+            (Step::Refuse(error), _) => awake.malformed.push(error),
+            (Step::Answer, Some(waiting))
+                if epoll::delete(&self.epoll, waiting.client.as_fd()).is_ok() =>
+            {
+                awake.asked.push((waiting.client, waiting.bytes));
             }
-            Step::Answer => {
-                let waiting = room.remove(key)?;
-                epoll::delete(&self.epoll, waiting.client.as_fd()).ok()?;
-                Some((waiting.client, waiting.bytes))
-            }
+            _ => {}
         }
     }
 
@@ -236,6 +241,7 @@ impl Lobby {
 enum Step {
     Answer,
     Close,
+    Refuse(Malformed),
     Wait,
 }
 
@@ -248,7 +254,7 @@ fn read_on(waiting: &mut Waiting) -> Step {
             match frame(&waiting.bytes) {
                 Ok(Some(_)) => Step::Answer,
                 Ok(None) => Step::Wait,
-                Err(_) => Step::Close,
+                Err(error) => Step::Refuse(error),
             }
         }
         Err(Errno::AGAIN | Errno::INTR) => Step::Wait,

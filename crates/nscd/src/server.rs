@@ -87,14 +87,13 @@ pub fn run(
     ready();
     let wait = |until| shared.lobby.wait(until).map_err(at("wait for events"));
     let ended = loop {
-        let Awake { stop, files, asked } = wait(None)?;
-        let changed = own_files.filter(|_| files).is_some_and(|own| {
+        let awake = wait(None)?;
+        let changed = own_files.filter(|_| awake.files).is_some_and(|own| {
             own.forget();
             !own.show()
         });
-        for (client, bytes) in asked {
-            serve(&shared, client, bytes);
-        }
+        let stop = awake.stop;
+        attend(&shared, awake);
         match (stop, changed) {
             (true, _) => break Ended::Told,
             (false, true) => break Ended::FilesChanged,
@@ -104,9 +103,7 @@ pub fn run(
     shared.stop();
     let drained_by = Instant::now() + options.drain;
     while shared.busy() > 0 && Instant::now() < drained_by {
-        for (client, bytes) in wait(Some(drained_by))?.asked {
-            serve(&shared, client, bytes);
-        }
+        attend(&shared, wait(Some(drained_by))?);
     }
     Ok(ended)
 }
@@ -119,6 +116,16 @@ fn check(listener: &OwnedFd) -> Result<(), RunError> {
         Ok(())
     } else {
         Err(RunError::NotListening)
+    }
+}
+
+/// Sees to what has come in the lobby.
+fn attend(shared: &Arc<Shared>, awake: Awake) {
+    for error in awake.malformed {
+        shared.malformed(&error);
+    }
+    for (client, bytes) in awake.asked {
+        serve(shared, client, bytes);
     }
 }
 
