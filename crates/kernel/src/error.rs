@@ -6,6 +6,10 @@ use netnsctl_sys::errno::Errno;
 
 use crate::rights;
 
+/// The oldest kernel that has all that netnsctl does without a substitute (close_range(2) with
+/// CLOSE_RANGE_CLOEXEC, overlayfs in user namespaces).
+pub const OLDEST_LINUX: (u32, u32) = (5, 11);
+
 /// A step that failed. `Display` says the step, the object and the kernel's words.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,9 +59,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::System { source, .. } if is_denied(source) => Some(rights::hint()),
-            Self::System { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                Some("is this a container? It must let /proc/sys and /etc be written".to_owned())
+            Self::System {
+                step,
+                source,
+                object,
+            } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Some(read_only(step, object))
             }
+            Self::System { source, .. } if is_unknown(source) => Some(old()),
             Self::System { source, object, .. } if is_full(source) => Some(full(object)),
             Self::Netlink { source, .. } if source.kernel_errno() == Some(1) => {
                 Some(rights::hint())
@@ -99,8 +108,39 @@ fn full(object: &str) -> String {
                 kind => kind,
             }
         ),
-        _ => "the file system is full: \"df /run /etc\" shows which".to_owned(),
+        _ => {
+            "a file system is full: \"df /run /etc\" and \"df -i /run /etc\" show which".to_owned()
+        }
     }
+}
+
+/// EROFS: of a file, or of a sysctl, which goes by its key.
+fn read_only(step: &str, object: &str) -> String {
+    if step.ends_with("sysctl") {
+        return "/proc/sys cannot be written here; is this a container? It must be started so that it \
+                can (docs/troubleshooting.md says how)"
+            .to_owned();
+    }
+    let folder = ["/etc/netns", "/etc", "/run"]
+        .into_iter()
+        .find(|folder| object.starts_with(folder));
+    let folder = folder.unwrap_or("the file system");
+    format!("what {folder} is on cannot be written; mount something there that can")
+}
+
+/// ENOSYS: of an old kernel, or of a container's system call filter (seccomp(2)).
+fn old() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "netnsctl needs Linux {}.{}, and this is {}; in a container its seccomp profile may answer so",
+        OLDEST_LINUX.0,
+        OLDEST_LINUX.1,
+        release.trim_end()
+    )
+}
+
+fn is_unknown(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
 }
 
 /// Puts a step and an object around a system call's failure.
@@ -130,5 +170,33 @@ impl<T> NetlinkContext<T> for Result<T, netnsctl_netlink::Error> {
             netns: netns.to_owned(),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint(errno: i32, step: &'static str, object: &str) -> String {
+        let object = object.to_owned();
+        let source = io::Error::from_raw_os_error(errno);
+        let error = Error::System {
+            step,
+            object,
+            source,
+        };
+        error.hint().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_no_machine_for_tests_shows_has_its_next_step() {
+        const ENOSYS: i32 = 38;
+        const EROFS: i32 = 30;
+        let old = hint(ENOSYS, "create", "a mount namespace");
+        assert!(old.contains("needs Linux 5.11, and this is "), "{old}");
+        let sysctl = hint(EROFS, "write sysctl", "net.ipv4.ip_forward in netns \"a\"");
+        assert!(sysctl.contains("/proc/sys cannot be written"), "{sysctl}");
+        let run = hint(EROFS, "create", "/run/netnsctl");
+        assert!(run.contains("what /run is on"), "{run}");
     }
 }

@@ -1,6 +1,7 @@
 //! What `status` knows, gathered and shown: as text for people, as JSON for programs.
 
 mod gather;
+mod hints;
 mod nscd;
 mod services;
 pub(crate) mod text;

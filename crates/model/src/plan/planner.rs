@@ -141,7 +141,8 @@ impl<'a> Planner<'a> {
                 .find(|name| !chosen.contains(name) && self.standing(name) != Standing::Ours);
             match (missing, owner(pair)) {
                 (Some(missing), _) => self.plan.notes.push(format!(
-                    "the veth pair {}:{} to {}:{} waits for netns \"{missing}\"",
+                    "the veth pair {}:{} to {}:{} waits for netns \"{missing}\"; \
+                     \"netnsctl up {missing}\" brings both",
                     pair.near.netns, pair.near.interface, pair.far.netns, pair.far.interface,
                 )),
                 (None, Some(owner)) => found.push((owner, pair)),

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
 
+use super::hints;
 use super::wire::{Forward, Link, Netns, Report, Veth};
 
 /// How many processes are named before the rest is only counted.
@@ -20,6 +21,7 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
         let mut rows = Rows::default();
         netns_rows(&mut rows, netns);
         text.push_str(&rows.finish());
+        hints(&mut text, &netns.forwards);
         trouble(&mut text, netns, paint);
         text.push('\n');
     }
@@ -31,12 +33,11 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
             .iter()
             .for_each(|forward| rows.forward(forward, true));
         text.push_str(&rows.finish());
+        hints(&mut text, &report.home_forwards);
         text.push('\n');
     }
-    let mut forwards = report.netns.iter().flat_map(|netns| &netns.forwards);
-    let idle = |forward: &Forward| !forward.running;
-    if report.serve.is_none() && (forwards.any(idle) || report.home_forwards.iter().any(idle)) {
-        text.push_str("no \"netnsctl serve\" runs here to carry the forwards\n");
+    if let Some(line) = hints::nobody_runs(report) {
+        let _ = writeln!(text, "{line}");
     }
     if !report.unmanaged.is_empty() {
         let _ = writeln!(text, "not managed here: {}", report.unmanaged.join(", "));
@@ -47,6 +48,13 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
+}
+
+/// What to do about clients that were turned away.
+fn hints(text: &mut String, forwards: &[Forward]) {
+    for hint in forwards.iter().flat_map(hints::about) {
+        let _ = writeln!(text, "  hint: {hint}");
+    }
 }
 
 fn heading(text: &mut String, netns: &Netns, paint: Paint) {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use crate::net::{add_bridge, make_foreign, within};
 use crate::served::Served;
 use crate::support::{Ran, command, configure, expect, traces};
-use crate::traffic::listen;
+use crate::traffic::{expect_refusal, listen};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -21,6 +21,11 @@ pub(crate) const TESTS: &[Test] = tests![
     root_without_net_admin_is_told_so,
     forbidden_user_namespaces_are_told_with_the_setting,
     a_name_beside_a_configuration_of_home_alone_is_told_with_what_to_add,
+    a_target_that_cannot_be_reached_is_told_by_status,
+    a_veth_pair_that_waits_is_told_with_what_brings_it,
+    read_only_file_systems_are_told_by_name,
+    a_full_file_system_is_told_with_how_to_find_it,
+    a_port_of_root_is_told_with_the_setting,
 ];
 
 /// Fails with `status`, an error line with `cause` and a hint line with `step`.
@@ -243,5 +248,88 @@ fn root_without_net_admin_is_told_so() {
     poor(
         "-net_admin",
         "root lacks CAP_NET_ADMIN here; is this a container?",
+    );
+}
+
+fn a_target_that_cannot_be_reached_is_told_by_status() {
+    configure(
+        "[netns.office]\n[[netns.default.forward]]\nlisten = \"127.0.0.1:1001\"\n\
+         netns = \"office\"\nconnect = \"127.0.0.1:80\"\n\
+         [[netns.default.forward]]\nlisten = \"127.0.0.1:1002\"\n\
+         netns = \"office\"\nconnect = \"192.0.2.1:80\"\n",
+    );
+    let mut served = Served::ready(&[]);
+    let before = expect(0, &["status"]).stdout;
+    assert!(!before.contains("hint:"), "{before}");
+    for address in ["127.0.0.1:1001", "127.0.0.1:1002"] {
+        expect_refusal("default", address);
+    }
+    let text = expect(0, &["status"]).stdout;
+    for hint in [
+        "hint: nobody listened at 127.0.0.1:80 in netns \"office\" when a client came; \
+         \"netnsctl run office -- ss -tlnp\" shows who listens there",
+        "hint: there was no way to 192.0.2.1:80 in netns \"office\" when a client came; \
+         \"netnsctl run office -- ip route\" shows its routes",
+    ] {
+        assert!(text.contains(hint), "{text}");
+    }
+    served.stop();
+}
+
+fn a_veth_pair_that_waits_is_told_with_what_brings_it() {
+    configure("[netns.office]\n[[netns.office.veth]]\nnetns = \"lab\"\n[netns.lab]\n");
+    let ran = expect(0, &["up", "office"]);
+    let note = "waits for netns \"lab\"; \"netnsctl up lab\" brings both";
+    assert!(ran.stderr.contains(note), "{ran:?}");
+    expect(0, &["up", "lab"]);
+    assert!(expect(0, &["plan"]).stdout.contains("nothing to do"));
+}
+
+/// Has `up` meet a file system, mounted so at `folder`.
+fn up_on(folder: &str, options: &str, cause: &str, step: &str) {
+    configure("[netns.office]\n");
+    std::fs::create_dir_all(folder).expect("the stage is ours");
+    let mount = ["-t", "tmpfs", "-o", options, "small", folder];
+    let mounted = command("mount").args(mount).status();
+    assert!(mounted.expect("mount of util-linux").success());
+    mistake(1, &["up"], cause, step);
+}
+
+fn read_only_file_systems_are_told_by_name() {
+    let step = "what /etc/netns is on cannot be written";
+    up_on("/etc/netns", "ro", "Read-only file system (EROFS)", step);
+}
+
+fn a_full_file_system_is_told_with_how_to_find_it() {
+    let full = "No space left on device (ENOSPC)";
+    up_on(
+        "/etc/netns",
+        "nr_inodes=1",
+        full,
+        "\"df /run /etc\" and \"df -i /run /etc\"",
+    );
+}
+
+fn a_port_of_root_is_told_with_the_setting() {
+    configure("[netns.office]\n");
+    expect(0, &["up"]);
+    let mut poor = command("setpriv");
+    poor.args(["--bounding-set", "-net_bind_service"]);
+    poor.args(["--inh-caps", "-net_bind_service"]);
+    poor.arg(env!("CARGO_BIN_EXE_netnsctl"));
+    let words = [
+        "forward",
+        "--listen",
+        "tcp:127.0.0.1:80",
+        "--connect",
+        "127.0.0.1:1",
+    ];
+    let ran = Ran::of(poor.args(words).output().expect("setpriv of util-linux"));
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    told(
+        &ran,
+        &words,
+        "(EACCES)",
+        "net.ipv4.ip_unprivileged_port_start",
     );
 }

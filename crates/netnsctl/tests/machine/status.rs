@@ -201,7 +201,7 @@ fn a_known_machine_is_shown_like_this() {
             "nscd /run/netns-office/nscd/socket not running",
             "drift: \"up\" would ~ link host mtu 1300 → 1400",
             "",
-            "no \"netnsctl serve\" runs here to carry the forwards",
+            "no \"netnsctl serve\" runs here to carry the forwards and run nscd; start it, or the units of systemd",
             "not managed here: other",
         ],
         "{text}"

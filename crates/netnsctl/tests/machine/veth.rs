@@ -184,7 +184,7 @@ fn one_by_one() {
     let ran = expect(0, &["up", "alpha"]);
     assert_eq!(
         ran.stderr,
-        "note: the veth pair alpha:beta to beta:alpha waits for netns \"beta\"\n"
+        "note: the veth pair alpha:beta to beta:alpha waits for netns \"beta\"; \"netnsctl up beta\" brings both\n"
     );
     expect(0, &["up", "beta"]);
     fits(("alpha", "beta"), 1, 1400);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use netnsctl_kernel::error::Error;
+use netnsctl_kernel::error::{Error, OLDEST_LINUX as OLDEST};
 use netnsctl_kernel::host::{Mounts, Tried, link_kinds, mounts, user_namespaces_setting};
 use netnsctl_kernel::names::{self, RUN_NETNS};
 use netnsctl_sys::errno::Errno;
@@ -17,9 +17,6 @@ const HOLDERS: [&str; 3] = ["dummy", "ifb", "bridge"];
 
 /// Descriptors below which many namespaces or connections do not fit.
 const FEW_DESCRIPTORS: u64 = 4096;
-
-/// The oldest kernel that everything was tried on.
-const OLDEST: (u32, u32) = (5, 11);
 
 /// Folders of polkit's actions (polkit(8)).
 const ACTIONS: [&str; 4] = [
@@ -55,6 +52,7 @@ fn kernel() -> Check {
                 Mark::Problem,
                 format!("Linux {release} is older than {major}.{minor}"),
             )
+            .hint("boot a newer one: what this one lacks cannot be replaced")
         }
         Some(_) => check(Mark::Ok, format!("Linux {release}")),
     }
