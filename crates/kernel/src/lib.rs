@@ -21,7 +21,7 @@ mod probe;
 pub mod processes;
 pub mod question;
 mod record;
-mod rights;
+pub mod rights;
 pub mod run;
 mod run_folder;
 pub mod sandbox;

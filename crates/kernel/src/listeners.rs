@@ -37,33 +37,45 @@ struct Row {
     inode: u64,
 }
 
-/// What to do about `address`, which is taken in the network namespace of the calling thread: names
-/// the processes that have it.
+/// Who has an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The processes, as far as they can be seen.
+    pub pids: Vec<u32>,
+    /// Who has what, for people.
+    pub words: String,
+}
+
+/// Who stands in the way of whoever would bind `address` in the network namespace of the calling
+/// thread; none if nobody does.
 ///
 /// Processes of other users are seen by those who may look at them (CAP_SYS_PTRACE, ptrace(2)).
-pub fn hint_about_port(transport: Transport, address: SocketAddr) -> String {
+pub fn taken(transport: Transport, address: SocketAddr) -> Option<Taken> {
     let rows = in_the_way(&rows(transport), address);
-    let port = address.port();
-    let Some(first) = rows.first() else {
-        return format!("whoever had port {port} seems to be gone; try again");
-    };
-    let mut found = Vec::new();
-    for pid in processes::ids() {
-        if rows.iter().any(|row| has_open(pid, row.inode)) {
-            found.push(pid);
-        }
-    }
-    let Some(named) = named(&found) else {
-        return format!(
-            "a socket of user {} at {} has it, of a process that cannot be seen from here; ask \
-             again as root",
+    let first = rows.first()?;
+    let is_in_way = |pid: &u32| rows.iter().any(|row| has_open(*pid, row.inode));
+    let pids: Vec<_> = processes::ids().filter(is_in_way).collect();
+    let words = match named(&pids) {
+        Some(named) => format!("{named} has {}", first.address),
+        None => format!(
+            "a socket of user {} at {} has it, of a process that cannot be seen from here",
             first.user, first.address
-        );
+        ),
     };
-    format!(
-        "{named} has {}; end it, or declare another port",
-        first.address
-    )
+    Some(Taken { pids, words })
+}
+
+/// What to do about `address`, which is taken in the network namespace of the calling thread: names
+/// the processes that have it, as [`taken`] does.
+pub fn hint_about_port(transport: Transport, address: SocketAddr) -> String {
+    match taken(transport, address) {
+        None => {
+            let port = address.port();
+            format!("whoever had port {port} seems to be gone; try again")
+        }
+        Some(Taken { pids, words }) if pids.is_empty() => format!("{words}; ask again as root"),
+        Some(Taken { words, .. }) => format!("{words}; end it, or declare another port"),
+    }
 }
 
 /// What to do about a unix socket at `path`, which cannot be bound: names who listens there.

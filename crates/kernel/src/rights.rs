@@ -17,14 +17,28 @@ enum Guard {
 /// A next step after EPERM or EACCES.
 pub(crate) fn hint() -> String {
     let is_root = rustix::process::geteuid().is_root();
+    advice(is_root, &lacking(), &guard())
+}
+
+/// The capabilities that managing namespaces needs and the calling thread does not have.
+pub fn lacking() -> Vec<&'static str> {
     let has = |set| capabilities(None).is_ok_and(|sets| sets.effective.contains(set));
     let needed = [
         ("CAP_SYS_ADMIN", CapabilitySet::SYS_ADMIN),
         ("CAP_NET_ADMIN", CapabilitySet::NET_ADMIN),
     ];
     let lacking = needed.iter().filter(|(_, set)| !has(*set));
-    let lacking: Vec<_> = lacking.map(|(name, _)| *name).collect();
-    advice(is_root, &lacking, &guard())
+    lacking.map(|(name, _)| *name).collect()
+}
+
+/// What holds the calling thread back whatever its capabilities, for people; none if nothing is
+/// known to.
+pub fn held_back() -> Option<String> {
+    match guard() {
+        Guard::Module(label) => Some(format!("confined by a security module as {label:?}")),
+        Guard::Filter => Some("under a system call filter, as containers have".to_owned()),
+        Guard::Unknown => None,
+    }
 }
 
 fn advice(is_root: bool, lacking: &[&str], guard: &Guard) -> String {

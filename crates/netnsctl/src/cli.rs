@@ -146,7 +146,7 @@ one DNS question that has to be seen to leave by a link of the namespace and now
 mended. The exit status is 1 if something is a problem or a leak, or could not be proved.
 
 Examples:
-  netnsctl doctor               this kernel and this host
+  netnsctl doctor               this kernel, this host, what is in the way of what is declared
   netnsctl doctor office        do names inside stay inside? (as root)
   netnsctl doctor office --json | jq '.checks[] | select(.mark != \"ok\")'"
     )]

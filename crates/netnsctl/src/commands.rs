@@ -54,7 +54,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Metrics(arguments) => metrics::metrics(&config, &arguments),
         Command::Check(arguments) => check::check(config, arguments),
         Command::Import(arguments) => import::import(&arguments),
-        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&config, &arguments),
         Command::Forward(arguments) => forward::forward(&arguments),
         Command::Nscd(arguments) => nscd(&arguments),
         Command::Graph(arguments) => graph::graph(&config, &arguments),

@@ -97,6 +97,11 @@ impl Failure {
         self.message
     }
 
+    /// What is wrong, and the next step.
+    pub(crate) fn into_words(self) -> (String, Option<String>) {
+        (self.message, self.hint)
+    }
+
     /// Says it on stderr.
     pub(crate) fn report(self) -> Exit {
         if !self.message.is_empty() {

@@ -6,7 +6,7 @@ use super::Sandbox;
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// A namespace, to prove that its view holds; the kernel and the host are looked at without
+    /// A namespace, to prove that its view holds; without, the kernel, the host and the declaration are looked at
     pub(crate) name: Option<String>,
     /// For programs; docs/json.md has the shape
     #[arg(long)]

@@ -1,11 +1,15 @@
 //! `doctor`: what this machine lacks, and whether the view of a namespace holds.
 
+mod declared;
 mod host;
 mod inside;
 mod judge;
 mod look;
 mod question;
 mod socket;
+mod surroundings;
+
+use std::path::PathBuf;
 
 use netnsctl_model::name::NetnsName;
 use serde::Serialize;
@@ -72,14 +76,19 @@ struct Report<'a> {
     checks: &'a [Check],
 }
 
-pub(super) fn doctor(arguments: &Doctor) -> Result<Exit, Failure> {
+pub(super) fn doctor(config: &[PathBuf], arguments: &Doctor) -> Result<Exit, Failure> {
     super::enter_sandbox(&arguments.sandbox)?;
     let name = arguments.name.as_deref().map(super::netns_name);
     let name = name.transpose()?;
     let checks = match (&name, &arguments.inside) {
         (Some(name), Some(question)) => return inside::look(name, question),
         (Some(name), None) => look::examine(name)?,
-        (None, _) => host::examine(),
+        (None, _) => [
+            host::examine(),
+            surroundings::examine(),
+            declared::examine(config),
+        ]
+        .concat(),
     };
     let ok = holds(&checks, name.as_ref());
     if arguments.json {

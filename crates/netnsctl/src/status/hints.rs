@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    fn hints(netns: &str, connect: &str, reason: &str) -> Vec<String> {
+    fn hints(netns: &str, connect: &str, reason: &'static str) -> Vec<String> {
         let mut counters = Counters::default();
         counters.tcp.connect_errors = Reasons::from([(reason.into(), 7)]);
         about(&Forward {

@@ -8,7 +8,11 @@ use std::net::UdpSocket;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use self::host::{doctor_examines_the_host, doctor_finds_a_name_without_a_namespace};
+use self::host::{
+    doctor_examines_the_host, doctor_finds_a_name_without_a_namespace,
+    doctor_finds_what_is_in_the_way_of_what_is_declared, doctor_finds_what_this_process_lacks,
+    doctor_finds_where_nothing_can_be_written,
+};
 use self::stage::{daemon, declare, doctor, healthy, in_view, says, serve, show_daemon, wrong};
 use crate::support::{Ran, command, expect, say};
 use crate::{Test, tests};
@@ -32,6 +36,9 @@ pub(crate) const TESTS: &[Test] = tests![
     doctor_says_what_it_cannot_examine,
     doctor_examines_the_host,
     doctor_finds_a_name_without_a_namespace,
+    doctor_finds_what_is_in_the_way_of_what_is_declared,
+    doctor_finds_where_nothing_can_be_written,
+    doctor_finds_what_this_process_lacks,
 ];
 
 const QUESTION: (&str, &str) = ("question", "");

@@ -108,7 +108,7 @@ fn tried(check: &'static str, subject: &str, tried: &Tried, bad: Mark, without: 
 }
 
 /// What could not be tried.
-fn untried(check: &'static str, subject: &str, error: &Error) -> Check {
+pub(super) fn untried(check: &'static str, subject: &str, error: &Error) -> Check {
     let check = Check::new(check, subject, Mark::Unknown, format!("not tried: {error}"));
     check.hint("this needs CAP_SYS_ADMIN: ask again as root")
 }
