@@ -5,12 +5,13 @@
 //! look up by itself and goes back to the door. Threads that nobody needs go home.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netnsctl_daemon::Log;
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
@@ -38,6 +39,9 @@ pub(crate) const PATIENCE_AT_DOOR: Duration = Duration::from_secs(10);
 /// Time between two attempts to accept while descriptors or memory are short.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Time without a failure to accept after which a shortage is over.
+const OVER: Duration = Duration::from_secs(1);
+
 /// What all threads share.
 pub(crate) struct Shared {
     listener: OwnedFd,
@@ -53,8 +57,9 @@ pub(crate) struct Shared {
     threads: AtomicUsize,
     /// Threads at the door: those in accept, and those just started that have not got there yet.
     at_door: AtomicUsize,
-    /// Whether accepting fails for want of something, which is told once.
+    /// Whether accepting fails for want of something, which is told once, and when it last did.
     short: AtomicBool,
+    failed: Mutex<Option<Instant>>,
     stopping: AtomicBool,
 }
 
@@ -80,6 +85,7 @@ impl Shared {
             threads: AtomicUsize::new(0),
             at_door: AtomicUsize::new(0),
             short: AtomicBool::new(false),
+            failed: Mutex::default(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -138,12 +144,10 @@ impl Shared {
             self.at_door.fetch_add(1, order);
         }
         // Kept here, so that it is not lost with a thread that does not come about.
-        let task = Arc::new(std::sync::Mutex::new(Some(task)));
+        let task = Arc::new(Mutex::new(Some(task)));
         let (shared, given) = (self.clone(), task.clone());
-        let take = |task: &std::sync::Mutex<Option<Task>>| {
-            let mut task = task
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let take = |task: &Mutex<Option<Task>>| {
+            let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
             task.take().unwrap_or(Task::None)
         };
         let builder = thread::Builder::new()
@@ -184,46 +188,72 @@ impl Shared {
                 self.at_door.fetch_sub(1, Ordering::SeqCst);
                 return;
             }
+            // accept(2) takes its descriptor before it waits, so each thread at the door holds one
+            // (__sys_accept4_file in the kernel's net/socket.c).
+            if self.short.load(Ordering::Relaxed) && self.is_one_too_many() {
+                return;
+            }
             match accept_with(&self.listener, flags) {
                 Ok(client) => {
+                    self.is_short(None);
                     self.at_door.fetch_sub(1, Ordering::SeqCst);
                     let look_up = self.is_door_kept();
                     desk.serve(client, look_up);
                     self.at_door.fetch_add(1, Ordering::SeqCst);
                     self.lobby.wake_if(self.is_stopping());
-                    self.is_short(None);
                 }
                 // Nobody came for a while.
                 Err(Errno::AGAIN) => {
-                    let fewer = |count| (count > KEPT).then(|| count - 1);
-                    let order = Ordering::SeqCst;
-                    if self.at_door.fetch_update(order, order, fewer).is_ok() {
+                    if self.is_one_too_many() {
                         return;
                     }
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => {
-                    self.is_short(Some(error));
+                    self.is_short(Some(("accept a client", error)));
                     thread::sleep(PAUSE);
                 }
             }
         }
     }
 
-    /// Tells of the beginning and of the end of a shortage.
-    fn is_short(&self, error: Option<Errno>) {
-        let is_short = error.is_some();
-        if self.short.load(Ordering::Relaxed) == is_short
-            || self.short.swap(is_short, Ordering::Relaxed) == is_short
-        {
+    /// Takes the calling thread from the door if enough others are there.
+    fn is_one_too_many(&self) -> bool {
+        let fewer = |count| (count > KEPT).then(|| count - 1);
+        let order = Ordering::SeqCst;
+        self.at_door.fetch_update(order, order, fewer).is_ok()
+    }
+
+    /// Whether descriptors are so short that a look-up may have gone without: nobody could be
+    /// accepted lately, or no new descriptor is to be had now.
+    pub(crate) fn lacks_descriptors(&self) -> bool {
+        if let Err(error) = eventfd(0, EventfdFlags::CLOEXEC) {
+            self.is_short(Some(("look up", error)));
+        }
+        self.short.load(Ordering::Relaxed)
+    }
+
+    /// Tells of the beginning of a shortage, and of its end once there was none for a while.
+    fn is_short(&self, failure: Option<(&str, Errno)>) {
+        if failure.is_none() && !self.short.load(Ordering::Relaxed) {
             return;
         }
-        match error {
-            None => self.log.line("accepting again"),
-            Some(error) => self.log.line(&format!(
-                "cannot accept a client: {error}; trying again every {} ms",
-                PAUSE.as_millis()
-            )),
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some((step, error)) => {
+                *failed = Some(Instant::now());
+                if !self.short.swap(true, Ordering::Relaxed) {
+                    self.log.line(&format!(
+                        "cannot {step}: {error}; clients wait or look up by themselves meanwhile"
+                    ));
+                }
+            }
+            None if failed.is_some_and(|at| at.elapsed() < OVER) => {}
+            None => {
+                if self.short.swap(false, Ordering::Relaxed) {
+                    self.log.line("accepting and looking up again");
+                }
+            }
         }
     }
 }

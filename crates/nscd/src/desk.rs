@@ -124,6 +124,11 @@ fn look_up_bounded(
         return refuse(frame.kind, reply);
     };
     let outcome = answer(frame.kind, request, scratch, reply);
+    // A module that cannot open its file is passed over, and the next one may know nothing: the C
+    // library then says "not found", or tells only some of the groups.
+    if shared.lacks_descriptors() {
+        return refuse(frame.kind, reply);
+    }
     if let Some(slot) = slot {
         shared.cache.keep(slot, outcome, reply.bytes());
     }

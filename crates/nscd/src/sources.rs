@@ -113,7 +113,10 @@ impl Sources {
         match *known {
             Some((of, databases)) if of == stamp => databases,
             _ => {
-                let text = std::fs::read("/etc/nsswitch.conf").unwrap_or_default();
+                // What could not be read now may be read next time, with the same stamp.
+                let Ok(text) = std::fs::read("/etc/nsswitch.conf") else {
+                    return Databases::default();
+                };
                 let databases = Databases::parse(&String::from_utf8_lossy(&text));
                 *known = Some((stamp, databases));
                 databases
