@@ -321,9 +321,9 @@ impl<'a> Engine<'a> {
                     self.core.shared.change(options);
                     now = self.core.shared.options();
                 }
-                Err(reason) => self
-                    .core
-                    .log(&format!("an order is not followed: {reason}")),
+                Err(reason) => self.core.log(&format!(
+                    "new options are refused, those before stay in force: {reason}"
+                )),
             }
         }
     }

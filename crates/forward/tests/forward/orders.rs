@@ -134,7 +134,7 @@ fn an_order_that_cannot_be_followed_changes_nothing() {
     }
     let refused = || {
         let lines = lines.lock().unwrap();
-        let is_it = |line: &&String| line.starts_with("an order is not followed: ");
+        let is_it = |line: &&String| line.starts_with("new options are refused, ");
         lines.iter().filter(is_it).count()
     };
     forwarder.until(|_| refused() == 6);

@@ -105,3 +105,21 @@ pub(super) fn hint(action: &Action, errno: i32) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netnsctl_model::desired::HolderKind;
+    use netnsctl_model::name::InterfaceName;
+
+    #[test]
+    fn kinds_of_links_that_the_kernel_lacks_are_told_with_a_way_out() {
+        let holder = Action::CreateHolder {
+            interface: InterfaceName::parse("web").unwrap(),
+            kind: HolderKind::Dummy,
+        };
+        let said = hint(&holder, Errno::OPNOTSUPP.raw_os_error());
+        assert!(said.is_some_and(|it| it.contains("interface_kind = \"auto\"")));
+        assert_eq!(hint(&holder, Errno::NOMEM.raw_os_error()), None);
+    }
+}

@@ -4,7 +4,7 @@
 use super::Format;
 use super::diagnostic::{At, Place, Report};
 use super::keys::{HOME, Key, Kind, NETNS, Section};
-use super::text::{list, nearest, quote};
+use super::text::{akin, list, nearest, quote};
 use super::tree::{Entry, Node, Value};
 
 /// The keys of one table of the configuration.
@@ -204,7 +204,8 @@ fn unknown(entry: &Entry, section: &Section, report: &mut Report<'_>) {
             ));
         return;
     }
-    let hint = match nearest(&entry.key, section.names()) {
+    let near = nearest(&entry.key, section.names());
+    let hint = match near.or_else(|| akin(&entry.key, section.names())) {
         Some(name) => format!("a similar key is known: {}", quote(name)),
         None => format!("known here: {}", all()),
     };

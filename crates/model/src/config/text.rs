@@ -51,6 +51,25 @@ pub(super) fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) 
         .map(|(_, word)| word)
 }
 
+/// The name that shares a word with `text`, as "interface_addresses" does with "address": the last
+/// word of `text` says most.
+pub(super) fn akin<'k>(
+    text: &str,
+    known: impl IntoIterator<Item = &'k str> + Clone,
+) -> Option<&'k str> {
+    if text.chars().count() > 300 {
+        return None;
+    }
+    // Shorter ones, such as "ip" and "of", are part of too much.
+    let words = text.rsplit(['_', '-']).filter(|word| word.len() >= 4);
+    words
+        .filter_map(|word| {
+            let contains = |name: &&str| name.contains(&word.to_lowercase());
+            nearest(word, known.clone()).or_else(|| known.clone().into_iter().find(contains))
+        })
+        .next()
+}
+
 /// Letters to insert, delete, replace or swap with their neighbour to make `b` of `a`, case and
 /// the difference between `-` and `_` aside (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
@@ -110,6 +129,24 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(nearest(slip, known), meant, "{slip}");
+        }
+    }
+
+    #[test]
+    fn names_with_a_word_in_common_are_found() {
+        let known = ["interface", "address", "ipv4_forwarding", "nameservers"];
+        for (text, meant) in [
+            ("interface_addresses", Some("address")),
+            ("Link-Address", Some("address")),
+            ("ip_forwarding", Some("ipv4_forwarding")),
+            ("dns_server", Some("nameservers")),
+            ("address_of_it", Some("address")),
+            ("ip_of_us", None),
+            ("gateway", None),
+            ("_", None),
+            ("", None),
+        ] {
+            assert_eq!(akin(text, known), meant, "{text}");
         }
     }
 

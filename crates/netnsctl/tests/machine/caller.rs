@@ -346,13 +346,36 @@ fn sudo_and_doas_will_do_where_there_is_no_pkexec() {
         assert_eq!(seen.stdout, wanted, "{giver}: {}", seen.stderr);
         assert_eq!(seen.status, Some(9));
     }
+    // What cannot give rights is not even asked.
+    let mut sealed = command("setpriv");
+    sealed
+        .arg("--no-new-privs")
+        .arg(office("true").get_program());
+    sealed
+        .args(office("true").get_args())
+        .current_dir("/mnt/alice");
+    sealed.env("PATH", format!("{PROGRAMS}:/usr/bin:/bin"));
+    is_refused(
+        &ran(&mut sealed),
+        "can get no rights (no_new_privs)",
+        "such as NoNewPrivileges=",
+    );
     fs::remove_dir_all(PROGRAMS).unwrap();
     fs::create_dir(PROGRAMS).unwrap();
-    let seen = ran(&mut office("true"));
-    assert_eq!(seen.status, Some(125));
+    is_refused(
+        &ran(&mut office("true")),
+        "only root may, and there is no pkexec, sudo or doas here",
+        "\"netnsctl serve --sandbox\"",
+    );
+}
+
+/// Nothing was started, for a `cause` and with a next `step`.
+#[track_caller]
+fn is_refused(seen: &Ran, cause: &str, step: &str) {
+    assert_eq!(seen.status, Some(125), "{}", seen.stderr);
+    let (error, hint) = seen.stderr.split_once("\n  hint: ").expect("a hint");
     assert!(
-        seen.stderr
-            .contains("only root may, and there is no pkexec, sudo or doas here"),
+        error.contains(cause) && hint.contains(step),
         "{}",
         seen.stderr
     );
