@@ -12,7 +12,7 @@ use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{Observed, Presence};
 use netnsctl_model::surveyed::{Found, Surveyed};
-use netnsctl_netlink::{AnyRoute, Link, Socket, nftables};
+use netnsctl_netlink::{AnyRoute, Socket, nftables};
 
 use crate::error::{Context, Error, NetlinkContext};
 use crate::names::open_folder_nofollow;
@@ -106,7 +106,7 @@ fn visit_all(
         let mut socket = Socket::open().in_netns("open a socket in", netns.as_str())?;
         let (raw, routes) = visit(&mut socket, netns, handle, home, open)?;
         if let Some(name) = netns.name() {
-            let aside = aside(&mut socket, name, &raw.links, routes)?;
+            let aside = aside(&mut socket, name, &raw, routes)?;
             asides.insert(name.clone(), aside);
         }
         seen.insert(netns.clone(), Seen::Present(raw));
@@ -167,10 +167,10 @@ fn visit(
 fn aside(
     socket: &mut Socket,
     name: &NetnsName,
-    links: &[Link],
+    raw: &Raw,
     routes: Vec<AnyRoute>,
 ) -> Result<Aside, Error> {
-    let of = name.as_str();
+    let (of, links) = (name.as_str(), &raw.links);
     let mut aside = Aside::default();
     let name_of = |index: u32| {
         let link = links.iter().find(|link| link.index == index);
@@ -188,6 +188,15 @@ fn aside(
             let words = format!("link {:?}: its name cannot be configured", link.name);
             aside.left.push(words);
         }
+    }
+    let learned = raw.addresses.iter();
+    for one in learned.filter(|one| !one.permanent && !one.kernel_made) {
+        aside.left.push(format!(
+            "address {}/{} of {}: learned for a limited time, by DHCP or from a router",
+            one.ip,
+            one.prefix_len,
+            name_of(one.index)
+        ));
     }
     aside.left.extend(
         routes

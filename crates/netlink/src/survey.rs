@@ -144,12 +144,14 @@ fn any_route(message: RouteMessage) -> Option<AnyRoute> {
     match header.protocol {
         RouteProtocol::Ra => extra.push("learned from a router advertisement".to_owned()),
         RouteProtocol::IcmpRedirect => extra.push("learned from a redirect".to_owned()),
+        RouteProtocol::Dhcp => extra.push("learned by DHCP".to_owned()),
         _ => {}
     }
     let by_hand = ![
         RouteProtocol::Kernel,
         RouteProtocol::Ra,
         RouteProtocol::IcmpRedirect,
+        RouteProtocol::Dhcp,
     ]
     .contains(&header.protocol);
     let route = Route::read(message)?;

@@ -109,8 +109,9 @@ pub(super) fn hint(action: &Action, errno: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netnsctl_model::desired::HolderKind;
-    use netnsctl_model::name::InterfaceName;
+    use netnsctl_model::address::MacAddress;
+    use netnsctl_model::desired::{HolderKind, VethEnd, VethPair};
+    use netnsctl_model::name::{InterfaceName, NetnsRef};
 
     #[test]
     fn kinds_of_links_that_the_kernel_lacks_are_told_with_a_way_out() {
@@ -121,5 +122,18 @@ mod tests {
         let said = hint(&holder, Errno::OPNOTSUPP.raw_os_error());
         assert!(said.is_some_and(|it| it.contains("interface_kind = \"auto\"")));
         assert_eq!(hint(&holder, Errno::NOMEM.raw_os_error()), None);
+        let end = |name: &str| VethEnd {
+            netns: NetnsRef::Home,
+            interface: InterfaceName::parse(name).unwrap(),
+            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            address: Vec::new(),
+        };
+        let (near, far, mtu) = (end("a"), end("b"), 1500);
+        let pair = VethPair { near, far, mtu };
+        let said = hint(
+            &Action::CreateVeth { pair },
+            Errno::OPNOTSUPP.raw_os_error(),
+        );
+        assert!(said.is_some_and(|it| it.contains("modprobe veth")));
     }
 }

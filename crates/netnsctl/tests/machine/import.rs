@@ -145,32 +145,35 @@ fn import_prints_what_ip_made_and_up_finds_it_in_place() {
     assert_eq!(crate::support::inside("office", read), "2\n");
 }
 
+/// A namespace of things that a declaration has no words for.
+const ODD: &str = "
+    netns add odd
+    -n odd link set lo up
+    -n odd addr add 10.0.0.1/32 dev lo
+    -n odd link add br0 type bridge
+    -n odd link add p type veth peer name q
+    -n odd link set p master br0
+    -n odd link add link q name mv0 type macvlan
+    -n odd addr add 10.6.0.1/24 dev mv0
+    -n odd link set q up
+    -n odd link set p up
+    -n odd link set mv0 up
+    -n odd route add 10.7.0.0/16 dev mv0
+    -n odd route add blackhole 10.66.0.0/16
+    -n odd route add 10.8.0.0/16 dev q metric 5
+    -n odd route add 2001:db8:8::/64 dev q proto ra
+    -n odd route add 10.9.0.0/16 dev q proto dhcp
+    -n odd addr add 10.9.0.2/24 dev q valid_lft 3600 preferred_lft 3600
+    -n odd rule add from 10.6.0.1 table 77
+    -n odd route add default via 10.6.0.9 table 77
+    -n odd neigh add 10.6.0.2 lladdr 02:00:00:00:00:09 dev mv0
+    ";
+
 fn import_says_what_it_cannot_express() {
     if !has_ip() {
         return;
     }
-    script(
-        "
-        netns add odd
-        -n odd link set lo up
-        -n odd addr add 10.0.0.1/32 dev lo
-        -n odd link add br0 type bridge
-        -n odd link add p type veth peer name q
-        -n odd link set p master br0
-        -n odd link add link q name mv0 type macvlan
-        -n odd addr add 10.6.0.1/24 dev mv0
-        -n odd link set q up
-        -n odd link set p up
-        -n odd link set mv0 up
-        -n odd route add 10.7.0.0/16 dev mv0
-        -n odd route add blackhole 10.66.0.0/16
-        -n odd route add 10.8.0.0/16 dev q metric 5
-        -n odd route add 2001:db8:8::/64 dev q proto ra
-        -n odd rule add from 10.6.0.1 table 77
-        -n odd route add default via 10.6.0.9 table 77
-        -n odd neigh add 10.6.0.2 lladdr 02:00:00:00:00:09 dev mv0
-    ",
-    );
+    script(ODD);
     std::fs::write("/run/netns/stale", "").expect("/run is ours");
     let text = expect(0, &["import"]).stdout;
     for wanted in [
@@ -183,6 +186,8 @@ fn import_says_what_it_cannot_express() {
         "# not expressed: macvlan mv0 with 10.6.0.1/24",
         "# not expressed: route 10.7.0.0/16 dev mv0: mv0 is not declared",
         "# not expressed: route 2001:db8:8::/64 dev q: learned from a router advertisement",
+        "# not expressed: route 10.9.0.0/16 dev q: learned by DHCP",
+        "# not expressed: address 10.9.0.2/24 of q: learned for a limited time",
         "# not expressed: route 10.66.0.0/16",
         "blackhole",
         "metric 5",
