@@ -41,14 +41,6 @@ pub enum Error {
     /// Something stands in `/run/netns` that is no namespace.
     #[error("/run/netns/{0} is a file, but no network namespace is mounted on it")]
     Stale(String),
-    /// A record cannot be understood.
-    #[error("cannot understand the record {path}: {reason}")]
-    Record {
-        /// Its path.
-        path: String,
-        /// Why.
-        reason: String,
-    },
     /// The command runs inside a namespace and would make the home of others of it.
     #[error("this command was started inside netns \"{0}\", from where home cannot be managed")]
     Inside(String),
@@ -75,9 +67,6 @@ impl Error {
             Self::Stale(name) => Some(format!(
                 "\"netnsctl up {name}\" repairs it if {name} is declared"
             )),
-            Self::Record { path, .. } => {
-                Some(format!("delete {path} and run \"netnsctl up --adopt\""))
-            }
             Self::Inside(_) => {
                 Some("leave it first: \"netnsctl run default -- netnsctl …\"".to_owned())
             }

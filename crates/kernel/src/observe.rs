@@ -29,13 +29,17 @@ use crate::{etc, names, polkit, probe, state_dir, sysctl, view};
 pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Observed, Error> {
     raise_descriptor_limit();
     let records = state_dir::records()?;
-    let survey = Survey::new(desired, &records, request);
+    let state_dir::Records { known, unreadable } = records;
+    let mut survey = Survey::new(desired, &known, request);
+    let covered = unreadable.keys().filter(|name| request.covers(name));
+    survey.names.extend(covered.cloned());
     let found = survey.visit_all(home)?;
     let etc = etc::observe(survey.names.iter())?;
     let named = survey.names.iter().cloned().map(NetnsRef::Named);
     let polkit = polkit::observe(named.chain([NetnsRef::Home]))?;
     let mut observed = Observed {
-        records,
+        records: known,
+        unreadable,
         etc,
         polkit,
         outdated_views: view::outdated(survey.names.iter())?,

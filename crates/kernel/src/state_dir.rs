@@ -1,5 +1,6 @@
 //! `/run/netnsctl`: the lock that orders whoever changes something, and the records.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -119,10 +120,32 @@ pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
     }
 }
 
-/// All records, by name. A folder that is not there has none. Needs no lock: each record is
-/// replaced as a whole.
-pub fn records() -> Result<std::collections::BTreeMap<NetnsName, Record>, Error> {
-    let mut records = std::collections::BTreeMap::new();
+/// What is noted of namespaces, by name.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// The records.
+    pub known: BTreeMap<NetnsName, Record>,
+    /// Why a record cannot be understood: somebody else wrote it, or another version.
+    pub unreadable: BTreeMap<NetnsName, String>,
+}
+
+impl Records {
+    /// Whether nothing is noted of any namespace.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// The namespaces of which there is a record, understood or not.
+    pub fn into_names(self) -> BTreeSet<NetnsName> {
+        let names = self.known.into_keys();
+        names.chain(self.unreadable.into_keys()).collect()
+    }
+}
+
+/// All records. A folder that is not there has none. Needs no lock: each record is replaced as a
+/// whole. Errors: the folder or a file that cannot be read at all.
+pub fn records() -> Result<Records, Error> {
+    let mut records = Records::default();
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let folder = match openat(CWD, RUN_NETNSCTL, flags, Mode::empty()) {
         Ok(folder) => folder,
@@ -144,11 +167,10 @@ pub fn records() -> Result<std::collections::BTreeMap<NetnsName, Record>, Error>
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error).context("read", record_path(&name)),
         };
-        let record = record::from_json(&text).map_err(|reason| Error::Record {
-            path: record_path(&name),
-            reason,
-        })?;
-        records.insert(name, record);
+        match record::from_json(&text) {
+            Ok(record) => drop(records.known.insert(name, record)),
+            Err(reason) => drop(records.unreadable.insert(name, reason)),
+        }
     }
     Ok(records)
 }

@@ -34,7 +34,7 @@ struct Aside {
 /// nf_tables. Errors name the namespace that could not be read.
 pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
     raise_descriptor_limit();
-    let records = state_dir::records()?;
+    let records = state_dir::records()?.known;
     let mut open = BTreeMap::new();
     for name in names::list()? {
         let netns = names::open(&name)?;

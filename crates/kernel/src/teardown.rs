@@ -100,7 +100,7 @@ pub fn down(
     options: Options,
     state: &StateDir,
 ) -> Result<Report, Error> {
-    let records = state_dir::records()?;
+    let records = state_dir::records()?.known;
     let ours: BTreeMap<_, _> = names
         .iter()
         .filter_map(|name| Some((name, records.get(name)?)))

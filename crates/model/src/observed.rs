@@ -18,6 +18,8 @@ pub struct Observed {
     pub netns: BTreeMap<NetnsName, Presence>,
     /// What netnsctl noted when it last applied something.
     pub records: BTreeMap<NetnsName, Record>,
+    /// Namespaces whose record cannot be understood, with the reason.
+    pub unreadable: BTreeMap<NetnsName, String>,
     /// `/etc/netns` and what there is in it for the namespaces asked for.
     pub etc: Etc,
     /// What polkit has been told of who may enter; none where nobody is there to tell.

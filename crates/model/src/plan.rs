@@ -266,6 +266,14 @@ pub enum Problem {
         /// Its name.
         name: NetnsNameText,
     },
+    /// What was noted of the namespace cannot be understood, so nobody knows what is ours of it.
+    #[error("cannot understand the record /run/netnsctl/{}.json: {reason}", .name.0)]
+    UnreadableRecord {
+        /// Its name.
+        name: NetnsNameText,
+        /// What is wrong with the record.
+        reason: String,
+    },
     /// A link of the wanted name exists and is not ours.
     #[error(
         "cannot create {wanted} {interface:?} in netns {netns:?}: a link of that name ({kind}) is there that netnsctl did not make"
@@ -315,10 +323,20 @@ impl std::fmt::Debug for NetnsNameText {
 }
 
 impl Problem {
+    /// The record of `name` cannot be understood for `reason`.
+    pub fn unreadable_record(name: &NetnsName, reason: &str) -> Self {
+        Self::UnreadableRecord {
+            name: NetnsNameText(name.clone()),
+            reason: reason.to_owned(),
+        }
+    }
+
     /// The namespace it is about.
     pub fn netns(&self) -> &str {
         match self {
-            Self::Absent { name } | Self::Foreign { name } => name.0.as_str(),
+            Self::Absent { name }
+            | Self::Foreign { name }
+            | Self::UnreadableRecord { name, .. } => name.0.as_str(),
             Self::LinkInTheWay { netns, .. }
             | Self::NoHolderKind { netns, .. }
             | Self::NoSuchSysctl { netns, .. } => netns,
@@ -331,6 +349,11 @@ impl Problem {
             Self::Absent { name } => Some(format!("\"netnsctl up {}\" makes it", name.0)),
             Self::Foreign { name } => Some(format!(
                 "\"netnsctl up --adopt {}\" takes it over, or choose another name",
+                name.0
+            )),
+            Self::UnreadableRecord { name, .. } => Some(format!(
+                "\"netnsctl up --adopt {0}\" takes {0} over if it is declared; to be rid of it, \
+                 delete that file and say \"ip netns del {0}\"",
                 name.0
             )),
             Self::LinkInTheWay { .. } => Some(

@@ -115,7 +115,13 @@ impl<'a> Planner<'a> {
         {
             let text = || NetnsNameText(name.clone());
             match self.standing(name) {
-                Standing::Foreign => self.plan.problems.push(Problem::Foreign { name: text() }),
+                Standing::Foreign => {
+                    let unreadable = self.observed.unreadable.get(name);
+                    let unreadable =
+                        unreadable.map(|reason| Problem::unreadable_record(name, reason));
+                    let foreign = || Problem::Foreign { name: text() };
+                    self.plan.problems.push(unreadable.unwrap_or_else(foreign));
+                }
                 Standing::Ours => order.push(name),
                 _ if self.request.makes_namespaces() => order.push(name),
                 Standing::Adoptable => self.plan.problems.push(Problem::Foreign { name: text() }),
@@ -154,6 +160,12 @@ impl<'a> Planner<'a> {
 
     fn remove_undeclared(&mut self) {
         let declared = &self.desired.netns;
+        for (name, reason) in &self.observed.unreadable {
+            if !declared.contains_key(name) && self.request.covers(name) {
+                let problem = Problem::unreadable_record(name, reason);
+                self.plan.problems.push(problem);
+            }
+        }
         for name in self
             .observed
             .records
@@ -175,6 +187,9 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn standing(&self, name: &NetnsName) -> Standing {
+        if self.observed.unreadable.contains_key(name) && !self.request.adopt {
+            return Standing::Foreign;
+        }
         match (
             self.observed.netns.get(name),
             self.observed.records.get(name),

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use netnsctl_kernel::netns::Netns;
 use netnsctl_kernel::processes::{Hold, Holder};
-use netnsctl_kernel::state_dir::{self, StateDir};
+use netnsctl_kernel::state_dir::{self, Records, StateDir};
 use netnsctl_kernel::teardown::{self, Options, Report};
 use netnsctl_kernel::{apply, names, observe};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
-use netnsctl_model::plan::{self, Part, PartName, Plan, Request};
+use netnsctl_model::plan::{self, Part, PartName, Plan, Problem, Request};
 
 use super::serve::published;
 use super::{part, units_in_force, up};
@@ -39,23 +39,13 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     let state = StateDir::lock()?;
     let records = state_dir::records()?;
     let names: BTreeSet<NetnsName> = if arguments.names.is_empty() {
-        records.keys().cloned().collect()
+        let unreadable = records.unreadable.keys();
+        records.known.keys().chain(unreadable).cloned().collect()
     } else {
         let names = arguments.names.iter().map(|name| super::netns_name(name));
         names.collect::<Result<_, _>>()?
     };
-    let mut foreign = false;
-    for name in names.iter().filter(|name| !records.contains_key(*name)) {
-        if names::open(name).is_ok() {
-            foreign = true;
-            output::error(
-                &format!("netns \"{name}\" was not made by netnsctl; it is left alone"),
-                Some(&format!("\"ip netns del {name}\" deletes it")),
-            );
-        } else if !arguments.quiet {
-            output::note(&format!("netns \"{name}\": already gone"));
-        }
-    }
+    let foreign = left_alone(&names, &records, arguments.quiet);
     let options = Options {
         kill: arguments.kill,
         no_wait: arguments.no_wait,
@@ -73,6 +63,30 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     } else {
         Exit::Done
     })
+}
+
+/// Tells which of `names` nothing is taken away of; whether one of them is there.
+fn left_alone(names: &BTreeSet<NetnsName>, records: &Records, quiet: bool) -> bool {
+    let mut foreign = false;
+    for name in names {
+        if records.known.contains_key(name) {
+            continue;
+        }
+        if let Some(reason) = records.unreadable.get(name) {
+            foreign = true;
+            let problem = Problem::unreadable_record(name, reason);
+            output::error(&problem.to_string(), problem.hint().as_deref());
+        } else if names::open(name).is_ok() {
+            foreign = true;
+            output::error(
+                &format!("netns \"{name}\" was not made by netnsctl; it is left alone"),
+                Some(&format!("\"ip netns del {name}\" deletes it")),
+            );
+        } else if !quiet {
+            output::note(&format!("netns \"{name}\": already gone"));
+        }
+    }
+    foreign
 }
 
 fn view_down(name: &NetnsName) -> Result<Exit, Failure> {

@@ -57,7 +57,7 @@ fn generate(folder: &Path) -> Exit {
     let written = unit_files::facts(&[], Elsewhere::default(), &right, &sources)
         .map_err(Failure::into_message)
         .and_then(|mut facts| {
-            facts.made = made.into_keys().collect();
+            facts.made = made.into_names();
             let units = netnsctl_units::units(&right.desired, &facts);
             units.left_out.iter().for_each(|it| tell(&it.to_string()));
             unit_files::write(folder, &units)

@@ -124,7 +124,7 @@ impl Server {
         arguments: &Serve,
     ) -> Result<Self, Failure> {
         let home = netns::home()?;
-        let found = state_dir::records()?.into_keys().collect();
+        let found = state_dir::records()?.into_names();
         let folder = Folder::take()?;
         let notify_path = folder.socket("notify");
         let notify = NotifySocket::bind(&notify_path).map_err(|error| {

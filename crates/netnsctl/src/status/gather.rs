@@ -53,6 +53,7 @@ pub(crate) fn gather_of(
     let shown = |name: &&NetnsName| request.covers(name);
     let mut known: BTreeSet<&NetnsName> = desired.netns.keys().filter(shown).collect();
     known.extend(observed.records.keys().filter(shown));
+    known.extend(observed.unreadable.keys().filter(shown));
     let unmanaged = match names {
         Some(_) => Vec::new(),
         None => unmanaged(&known)?,

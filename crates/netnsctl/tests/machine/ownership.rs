@@ -7,7 +7,7 @@ use crate::holders::{Guest, RUNS_INSIDE};
 use crate::net::{
     Connection, delete_by_hand, has_link, inode, link, make_foreign, name_exists, netns,
 };
-use crate::support::{configure, expect, settled, steps, traces};
+use crate::support::{Ran, configure, expect, settled, steps, traces};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -32,6 +32,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("down_goes_on_past_what_is_missing", down_goes_on),
     ("prune_takes_away_what_is_no_longer_declared", prune),
     ("a_broken_record_is_an_error_with_a_way_out", broken_record),
+    (
+        "a_broken_record_keeps_nobody_from_other_namespaces",
+        others_than_broken,
+    ),
     ("the_users_own_files_are_never_touched", users_files),
     ("folders_that_were_there_before_stay", users_folders),
     (
@@ -225,11 +229,21 @@ fn prune() {
     settled();
 }
 
+/// The record of "office".
+const RECORD: &str = "/run/netnsctl/office.json";
+
+/// The record of "office" cannot be understood, and what to do about it.
+#[track_caller]
+fn is_broken(ran: &Ran) {
+    let error = format!("error: cannot understand the record {RECORD}: ");
+    let hint = "\n  hint: \"netnsctl up --adopt office\" takes office over if it is declared; ";
+    let is_told = ran.stderr.contains(&error) && ran.stderr.contains(hint);
+    assert!(is_told, "{}", ran.stderr);
+}
+
 fn broken_record() {
     configure(TWO);
     expect(0, &["up"]);
-    let path = "/run/netnsctl/office.json";
-    let good = fs::read_to_string(path).expect("the record");
     for bad in [
         "",
         "{",
@@ -237,33 +251,61 @@ fn broken_record() {
         "{\"form\":99,\"device\":1,\"inode\":2}",
         "\u{0}",
     ] {
-        fs::write(path, bad).expect("/run is ours");
+        fs::write(RECORD, bad).expect("/run is ours");
         let before = traces();
-        for command in ["up", "down", "plan", "status"] {
-            let ran = expect(1, &[command]);
-            assert!(ran.stdout.is_empty(), "{}", ran.stdout);
-            assert!(
-                ran.stderr
-                    .starts_with(&format!("error: cannot understand the record {path}: "))
-                    && ran.stderr.ends_with(&format!(
-                        "  hint: delete {path} and run \"netnsctl up --adopt\"\n"
-                    )),
-                "{}",
-                ran.stderr
-            );
+        // Nothing of that namespace is touched, by whatever name it is called.
+        for words in [
+            &["up"][..],
+            &["plan"],
+            &["up", "--prune"],
+            &["down", "office"],
+        ] {
+            is_broken(&expect(1, words));
+            assert_eq!(traces(), before, "{words:?}");
         }
-        assert_eq!(traces(), before);
+        let status = expect(0, &["status", "office"]).stdout;
+        assert!(status.contains("cannot understand the record"), "{status}");
+        expect(0, &["plan", "--exit-code", "shop"]);
     }
-    // The way out is one.
-    fs::remove_file(path).expect("it is there");
-    assert_eq!(expect(1, &["up"]).stderr, FOREIGN);
-    fs::write(path, good).expect("/run is ours");
+    expect(0, &["up", "--adopt"]);
     settled();
-    fs::remove_file(path).expect("it is there");
+    let good = fs::read_to_string(RECORD).expect("the record");
+    // The way out is one.
+    fs::remove_file(RECORD).expect("it is there");
+    assert_eq!(expect(1, &["up"]).stderr, FOREIGN);
+    fs::write(RECORD, good).expect("/run is ours");
+    settled();
+    fs::remove_file(RECORD).expect("it is there");
     expect(0, &["up", "--adopt"]);
     settled();
     expect(0, &["down"]);
     assert!(!name_exists("office") && !has_link("default", "office"));
+}
+
+fn others_than_broken() {
+    configure(TWO);
+    expect(0, &["up"]);
+    fs::write(RECORD, "{").expect("/run is ours");
+    let wider = TWO.replace(
+        "[netns.shop]",
+        "[netns.shop]\nsysctl.\"net.ipv4.ip_default_ttl\" = 42",
+    );
+    assert_ne!(wider, TWO);
+    configure(&wider);
+    let ran = expect(1, &["up"]);
+    is_broken(&ran);
+    assert!(
+        ran.stdout.contains("ip_default_ttl 64 → 42"),
+        "{}",
+        ran.stdout
+    );
+    configure(TWO);
+    expect(1, &["up"]);
+    // No longer declared, it is told all the same.
+    configure("[netns.shop]\n");
+    is_broken(&expect(1, &["up"]));
+    is_broken(&expect(1, &["down"]));
+    assert!(name_exists("office") && !name_exists("shop") && fs::exists(RECORD).unwrap());
 }
 
 fn users_files() {
