@@ -16,6 +16,7 @@ pub(super) fn check(declared: &Declared, report: &mut Report<'_>) {
     let links = links::all(declared);
     links::names(&links, report);
     links::addresses(&links, report);
+    links::both_ends(declared, report);
     links::mtu(declared, report);
     ports::listeners(declared, report);
     ports::circles(declared, &links, report);

@@ -164,6 +164,28 @@ pub(super) fn addresses(links: &Links<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Warns of a pair that has one address at both ends: the kernel takes it, and each end then takes
+/// what is meant for the other for its own.
+pub(super) fn both_ends(declared: &Declared, report: &mut Report<'_>) {
+    for namespace in declared.netns.values() {
+        for veth in &namespace.veths {
+            let ip = |address: &At<InterfaceAddress>| address.value.ip();
+            for far in &veth.far.address {
+                let near = veth.near.address.iter().find(|near| ip(near) == ip(far));
+                if let Some(near) = near {
+                    report
+                        .warning(
+                            far.place,
+                            format!("address {} is on both ends of the veth pair", ip(far)),
+                        )
+                        .hint("neither end reaches the other by it; give each its own")
+                        .related(near.place, "the other end has it");
+                }
+            }
+        }
+    }
+}
+
 /// Warns of a pair whose packets are too small for IPv6 although one end has use for it.
 pub(super) fn mtu(declared: &Declared, report: &mut Report<'_>) {
     /// RFC 8200, section 5.

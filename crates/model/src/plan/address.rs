@@ -40,6 +40,9 @@ impl Planner<'_> {
             if !there || again {
                 self.add_address(of, link, *address, again);
             }
+            if !there {
+                self.tell_of_another(link, address);
+            }
         }
         // What somebody else added to the same subnet must not go with ours.
         for other in observed.into_iter().flat_map(|link| &link.addresses) {
@@ -64,6 +67,47 @@ impl Planner<'_> {
             again,
         };
         self.step(of, action);
+    }
+
+    /// Tells of a link in the same namespace that has an address which is about to be added to
+    /// `link`. The kernel takes that, and sends by whichever link has the narrower subnet. Links may
+    /// share an address that has the whole of itself as prefix (unnumbered links).
+    fn tell_of_another(&mut self, link: &LinkPlace, address: &InterfaceAddress) {
+        let single = |it: &InterfaceAddress| it.prefix_len() == it.0.max_prefix_len();
+        let has_it = |other: &Link| {
+            let mut addresses = other.addresses.iter().map(|it| it.address);
+            addresses.any(|it| it.ip() == address.ip() && !(single(&it) && single(address)))
+        };
+        let links = self.interior(&link.netns).map(|interior| &interior.links);
+        let other = links.into_iter().flatten().find(|(name, other)| {
+            let place = LinkPlace {
+                netns: link.netns.clone(),
+                interface: (*name).clone(),
+            };
+            place != *link
+                && self.link(&place).is_some()
+                && !self.takes(&place, address)
+                && has_it(other)
+        });
+        let link_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+        if let Some((other, _)) = other.filter(|_| !link_local) {
+            self.plan.notes.push(format!(
+                "address {address} of \"{}\" in netns \"{}\" is also on \"{other}\" there; only one of \
+                 the two links is used for it",
+                link.interface, link.netns
+            ));
+        }
+    }
+
+    /// Whether a step of this plan takes `address` from a link.
+    fn takes(&self, from: &LinkPlace, address: &InterfaceAddress) -> bool {
+        self.plan.steps.iter().any(|step| match &step.action {
+            Action::RemoveAddress {
+                link,
+                address: gone,
+            } => link == from && gone.ip() == address.ip(),
+            _ => false,
+        })
     }
 
     /// Addresses that are there, were put there by us and are not wanted any more.

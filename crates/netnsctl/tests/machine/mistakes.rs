@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::os::unix::net::UnixListener;
 
-use crate::net::{add_bridge, make_foreign, within};
+use crate::net::{add_address, add_bridge, make_foreign, within};
 use crate::served::Served;
 use crate::support::{Ran, command, configure, expect, traces};
 use crate::traffic::{expect_refusal, listen};
@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     read_only_file_systems_are_told_by_name,
     a_full_file_system_is_told_with_how_to_find_it,
     a_port_of_root_is_told_with_the_setting,
+    an_address_that_another_link_has_is_told_with_its_name,
 ];
 
 /// Fails with `status`, an error line with `cause` and a hint line with `step`.
@@ -332,4 +333,38 @@ fn a_port_of_root_is_told_with_the_setting() {
         "(EACCES)",
         "net.ipv4.ip_unprivileged_port_start",
     );
+}
+
+fn an_address_that_another_link_has_is_told_with_its_name() {
+    configure("[netns.office]\n[[netns.office.veth]]\n");
+    expect(0, &["up", "--quiet"]);
+    for (interface, ip, length) in [
+        ("lan", "10.1.0.1", 24),
+        ("wan", "10.2.0.1", 24),
+        ("one", "10.3.0.1", 32),
+    ] {
+        add_bridge("default", interface);
+        add_address("default", interface, ip, length);
+    }
+    let pair = |addresses: &str| {
+        format!("[netns.office]\n[[netns.office.veth]]\npeer_address = [{addresses}]\n")
+    };
+    // An address of the whole length may be on two links.
+    configure(&pair("\"10.1.0.1/30\", \"10.2.0.2/30\", \"10.3.0.1/32\""));
+    let told =
+        "note: address 10.1.0.1/30 of \"office\" in netns \"default\" is also on \"lan\" there";
+    let doctor = expect(0, &["doctor"]).stdout;
+    let warning = doctor
+        .lines()
+        .find(|line| line.starts_with("warning declared: address 10.1.0.1/30"));
+    assert!(
+        warning.is_some_and(|line| line.contains("\"lan\"")),
+        "{doctor}"
+    );
+    for command in ["plan", "up"] {
+        let ran = expect(0, &[command]);
+        assert!(ran.stderr.starts_with(told), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+    assert_eq!(expect(0, &["up"]).stderr, "");
 }

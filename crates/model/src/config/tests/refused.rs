@@ -346,6 +346,10 @@ refused!(
             "at both ends, home",
             "[[netns.default.veth]]\nnetns = \"a\"\n[[netns.a.veth]]\n"
         ),
+        (
+            "one address at both ends",
+            "[[netns.office.veth]]\naddress = [\"10.0.0.1/30\"]\npeer_address = [\"10.0.0.1/30\"]\n"
+        ),
         ("mtu too small", "[[netns.office.veth]]\nmtu = 67\n"),
         ("mtu too large", "[[netns.office.veth]]\nmtu = 65536\n"),
         (

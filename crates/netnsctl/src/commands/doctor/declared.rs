@@ -63,7 +63,9 @@ fn obstacles(desired: &Desired) -> Vec<Check> {
         let check = Check::new("declared", subject, Mark::Problem, problem.to_string());
         problem.hint().into_iter().fold(check, Check::hint)
     };
-    plan.problems.iter().map(check).collect()
+    let note = |note: &String| Check::new("declared", "declared", Mark::Warning, note.clone());
+    let problems = plan.problems.iter().map(check);
+    problems.chain(plan.notes.iter().map(note)).collect()
 }
 
 /// Ports of home that somebody else has.
