@@ -157,12 +157,15 @@ pub const DEFAULT_MTU: u32 = 1400;
 pub static FILE: Section = Section {
     header: "",
     title: "a configuration file",
-    keys: &[Key::new(
-        "netns",
-        Kind::Table(&NETNS),
-        "",
-        "the namespaces, by name",
-    )],
+    keys: &[
+        Key::new("netns", Kind::Table(&NETNS), "", "the namespaces, by name"),
+        Key::new(
+            "$schema",
+            Kind::String(Form::Schema),
+            "\"/usr/share/netnsctl/netnsctl.schema.json\"",
+            "where an editor finds what \"netnsctl schema\" prints; means nothing to netnsctl",
+        ),
+    ],
 };
 
 /// A namespace.

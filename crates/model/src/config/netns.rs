@@ -16,6 +16,8 @@ pub(super) fn read_file(root: &Node, declared: &mut Declared, report: &mut Repor
     let Some(file) = Fields::open(root, &keys::FILE, report) else {
         return;
     };
+    // For editors alone.
+    let _ = file.string("$schema", report);
     let Some(entry) = file.entry("netns") else {
         return;
     };

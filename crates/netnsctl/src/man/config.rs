@@ -69,7 +69,8 @@ fn introduction(page: &mut Mdoc) {
         "Each key is listed with what its value is, what holds if it is not given, and what is \
          refused. A key that is not known is refused everywhere, as is a value of another type and, \
          in TOML and JSON alike, a key that is given twice. Lengths of time are whole numbers with \
-         units, such as \"500ms\", \"10s\", \"2m\" or \"1h30m\".",
+         units, such as \"500ms\", \"10s\", \"2m\" or \"1h30m\". `$schema` may say where an editor finds \
+         the schema of netnsctl-schema(1); it means nothing else.",
     );
     page.line(".Pp").prose(
         "NAME is the name of a namespace: a file name of up to 200 bytes, not \".\", \"..\" and not \

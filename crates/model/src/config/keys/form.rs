@@ -33,6 +33,8 @@ pub enum Form {
     OneOf(&'static [&'static str]),
     /// A length of time between keepalive probes.
     Pause,
+    /// Where a JSON Schema is.
+    Schema,
     /// A length of time other than zero.
     Timeout,
     /// A word of resolv.conf(5), without white space.
@@ -112,6 +114,7 @@ impl Form {
             Self::Nameserver => "IP address, a link-local one with %INTERFACE behind it",
             Self::Netns => "name of a declared namespace, or \"default\"",
             Self::OneOf(_) => "word",
+            Self::Schema => "path or URL",
             Self::Word => "word",
         }
     }
@@ -151,13 +154,14 @@ impl Form {
             Self::Netns => "namespaces that are not declared",
             Self::OneOf(_) => "all others",
             Self::Pause => "parts of a second, more than 32767 seconds",
+            Self::Schema => "nothing: it is for editors",
             Self::Timeout => "a number without a unit, zero, more than a year",
             Self::Word => "an empty string, white space, control characters",
         }
     }
 
     /// What a value looks like, as a regular expression that JSON Schema and its validators have in
-    /// common; none for words of a list.
+    /// common; none for words of a list, and for what is never looked at.
     pub fn pattern(self) -> Option<String> {
         let link = format!(r"{FILE_NAME}[^/:%\s{CONTROL}]{{1,15}}");
         let ip = format!("({IPV4}|{IPV6})");
@@ -191,7 +195,7 @@ impl Form {
                 format!("({v4}{IPV4}|{})", scoped(&link))
             }
             Self::Netns => return Some(netns_name()),
-            Self::OneOf(_) => return None,
+            Self::OneOf(_) | Self::Schema => return None,
             Self::Pause => format!("(?=[0-9])(?!.*[1-9][0-9]{{0,2}}ms){DURATION}"),
             Self::Timeout => format!("{NOT_ZERO}{DURATION}"),
             Self::Word => format!(r"[^\s{CONTROL}]+"),
