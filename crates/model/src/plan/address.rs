@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::address::InterfaceAddress;
 use crate::desired::VethEnd;
-use crate::name::NetnsName;
+use crate::name::{InterfaceName, NetnsName};
 use crate::observed::{Applied, Link};
 
 use super::planner::Planner;
@@ -40,9 +40,6 @@ impl Planner<'_> {
             if !there || again {
                 self.add_address(of, link, *address, again);
             }
-            if !there {
-                self.tell_of_another(link, address);
-            }
         }
         // What somebody else added to the same subnet must not go with ours.
         for other in observed.into_iter().flat_map(|link| &link.addresses) {
@@ -69,34 +66,50 @@ impl Planner<'_> {
         self.step(of, action);
     }
 
-    /// Tells of a link in the same namespace that has an address which is about to be added to
-    /// `link`. The kernel takes that, and sends by whichever link has the narrower subnet. Links may
-    /// share an address that has the whole of itself as prefix (unnumbered links).
-    fn tell_of_another(&mut self, link: &LinkPlace, address: &InterfaceAddress) {
+    /// Tells of links that keep an address which is added to another one of their namespace. The
+    /// kernel takes that, and sends by whichever link has the narrower subnet. Links may share an
+    /// address that has the whole of itself as prefix (unnumbered links).
+    pub(super) fn tell_of_shared_addresses(&mut self) {
+        let told = self.plan.steps.iter().filter_map(|step| {
+            let Action::AddAddress {
+                link,
+                address,
+                again: false,
+            } = &step.action
+            else {
+                return None;
+            };
+            let other = self.other_with(link, address)?;
+            Some(format!(
+                "address {address} of \"{}\" in netns \"{}\" is also on \"{other}\" there; only one of \
+                 the two links is used for it",
+                link.interface, link.netns
+            ))
+        });
+        let told: Vec<_> = told.collect();
+        self.plan.notes.extend(told);
+    }
+
+    /// The link beside `link` that will have `address` too.
+    fn other_with(&self, link: &LinkPlace, address: &InterfaceAddress) -> Option<&InterfaceName> {
+        if matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+            return None;
+        }
         let single = |it: &InterfaceAddress| it.prefix_len() == it.0.max_prefix_len();
         let has_it = |other: &Link| {
             let mut addresses = other.addresses.iter().map(|it| it.address);
             addresses.any(|it| it.ip() == address.ip() && !(single(&it) && single(address)))
         };
-        let links = self.interior(&link.netns).map(|interior| &interior.links);
-        let other = links.into_iter().flatten().find(|(name, other)| {
+        let links = self.interior(&link.netns)?.links.iter();
+        let mut with = links.filter(|(_, other)| has_it(other));
+        with.find_map(|(name, _)| {
             let place = LinkPlace {
                 netns: link.netns.clone(),
-                interface: (*name).clone(),
+                interface: name.clone(),
             };
-            place != *link
-                && self.link(&place).is_some()
-                && !self.takes(&place, address)
-                && has_it(other)
-        });
-        let link_local = matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
-        if let Some((other, _)) = other.filter(|_| !link_local) {
-            self.plan.notes.push(format!(
-                "address {address} of \"{}\" in netns \"{}\" is also on \"{other}\" there; only one of \
-                 the two links is used for it",
-                link.interface, link.netns
-            ));
-        }
+            let stays = self.link(&place).is_some() && !self.takes(&place, address);
+            (place != *link && stays).then_some(name)
+        })
     }
 
     /// Whether a step of this plan takes `address` from a link.

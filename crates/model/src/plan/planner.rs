@@ -93,6 +93,7 @@ impl<'a> Planner<'a> {
         if self.request.makes_namespaces() {
             self.access(&NetnsRef::Home, self.desired.home.run.as_ref());
         }
+        self.tell_of_shared_addresses();
         self.plan
     }
 
