@@ -20,7 +20,7 @@ blocks_of() {
 # "..." is anything.
 shown() {
   local text wanted
-  text=$(tr -d '\r' <<<"$1" | tr -s ' \t' ' '  | sed 's/ $//')
+  text=$(tr -d '\r' <<<"$1" | tr -s ' \t' ' ' | sed 's/ $//')
   wanted=$(tr -s ' \t' ' ' <<<"$2" | sed 's/ $//' | sed -e 's/[][\\*?]/\\&/g' -e 's/\.\.\./*/g')
   # shellcheck disable=SC2053 # a pattern
   [[ $text == $wanted ]]

@@ -352,8 +352,8 @@ impl Problem {
                 name.0
             )),
             Self::UnreadableRecord { name, .. } => Some(format!(
-                "\"netnsctl up --adopt {0}\" takes {0} over if it is declared; to be rid of it, \
-                 delete that file and say \"ip netns del {0}\"",
+                "\"netnsctl up --adopt {0}\" makes it anew and keeps the namespace, which has to be \
+                 declared ([netns.{0}] will do); \"netnsctl down {0}\" then takes it away",
                 name.0
             )),
             Self::LinkInTheWay { .. } => Some(

@@ -61,13 +61,11 @@ pub(super) fn akin<'k>(
         return None;
     }
     // Shorter ones, such as "ip" and "of", are part of too much.
-    let words = text.rsplit(['_', '-']).filter(|word| word.len() >= 4);
-    words
-        .filter_map(|word| {
-            let contains = |name: &&str| name.contains(&word.to_lowercase());
-            nearest(word, known.clone()).or_else(|| known.clone().into_iter().find(contains))
-        })
-        .next()
+    let mut words = text.rsplit(['_', '-']).filter(|word| word.len() >= 4);
+    words.find_map(|word| {
+        let contains = |name: &&str| name.contains(&word.to_lowercase());
+        nearest(word, known.clone()).or_else(|| known.clone().into_iter().find(contains))
+    })
 }
 
 /// Letters to insert, delete, replace or swap with their neighbour to make `b` of `a`, case and

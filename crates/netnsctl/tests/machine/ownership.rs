@@ -7,7 +7,7 @@ use crate::holders::{Guest, RUNS_INSIDE};
 use crate::net::{
     Connection, delete_by_hand, has_link, inode, link, make_foreign, name_exists, netns,
 };
-use crate::support::{Ran, configure, expect, settled, steps, traces};
+use crate::support::{Ran, configure, eventually, expect, settled, steps, traces};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -236,7 +236,7 @@ const RECORD: &str = "/run/netnsctl/office.json";
 #[track_caller]
 fn is_broken(ran: &Ran) {
     let error = format!("error: cannot understand the record {RECORD}: ");
-    let hint = "\n  hint: \"netnsctl up --adopt office\" takes office over if it is declared; ";
+    let hint = "\n  hint: \"netnsctl up --adopt office\" makes it anew and keeps the namespace, ";
     let is_told = ran.stderr.contains(&error) && ran.stderr.contains(hint);
     assert!(is_told, "{}", ran.stderr);
 }
@@ -306,6 +306,13 @@ fn others_than_broken() {
     is_broken(&expect(1, &["up"]));
     is_broken(&expect(1, &["down"]));
     assert!(name_exists("office") && !name_exists("shop") && fs::exists(RECORD).unwrap());
+    // What the hint says takes it away, but for a folder that nobody knows the maker of.
+    configure("[netns.office]\n");
+    expect(0, &["up", "--adopt", "office"]);
+    expect(0, &["down", "office"]);
+    eventually("its link at home to go with it", || {
+        (traces() == ["/etc/netns/office", "link lo"]).then_some(())
+    });
 }
 
 fn users_files() {
