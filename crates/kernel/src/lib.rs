@@ -17,6 +17,7 @@ pub mod nscd;
 pub mod observe;
 mod own_files;
 mod polkit;
+mod presence;
 mod probe;
 pub mod processes;
 pub mod question;

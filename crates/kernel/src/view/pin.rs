@@ -11,6 +11,7 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_chang
 use super::content::is_inside;
 use super::services;
 use crate::error::{Context, Error};
+use crate::presence::if_present;
 use crate::run_folder;
 use crate::state_dir::{self, lock_folder, make_folder};
 
@@ -29,12 +30,12 @@ pub(super) fn pin_of(name: &NetnsName) -> String {
 pub(super) fn open_pin(name: &NetnsName) -> Result<Option<OwnedFd>, Error> {
     let path = pin_of(name);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    match openat(CWD, &path, flags, Mode::empty()) {
-        // A file that nothing is mounted on is what a kill leaves.
-        Ok(file) => Ok(is_mounted(&path)?.then_some(file)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(error) => Err(error).context("open", path),
-    }
+    let file = if_present(openat(CWD, &path, flags, Mode::empty())).context("open", &path)?;
+    let Some(file) = file else {
+        return Ok(None);
+    };
+    // A file that nothing is mounted on is what a kill leaves.
+    Ok(is_mounted(&path)?.then_some(file))
 }
 
 /// Whether something is mounted on `path`: it is on another device than its folder.
