@@ -17,10 +17,10 @@ use netnsctl_model::plan::{Action, LinkPlace, Plan, Step};
 use netnsctl_netlink::{Batch, NewLink, NewVeth, Route, VethEnd};
 use std::os::fd::AsFd;
 
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::netns::{Netns, Wanderer, wander};
 use crate::processes::Holder;
-use crate::state_dir::StateDir;
+use crate::state_dir::{self, StateDir};
 use crate::{etc, names, polkit, sysctl, teardown, view};
 
 use netns::{Context, FarEnd, OpenNetns};
@@ -37,21 +37,16 @@ pub struct Outcome {
     pub held: BTreeMap<NetnsName, Vec<Holder>>,
 }
 
-/// A step that failed.
-#[derive(Debug)]
-pub struct Failure {
-    /// The namespace in whose cause it was tried.
-    pub of: NetnsRef,
-    /// The step, its object, and the kernel's words.
-    pub message: String,
-    /// A next step, where one is known.
-    pub hint: Option<String>,
-}
-
 /// Carries out `plan` with `home` as the home namespace. The lock is held by `state`.
 ///
-/// Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. Never fails as a whole: see [`Outcome::failures`].
-pub fn apply(plan: &Plan, home: &Netns, state: &StateDir) -> Outcome {
+/// Needs CAP_SYS_ADMIN and CAP_NET_ADMIN. Steps that fail are among [`Outcome::failures`].
+///
+/// Errors: the host namespace cannot be noted or no thread can be started; nothing was changed then.
+pub fn apply(plan: &Plan, home: &Netns, state: &StateDir) -> Result<Outcome, Error> {
+    // With the first record, and with those of a version that did not note it.
+    if !(plan.steps.is_empty() && state_dir::records()?.is_empty()) {
+        state.note_host(home)?;
+    }
     wander(|wanderer| Executor::new(plan, home, state, wanderer).run())
 }
 
@@ -116,8 +111,8 @@ impl<'a> Executor<'a> {
             (Some(of), action) => self.carry_out(number, of, action),
             (None, Action::SetAccess { files, .. }) => polkit::write(&step.of, files),
             (None, Action::RemoveAccess) => polkit::remove(&step.of),
-            // Nothing else is ever planned for home.
-            (None, _) => Ok(()),
+            // Nothing else is ever planned for the host namespace.
+            (None, action) => Err(Error::Unplanned(action.describe(step.of.as_str()))),
         }
     }
 
@@ -150,6 +145,9 @@ impl<'a> Executor<'a> {
             }
             Action::MakeView => view::prepare(of),
             Action::RenewView { .. } => view::refresh(of),
+            Action::RemoveDirectory { path } => {
+                etc::remove_directories(&BTreeSet::from([path.clone()]))
+            }
             Action::RemoveFile { file } => {
                 etc::remove_file(of, *file).and_then(|()| view::refresh(of))
             }
@@ -233,9 +231,30 @@ impl<'a> Executor<'a> {
         if names.first() != Some(first) {
             return Ok(());
         }
-        let report = teardown::down(&names, teardown::Options::default(), self.state)?;
-        for message in report.failures {
-            self.fail(&NetnsRef::Named(first.clone()), message, None);
+        let report = teardown::down(&names, teardown::Options::default(), self.state);
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                for name in names {
+                    let of = NetnsRef::Named(name);
+                    self.fail(&of, error.to_string(), error.hint());
+                }
+                return Ok(());
+            }
+        };
+        for name in report.foreign {
+            let message = teardown::foreign(&name);
+            self.fail(&NetnsRef::Named(name), message, None);
+        }
+        for Failure { of, message, hint } in report.failures {
+            self.fail(&of, message, hint);
+        }
+        // The steps of those that failed were passed over, or are not done after all.
+        let failed = self.plan.steps.iter().enumerate().filter(|(_, step)| {
+            step.action == Action::DeleteNetns && self.failed.contains(&step.of)
+        });
+        for (number, _) in failed {
+            self.outcome.done.remove(&number);
         }
         self.outcome.held = report.held;
         Ok(())

@@ -2,8 +2,10 @@
 
 use std::io;
 
+use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::errno::Errno;
 
+use crate::host_identity::HostProcess;
 use crate::rights;
 
 /// The oldest kernel that has all that netnsctl does without a substitute (close_range(2) with
@@ -35,6 +37,9 @@ pub enum Error {
         #[source]
         source: netnsctl_netlink::Error,
     },
+    /// A plan asked for something that is never done in the host namespace.
+    #[error("cannot {0} in the host namespace: no plan may ask for it")]
+    Unplanned(String),
     /// There is no namespace of that name.
     #[error("there is no network namespace \"{0}\"")]
     NoSuchNetns(String),
@@ -44,6 +49,25 @@ pub enum Error {
     /// The command runs inside a namespace and would make the home of others of it.
     #[error("this command was started inside netns \"{0}\", from where home cannot be managed")]
     Inside(String),
+    /// The command runs in the view of a namespace, where other files show than on the host.
+    #[error(
+        "this command was started in the view of a netns, from where the host namespace cannot be managed"
+    )]
+    InView,
+    /// The command runs in another namespace than those it would manage belong to.
+    #[error(
+        "the namespaces of /run/netnsctl belong to another host namespace, that of process {} ({})",
+        .0.pid, .0.command
+    )]
+    OtherHost(HostProcess),
+    /// Another process keeps a lock.
+    #[error("cannot lock {path}: {holder} holds the lock")]
+    Locked {
+        /// The folder.
+        path: &'static str,
+        /// The process, in words.
+        holder: String,
+    },
 }
 
 impl Error {
@@ -67,10 +91,14 @@ impl Error {
             Self::Stale(name) => Some(format!(
                 "\"netnsctl up {name}\" repairs it if {name} is declared"
             )),
-            Self::Inside(_) => {
+            Self::Inside(_) | Self::InView => {
                 Some("leave it first: \"netnsctl run default -- netnsctl …\"".to_owned())
             }
-            Self::System { .. } | Self::Netlink { .. } => None,
+            Self::OtherHost(HostProcess { pid, .. }) => Some(format!(
+                "run the command there: \"nsenter --net=/proc/{pid}/ns/net netnsctl …\""
+            )),
+            Self::Locked { .. } => Some("wait until that process has ended, or end it".to_owned()),
+            Self::System { .. } | Self::Netlink { .. } | Self::Unplanned(_) => None,
         }
     }
 }
@@ -130,6 +158,28 @@ fn old() -> String {
 
 fn is_unknown(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
+}
+
+/// A step that failed, and the namespace in whose cause it was tried.
+#[derive(Debug)]
+pub struct Failure {
+    /// The namespace.
+    pub of: NetnsRef,
+    /// The step, its object, and the kernel's words.
+    pub message: String,
+    /// A next step, where one is known.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// That `error` came of work for `of`.
+    pub fn new(of: NetnsRef, error: &Error) -> Self {
+        Self {
+            of,
+            message: error.to_string(),
+            hint: error.hint(),
+        }
+    }
 }
 
 /// Puts a step and an object around a system call's failure.

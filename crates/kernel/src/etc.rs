@@ -7,28 +7,37 @@ use std::os::fd::OwnedFd;
 use netnsctl_model::etc_files::{ETC_NETNS, directory, is_ours};
 use netnsctl_model::name::NetnsName;
 use netnsctl_model::observed::{Etc, EtcFile, FileState};
-use rustix::fs::{AtFlags, CWD, Mode, mkdirat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
 use crate::own_files::OwnFiles;
 
-/// What `/etc` says about `names`, and the host's nsswitch.conf.
-pub(crate) fn observe<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Result<Etc, Error> {
+/// What `/etc` says about `names`, if that is `whole` also which files of ours there are for others,
+/// and the host's nsswitch.conf.
+pub(crate) fn observe(names: &BTreeSet<NetnsName>, whole: bool) -> Result<Etc, Error> {
     let mut etc = Etc {
         host_nsswitch: host_nsswitch()?,
         ..Etc::default()
     };
-    match open_existing(ETC_NETNS)? {
-        Existing::Folder(_) => {}
+    let above = match open_existing(ETC_NETNS)? {
+        Existing::Folder(above) => above,
         Existing::Absent => return Ok(etc),
         Existing::Link => {
-            names.for_each(|name| etc_of_user(&mut etc, name));
+            names.iter().for_each(|name| etc_of_user(&mut etc, name));
             return Ok(etc);
         }
-    }
+    };
     etc.directories.insert(ETC_NETNS.to_owned());
+    if whole {
+        for name in entries(&above, ETC_NETNS)? {
+            let name = NetnsName::parse(&name).ok();
+            if let Some(name) = name.filter(|name| !names.contains(name)) {
+                observe_leftover(&mut etc, &name)?;
+            }
+        }
+    }
     for name in names {
         let path = directory(name);
         let folder = match open_existing(&path)? {
@@ -47,6 +56,80 @@ pub(crate) fn observe<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Result<
         }
     }
     Ok(etc)
+}
+
+/// Files of ours for `name`, which is neither declared nor recorded, and their folder if it has
+/// nothing else.
+fn observe_leftover(etc: &mut Etc, name: &NetnsName) -> Result<(), Error> {
+    let path = directory(name);
+    let Existing::Folder(folder) = open_existing(&path)? else {
+        return Ok(());
+    };
+    let mut has_others = false;
+    let mut ours = Vec::new();
+    for entry in entries(&folder, &path)? {
+        let file = EtcFile::ALL
+            .into_iter()
+            .find(|file| file.file_name() == entry);
+        let state = match file {
+            Some(file) => own_files(&folder, &path)
+                .state(&entry)?
+                .map(|state| (file, state)),
+            None => None,
+        };
+        match state {
+            Some((file, state @ FileState::Ours(_))) => ours.push((file, state)),
+            _ => has_others = true,
+        }
+    }
+    if ours.is_empty() {
+        return Ok(());
+    }
+    etc.directories.insert(path.clone());
+    if !has_others {
+        etc.leftover_directories.insert(path);
+    }
+    let ours = ours
+        .into_iter()
+        .map(|(file, state)| ((name.clone(), file), state));
+    etc.files.extend(ours);
+    Ok(())
+}
+
+/// The names of what is in a folder.
+fn entries(folder: &OwnedFd, path: &str) -> Result<Vec<String>, Error> {
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(folder).context("list", path)? {
+        let entry = entry.context("list", path)?;
+        let name = entry.file_name().to_string_lossy();
+        if name != "." && name != ".." {
+            entries.push(name.into_owned());
+        }
+    }
+    Ok(entries)
+}
+
+/// Removes files of ours for namespaces of which `is_left` says so, and their folders if nothing else
+/// is in them. Returns which those were. Goes on past every failure.
+pub(crate) fn remove_leftovers(
+    is_left: impl Fn(&NetnsName) -> bool,
+) -> Result<Vec<(NetnsName, Result<(), Error>)>, Error> {
+    let etc = observe(&BTreeSet::new(), true)?;
+    let files = etc.files.into_iter().filter(|((name, _), _)| is_left(name));
+    let mut results = Vec::new();
+    for ((name, file), _) in files {
+        let removed = remove_file(&name, file);
+        results.push((name, removed));
+    }
+    let names: BTreeSet<NetnsName> = results.iter().map(|(name, _)| name.clone()).collect();
+    for name in names {
+        let path = directory(&name);
+        if etc.leftover_directories.contains(&path) {
+            let paths = BTreeSet::from([ETC_NETNS.to_owned(), path]);
+            results.push((name, remove_directories(&paths)));
+        }
+    }
+    Ok(results)
 }
 
 /// The files of `name` are reached through a symbolic link: somebody manages them elsewhere.

@@ -7,6 +7,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::sync::mpsc;
+use std::thread::Builder;
 
 use netnsctl_netlink::{Batch, NewLink, Socket};
 use netnsctl_sys::errno::Errno as Number;
@@ -74,7 +75,7 @@ pub fn link_kinds<'a>(kinds: &[&'a str]) -> Result<Vec<(&'a str, Tried)>, Error>
         let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
         let tried = results.into_iter().map(|it| it.map_err(|e| e.to_string()));
         Ok(kinds.iter().copied().zip(tried).collect())
-    })
+    })?
 }
 
 /// What views are made of.
@@ -93,7 +94,7 @@ pub struct Mounts {
 /// Errors: if there can be no scratch namespace.
 pub fn mounts() -> Result<Mounts, Error> {
     std::thread::scope(|scope| {
-        let visitor = scope.spawn(|| {
+        let visitor = Builder::new().spawn_scoped(scope, || {
             scratch().context("create", "a mount namespace")?;
             Ok(Mounts {
                 overlay: words(overlay()),
@@ -101,6 +102,7 @@ pub fn mounts() -> Result<Mounts, Error> {
                 pin: words(pin()),
             })
         });
+        let visitor = visitor.context("start", "a thread that tries mounts")?;
         visitor.join().unwrap_or_else(|_| {
             let died = io::Error::other("the thread in it ended");
             Err(died).context("try mounts in", "a mount namespace")
@@ -165,7 +167,7 @@ fn pin_from(processor: Option<usize>) -> io::Result<()> {
     let (ready, is_ready) = mpsc::channel();
     let (pinned, is_pinned) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        Builder::new().spawn_scoped(scope, move || {
             if let Some(processor) = processor {
                 let mut one = CpuSet::new();
                 one.set(processor);
@@ -176,7 +178,7 @@ fn pin_from(processor: Option<usize>) -> io::Result<()> {
             let _ = ready.send(made.map(|()| gettid()));
             // The mount namespace lives as long as this thread, until it is pinned.
             let _ = is_pinned.recv();
-        });
+        })?;
         let died = |_| io::Error::other("the thread in it ended");
         let thread = is_ready.recv().map_err(died)??;
         let source = format!("/proc/self/task/{}/ns/mnt", thread.as_raw_nonzero());

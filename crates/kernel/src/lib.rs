@@ -10,7 +10,10 @@ pub mod caller;
 pub mod error;
 pub mod etc;
 pub mod host;
+mod host_identity;
 pub mod listeners;
+mod lock;
+mod mountinfo;
 pub mod names;
 pub mod netns;
 pub mod nscd;
@@ -33,4 +36,5 @@ pub mod teardown;
 pub mod traffic;
 pub mod view;
 
+pub use host_identity::HostProcess;
 pub use record::fuzz_record;

@@ -54,7 +54,11 @@ pub fn taken(transport: Transport, address: SocketAddr) -> Option<Taken> {
     let rows = in_the_way(&rows(transport), address);
     let first = rows.first()?;
     let is_in_way = |pid: &u32| rows.iter().any(|row| has_open(*pid, row.inode));
-    let pids: Vec<_> = processes::ids().filter(is_in_way).collect();
+    let pids: Vec<_> = processes::ids()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(is_in_way)
+        .collect();
     let words = match named(&pids) {
         Some(named) => format!("{named} has {}", first.address),
         None => format!(

@@ -11,8 +11,7 @@ use std::os::fd::OwnedFd;
 
 use netnsctl_model::name::NetnsName;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, ResolveFlags, flock, fstatfs, mkdirat, openat,
-    openat2, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, fstatfs, mkdirat, openat, openat2, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{
@@ -21,6 +20,7 @@ use rustix::mount::{
 
 use crate::error::{Context, Error};
 use crate::netns::Netns;
+use crate::{lock, mountinfo};
 
 /// The folder of names.
 pub const RUN_NETNS: &str = "/run/netns";
@@ -35,10 +35,20 @@ pub fn path(name: &NetnsName) -> String {
 
 /// All names that have a namespace, sorted. A folder that is not there has none.
 pub fn list() -> Result<Vec<NetnsName>, Error> {
-    let mut names = entries()?;
-    // A file without a namespace is what a killed `ip netns add` leaves.
-    names.retain(|name| open(name).is_ok());
-    Ok(names)
+    let mut present = Vec::new();
+    for name in entries()? {
+        match open(&name) {
+            Ok(_) => present.push(name),
+            // A file without a namespace is what a killed `ip netns add` leaves. It has mode 000; a
+            // namespace can be opened by everybody (`ns_prune_dentry()` and `nsfs_init_inode()` in
+            // fs/nsfs.c: mode 0444).
+            Err(Error::NoSuchNetns(_) | Error::Stale(_)) => {}
+            Err(Error::System { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(present)
 }
 
 /// All names, sorted, whether or not a namespace is behind them.
@@ -83,7 +93,15 @@ pub fn open(name: &NetnsName) -> Result<Netns, Error> {
 
 /// Makes `/run/netns` if it is not there, and a shared mount of it, as iproute2 does and under
 /// iproute2's lock. Needs CAP_SYS_ADMIN.
+///
+/// Every user can open the folder, and so keep its lock. Where it is a shared mount already there is
+/// nothing to be done that would need the lock.
+///
+/// Errors: [`Error::Locked`] names a process that keeps the lock.
 pub fn set_up_folder() -> Result<(), Error> {
+    if mountinfo::is_shared(RUN_NETNS)? {
+        return Ok(());
+    }
     match mkdirat(CWD, RUN_NETNS, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error).context("create", RUN_NETNS),
@@ -95,7 +113,7 @@ pub fn set_up_folder() -> Result<(), Error> {
         Mode::empty(),
     )
     .context("open", RUN_NETNS)?;
-    flock(&folder, FlockOperation::LockExclusive).context("lock", RUN_NETNS)?;
+    lock::lock(&folder, RUN_NETNS, lock::Mode::Exclusive, lock::PATIENCE)?;
     let share = || {
         let flags = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
         mount_change(RUN_NETNS, flags)

@@ -7,7 +7,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_sys::namespace;
@@ -15,7 +15,8 @@ use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Context, Error};
-use crate::names;
+use crate::host_identity::{self, HostProcess};
+use crate::{names, state_dir, view};
 
 /// A network namespace, kept alive by this descriptor. Equality is identity: device and inode.
 #[derive(Debug)]
@@ -75,33 +76,62 @@ pub enum Place {
     Home(Netns),
     /// In a namespace that has a name.
     Inside(NetnsName),
+    /// In the view of a namespace.
+    View,
+    /// In a namespace without a name that is not the host namespace of the records.
+    Elsewhere(HostProcess),
 }
 
 /// Finds out where this process stands: home is the namespace the machine booted in, or, for
 /// those who made themselves a world of their own with unshare(1), the one they are in, as long
-/// as it has no name.
+/// as it has no name and the records do not belong to another.
 pub fn place() -> Result<Place, Error> {
     let here = Netns::current()?;
+    // Others' processes may not be looked at; then only names tell.
     let boot = Netns::open_path("/proc/1/ns/net");
-    if boot.as_ref().is_ok_and(|boot| *boot == here) {
-        return Ok(Place::Home(here));
-    }
-    for name in names::entries()? {
-        if names::open(&name).is_ok_and(|netns| netns == here) {
-            return Ok(Place::Inside(name));
+    if !boot.is_ok_and(|boot| boot == here) {
+        for name in names::entries()? {
+            match names::open(&name) {
+                Ok(netns) if netns == here => return Ok(Place::Inside(name)),
+                Ok(_) | Err(Error::NoSuchNetns(_) | Error::Stale(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-    Ok(Place::Home(here))
+    if view::is_in_view()? {
+        return Ok(Place::View);
+    }
+    match host_identity::elsewhere(&here)? {
+        Some(process) => Ok(Place::Elsewhere(process)),
+        None => Ok(Place::Home(here)),
+    }
 }
 
 /// The home namespace, for commands that manage others.
 ///
-/// Errors: [`Error::Inside`] if this process is in a namespace that has a name: what it would
-/// make would hang off that one.
+/// Errors: [`Error::Inside`], [`Error::InView`], [`Error::OtherHost`] if this process is not there:
+/// what it would make would hang off another namespace.
 pub fn home() -> Result<Netns, Error> {
     match place()? {
         Place::Home(netns) => Ok(netns),
         Place::Inside(name) => Err(Error::Inside(name.to_string())),
+        Place::View => Err(Error::InView),
+        Place::Elsewhere(process) => Err(Error::OtherHost(process)),
+    }
+}
+
+/// The namespace called `name`, as the next command finds it: where its name is just being made, this
+/// waits until it is there.
+///
+/// Errors: those of [`Netns::named`].
+pub fn named_when_settled(name: &NetnsName) -> Result<Netns, Error> {
+    match Netns::named(name) {
+        // A name is a file first, and then the namespace is mounted on it.
+        Err(Error::Stale(_)) => {
+            drop(state_dir::share()?);
+            Netns::named(name)
+        }
+        found => found,
     }
 }
 
@@ -122,34 +152,42 @@ pub struct Wanderer {
 
 /// Runs `work` on a thread of its own that may move between namespaces and ends afterwards.
 /// The calling thread waits and never moves.
-pub fn wander<T: Send>(work: impl FnOnce(&mut Wanderer) -> T + Send) -> T {
-    std::thread::scope(|scope| finish(start(scope, work)))
+///
+/// Errors: no thread can be started (EAGAIN: a limit on tasks or memory, pthread_create(3));
+/// `work` has not run then.
+pub fn wander<T: Send>(work: impl FnOnce(&mut Wanderer) -> T + Send) -> Result<T, Error> {
+    std::thread::scope(|scope| start(scope, work).map(finish))
 }
 
 /// As [`wander`], with a thread for each of `parts`, all at once; the results are in their order.
+///
+/// Errors: as those of [`wander`]. Threads that were started before the error end before it is
+/// returned.
 pub fn wander_each<P: Send, T: Send>(
     parts: Vec<P>,
     work: impl Fn(&mut Wanderer, P) -> T + Sync,
-) -> Vec<T> {
+) -> Result<Vec<T>, Error> {
     let work = &work;
     std::thread::scope(|scope| {
         let parts = parts.into_iter();
         let threads: Vec<_> = parts
             .map(|part| start(scope, move |wanderer| work(wanderer, part)))
             .collect();
-        threads.into_iter().map(finish).collect()
+        let finished = threads.into_iter().map(|thread| thread.map(finish));
+        finished.collect()
     })
 }
 
 fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce(&mut Wanderer) -> T + Send + 'scope,
-) -> ScopedJoinHandle<'scope, T> {
-    scope.spawn(|| {
+) -> Result<ScopedJoinHandle<'scope, T>, Error> {
+    let started = Builder::new().spawn_scoped(scope, || {
         work(&mut Wanderer {
             _on_this_thread: PhantomData,
         })
-    })
+    });
+    started.context("start", "a thread that enters network namespaces")
 }
 
 fn finish<T>(thread: ScopedJoinHandle<'_, T>) -> T {
@@ -186,8 +224,8 @@ pub fn within<T: Send>(
     name: &str,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T, Error> {
-    if Netns::current().is_ok_and(|here| here == *netns) {
+    if Netns::current()? == *netns {
         return Ok(work());
     }
-    wander(|wanderer| wanderer.enter(netns, name).map(|()| work()))
+    wander(|wanderer| wanderer.enter(netns, name).map(|()| work()))?
 }

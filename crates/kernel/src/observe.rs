@@ -34,9 +34,10 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     let covered = unreadable.keys().filter(|name| request.covers(name));
     survey.names.extend(covered.cloned());
     let found = survey.visit_all(home)?;
-    let etc = etc::observe(survey.names.iter())?;
+    let whole = request.names.is_none() && request.part.is_none();
+    let etc = etc::observe(&survey.names, whole)?;
     let named = survey.names.iter().cloned().map(NetnsRef::Named);
-    let polkit = polkit::observe(named.chain([NetnsRef::Home]))?;
+    let polkit = polkit::observe(named.chain([NetnsRef::Home]), whole)?;
     let mut observed = Observed {
         records: known,
         unreadable,
@@ -57,6 +58,28 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     observed.holder_kinds = pristine.holder_kinds;
     observed.pristine_sysctl = pristine.sysctl;
     Ok(observed)
+}
+
+/// As [`observe`], at a moment at which no other process is changing namespaces: half of a change looks
+/// as if others had made it. Also says which process takes too long to be waited for, if one does.
+///
+/// Errors: as those of [`observe`], and the folder of records cannot be locked.
+pub fn observe_undisturbed(
+    desired: &Desired,
+    home: &Netns,
+    request: &Request,
+) -> Result<(Observed, Option<String>), Error> {
+    // More than once only where there is no folder to lock, and others make something in /run.
+    const LOOKS: usize = 10;
+    for _ in 1..LOOKS {
+        let before = state_dir::last_made()?;
+        let undisturbed = state_dir::share()?;
+        let observed = observe(desired, home, request)?;
+        if undisturbed.is_certain() || state_dir::last_made()? == before {
+            return Ok((observed, undisturbed.disturbed));
+        }
+    }
+    Ok((observe(desired, home, request)?, None))
 }
 
 /// Lets this process have as many descriptors as it may: each namespace takes one. What cannot
@@ -184,7 +207,7 @@ impl Survey {
                 Ok(((*netns).clone(), Seen::Present(raw)))
             };
             part.iter().map(visit).collect::<Result<Vec<_>, Error>>()
-        });
+        })?;
         for part in visited {
             found.extend(part?);
         }
@@ -239,7 +262,7 @@ impl Survey {
             values.insert(key, value);
         }
         Ok(Raw {
-            identity: identity(handle, &socket),
+            identity: identity(handle, name, &socket)?,
             links: links.in_netns("list the links of", name)?,
             addresses: addresses.in_netns("list the addresses of", name)?,
             routes: routes.in_netns("list the routes of", name)?,
@@ -294,15 +317,17 @@ impl Survey {
     }
 }
 
-/// The identity of the namespace `handle`, of which `socket` is.
-pub(crate) fn identity(handle: &Netns, socket: &Socket) -> Identity {
-    // Without a cookie (Linux before 5.14) device and inode must do.
-    let cookie = netns_cookie(socket.as_fd()).ok();
-    Identity {
+/// The identity of the namespace `handle`, called `name`, of which `socket` is. Without a cookie
+/// (Linux before 5.14) device and inode must do.
+///
+/// Errors: the cookie cannot be read, so that which namespace it is stays unknown.
+pub(crate) fn identity(handle: &Netns, name: &str, socket: &Socket) -> Result<Identity, Error> {
+    let cookie = netns_cookie(socket.as_fd());
+    Ok(Identity {
         device: handle.device,
         inode: handle.inode,
-        cookie,
-    }
+        cookie: cookie.context("read the cookie of", format!("netns \"{name}\""))?,
+    })
 }
 
 /// Turns numbers into names, now that all namespaces are at hand.

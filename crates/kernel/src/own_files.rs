@@ -3,13 +3,14 @@
 //! A file without that line, a symbolic link and what is no text are somebody else's and stay.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use netnsctl_model::observed::FileState;
-use rustix::fs::{AtFlags, unlinkat};
+use rustix::fs::{AtFlags, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
+use crate::presence::if_present;
 use crate::state_dir::{read_file, replace_file, temporary_name};
 
 /// Such a folder.
@@ -50,11 +51,20 @@ impl OwnFiles<'_> {
 
     /// Removes `file` if it is ours, and what a kill left of writing it.
     pub(crate) fn remove(&self, file: &str) -> Result<(), Error> {
-        let _ = unlinkat(self.folder, temporary_name(file), AtFlags::empty());
-        if !matches!(self.state(file)?, Some(FileState::Ours(_))) {
-            return Ok(());
+        if matches!(self.state(file)?, Some(FileState::Ours(_))) {
+            self.unlink(file)?;
         }
-        match unlinkat(self.folder.as_fd(), file, AtFlags::empty()) {
+        // On a read-only file system unlink(2) fails with EROFS also where nothing is.
+        let temporary = temporary_name(file);
+        let found = statat(self.folder, &temporary, AtFlags::SYMLINK_NOFOLLOW);
+        match if_present(found).context("look at", self.path_of(&temporary))? {
+            Some(_) => self.unlink(&temporary),
+            None => Ok(()),
+        }
+    }
+
+    fn unlink(&self, file: &str) -> Result<(), Error> {
+        match unlinkat(self.folder, file, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error).context("remove", self.path_of(file)),
         }

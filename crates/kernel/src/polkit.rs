@@ -3,19 +3,20 @@
 //!
 //! They matter only where polkit runs as root of the machine: in the initial user namespace.
 
-use std::io;
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use netnsctl_model::name::NetnsRef;
-use netnsctl_model::observed::{AccessFiles, Polkit};
-use netnsctl_model::polkit::{action_file, is_ours, rules_file};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, accessat, mkdirat, statat};
+use netnsctl_model::observed::{AccessFiles, FileState, Polkit};
+use netnsctl_model::polkit::{action_file, is_ours, netns_of_file, rules_file};
+use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, accessat, mkdirat, statat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
 use crate::own_files::OwnFiles;
+use crate::presence::if_present;
 
 /// Where polkit of any version looks for actions.
 const ACTIONS: &str = "/usr/share/polkit-1/actions";
@@ -31,50 +32,78 @@ const EVERY_ID: [&str; 3] = ["0", "0", "4294967295"];
 
 /// The folders of this machine's polkit.
 struct Folders {
-    actions: &'static str,
+    /// The folders of actions that are there.
+    actions: Vec<(&'static str, OwnedFd)>,
+    /// Where actions are written.
+    write_actions: &'static str,
     rules: OwnedFd,
+    can_write: bool,
 }
 
 /// The folders; none without a polkit that would listen to us.
+///
+/// Errors: whether there is one cannot be found out.
 fn folders() -> Result<Option<Folders>, Error> {
-    if !is_initial_user_namespace() {
+    if !is_initial_user_namespace()? {
         return Ok(None);
     }
-    let rules = match open_folder_nofollow(RULES) {
-        Ok(rules) => rules,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error).context("open", RULES),
+    let Some(rules) = open_folder(RULES)? else {
+        return Ok(None);
     };
-    let may_write =
-        |folder: &str| accessat(CWD, folder, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
-    let actions = if may_write(ACTIONS) {
-        ACTIONS
-    } else {
-        ACTIONS_ETC
+    let mut actions = Vec::new();
+    for path in [ACTIONS, ACTIONS_ETC] {
+        actions.extend(open_folder(path)?.map(|folder| (path, folder)));
+    }
+    let usr = actions.iter().find(|(path, _)| *path == ACTIONS);
+    let write_actions = match usr {
+        Some((path, folder)) if may_write(folder, path)? => ACTIONS,
+        _ => ACTIONS_ETC,
     };
-    let is_writable = accessat(&rules, ".", Access::WRITE_OK, AtFlags::EACCESS).is_ok();
-    Ok(is_writable.then_some(Folders { actions, rules }))
+    Ok(Some(Folders {
+        can_write: may_write(&rules, RULES)?,
+        actions,
+        write_actions,
+        rules,
+    }))
 }
 
-fn is_initial_user_namespace() -> bool {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().eq(EVERY_ID)
+/// Whether files can be made in `folder`.
+fn may_write(folder: &OwnedFd, path: &str) -> Result<bool, Error> {
+    match accessat(folder, ".", Access::WRITE_OK, AtFlags::EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(false),
+        Err(error) => Err(error).context("look at", path),
+    }
 }
 
-/// What polkit has been told about `netns`.
-pub(crate) fn observe(netns: impl Iterator<Item = NetnsRef>) -> Result<Option<Polkit>, Error> {
+fn is_initial_user_namespace() -> Result<bool, Error> {
+    const MAP: &str = "/proc/self/uid_map";
+    let map = if_present(std::fs::read_to_string(MAP)).context("read", MAP)?;
+    // A kernel without user namespaces has no such file.
+    Ok(map.is_none_or(|map| map.split_whitespace().eq(EVERY_ID)))
+}
+
+/// What polkit has been told about `netns`, and if that is `whole` also about all others.
+pub(crate) fn observe(
+    netns: impl Iterator<Item = NetnsRef>,
+    whole: bool,
+) -> Result<Option<Polkit>, Error> {
     let Some(folders) = folders()? else {
         return Ok(None);
     };
-    let actions = open_actions(&folders)?;
     let mut polkit = Polkit {
-        program: program(),
+        program: program()?,
+        can_write: folders.can_write,
         ..Polkit::default()
     };
-    for netns in netns {
-        let action = match (&actions, action_file(&netns)) {
-            (Some(actions), Some(file)) => own_files(actions, folders.actions).state(&file)?,
-            _ => None,
+    let mut all: BTreeSet<NetnsRef> = netns.collect();
+    if whole {
+        all.extend(named(&folders)?);
+    }
+    for netns in all {
+        let action = match action_file(&netns) {
+            Some(file) => action_state(&folders, &file)?,
+            None => None,
         };
         let rules = rules_file(&netns).map(|file| own_files(&folders.rules, RULES).state(&file));
         let rules = rules.transpose()?.flatten();
@@ -85,19 +114,58 @@ pub(crate) fn observe(netns: impl Iterator<Item = NetnsRef>) -> Result<Option<Po
     Ok(Some(polkit))
 }
 
-/// The folder of actions, if it is there.
-fn open_actions(folders: &Folders) -> Result<Option<OwnedFd>, Error> {
-    match open_folder_nofollow(folders.actions) {
-        Ok(folder) => Ok(Some(folder)),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error).context("open", folders.actions),
+/// The state of an action: where it would be written, or of one of ours elsewhere.
+fn action_state(folders: &Folders, file: &str) -> Result<Option<FileState>, Error> {
+    let mut elsewhere = None;
+    for (path, folder) in &folders.actions {
+        let state = own_files(folder, path).state(file)?;
+        match state {
+            Some(_) if *path == folders.write_actions => return Ok(state),
+            Some(FileState::Ours(_)) => elsewhere = state,
+            Some(FileState::Foreign) | None => {}
+        }
     }
+    Ok(elsewhere)
 }
 
-fn is_absent(error: &io::Error) -> bool {
-    // A link on the way: somebody manages these folders elsewhere.
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+/// The namespaces that there is a file about which has a name as ours have.
+fn named(folders: &Folders) -> Result<BTreeSet<NetnsRef>, Error> {
+    let mut found = BTreeSet::new();
+    let actions = folders.actions.iter().map(|(path, folder)| (*path, folder));
+    for (path, folder) in actions.chain([(RULES, &folders.rules)]) {
+        for entry in Dir::read_from(folder).context("list", path)? {
+            let entry = entry.context("list", path)?;
+            found.extend(entry.file_name().to_str().ok().and_then(netns_of_file));
+        }
+    }
+    Ok(found)
+}
+
+/// Removes our files about namespaces of which `is_left` says so. Returns which those were. Goes on
+/// past every failure.
+pub(crate) fn remove_leftovers(
+    is_left: impl Fn(&NetnsRef) -> bool,
+) -> Result<Vec<(NetnsRef, Result<(), Error>)>, Error> {
+    let Some(polkit) = observe(std::iter::empty(), true)? else {
+        return Ok(Vec::new());
+    };
+    let is_ours = |state: &Option<FileState>| matches!(state, Some(FileState::Ours(_)));
+    let left = polkit.files.into_iter().filter(|(netns, files)| {
+        is_left(netns) && (is_ours(&files.action) || is_ours(&files.rules))
+    });
+    Ok(left
+        .map(|(netns, _)| (netns.clone(), remove(&netns)))
+        .collect())
+}
+
+/// A folder of polkit's, if it is there. One that is reached through a link is managed elsewhere by
+/// somebody else, and has nothing of ours.
+fn open_folder(path: &str) -> Result<Option<OwnedFd>, Error> {
+    let opened = if_present(open_folder_nofollow(path));
+    match opened {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => Ok(None),
+        opened => opened.context("open", path),
+    }
 }
 
 fn own_files<'a>(folder: &'a OwnedFd, path: &'a str) -> OwnFiles<'a> {
@@ -108,23 +176,29 @@ fn own_files<'a>(folder: &'a OwnedFd, path: &'a str) -> OwnFiles<'a> {
     }
 }
 
-/// The path of this program, if nobody but root can put another one there.
-fn program() -> Option<String> {
-    let path = std::fs::read_link("/proc/self/exe").ok()?;
+/// The path of this program, if nobody but root can put another one there; none also if it is not
+/// there any longer.
+fn program() -> Result<Option<String>, Error> {
+    const PROGRAM: &str = "/proc/self/exe";
+    let path = std::fs::read_link(PROGRAM).context("read", PROGRAM)?;
     let mut so_far = PathBuf::new();
     for component in path.components() {
         so_far.push(component);
-        let found = statat(CWD, &so_far, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let found = statat(CWD, &so_far, AtFlags::SYMLINK_NOFOLLOW);
+        let found = if_present(found).context("look at", so_far.to_string_lossy())?;
+        let Some(found) = found else {
+            return Ok(None);
+        };
         let mode = Mode::from_raw_mode(found.st_mode);
         // In a sticky folder nobody can replace what is root's (inode(7)).
         let is_folder = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
         let keeps_others_out =
             !mode.intersects(Mode::WGRP | Mode::WOTH) || (is_folder && mode.contains(Mode::SVTX));
         if found.st_uid != 0 || !keeps_others_out {
-            return None;
+            return Ok(None);
         }
     }
-    path.to_str().map(str::to_owned)
+    Ok(path.to_str().map(str::to_owned))
 }
 
 /// Writes the files for `netns`; one that somebody put in the place of ours stays.
@@ -132,14 +206,15 @@ pub(crate) fn write(netns: &NetnsRef, files: &AccessFiles<String>) -> Result<(),
     let Some(folders) = folders()? else {
         return Ok(());
     };
-    if folders.actions == ACTIONS_ETC {
+    let actions_path = folders.write_actions;
+    if actions_path == ACTIONS_ETC {
         match mkdirat(CWD, ACTIONS_ETC, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error).context("create", ACTIONS_ETC),
         }
     }
     // Rules first: an action without them lets nobody in, rules without an action neither.
-    let actions = open_folder_nofollow(folders.actions).context("open", folders.actions)?;
+    let actions = open_folder_nofollow(actions_path).context("open", actions_path)?;
     let put =
         |files: OwnFiles<'_>, file: Option<String>, content: &Option<String>| match (file, content)
         {
@@ -153,7 +228,7 @@ pub(crate) fn write(netns: &NetnsRef, files: &AccessFiles<String>) -> Result<(),
         &files.rules,
     )?;
     put(
-        own_files(&actions, folders.actions),
+        own_files(&actions, actions_path),
         action_file(netns),
         &files.action,
     )
@@ -167,10 +242,9 @@ pub(crate) fn remove(netns: &NetnsRef) -> Result<(), Error> {
     if let Some(file) = rules_file(netns) {
         own_files(&folders.rules, RULES).remove(&file)?;
     }
-    for path in [ACTIONS, ACTIONS_ETC] {
-        let file = action_file(netns);
-        if let (Ok(actions), Some(file)) = (open_folder_nofollow(path), file) {
-            own_files(&actions, path).remove(&file)?;
+    if let Some(file) = action_file(netns) {
+        for (path, actions) in &folders.actions {
+            own_files(actions, path).remove(&file)?;
         }
     }
     Ok(())

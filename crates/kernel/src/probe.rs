@@ -38,7 +38,7 @@ pub(crate) fn pristine(kinds: bool, keys: &BTreeSet<SysctlKey>) -> Result<Pristi
             pristine.holder_kinds.extend(first_kind()?);
         }
         Ok(())
-    })?;
+    })??;
     Ok(pristine)
 }
 
@@ -55,11 +55,12 @@ fn first_kind() -> Result<Option<HolderKind>, Error> {
         let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
         match results.into_iter().find_map(Result::err) {
             None => return Ok(Some(kind)),
-            // What it lacks is a right, not a kind.
-            Some(refused) if refused.errno == Errno::PERM.raw_os_error() => {
+            // "Unknown device type" (`__rtnl_newlink()` in net/core/rtnetlink.c).
+            Some(refused) if refused.errno == Errno::OPNOTSUPP.raw_os_error() => {}
+            // Anything else, such as a missing right or memory, does not tell which kinds there are.
+            Some(refused) => {
                 return Err(NetlinkError::Kernel(refused)).in_netns(STEP, "a scratch namespace");
             }
-            Some(_) => {}
         }
     }
     Ok(None)

@@ -3,9 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
+use netnsctl_model::name::is_control;
 use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use crate::error::{Context, Error};
 
 /// How a process holds a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,29 +44,38 @@ pub enum Depth {
 }
 
 /// The processes that hold one of the namespaces with the given inodes, by inode. Processes that
-/// may not be looked at (ptrace rights, ptrace(2)) are passed over; this process is not listed.
-pub fn holders(inodes: &BTreeSet<u64>, depth: Depth) -> BTreeMap<u64, Vec<Holder>> {
+/// have ended or may not be looked at (ptrace rights, ptrace(2)) are passed over; this process is
+/// not listed.
+///
+/// Errors: /proc cannot be read, so that who holds them stays unknown.
+pub fn holders(inodes: &BTreeSet<u64>, depth: Depth) -> Result<BTreeMap<u64, Vec<Holder>>, Error> {
+    find_holders(inodes, depth).context("look for processes in", "/proc")
+}
+
+fn find_holders(inodes: &BTreeSet<u64>, depth: Depth) -> io::Result<BTreeMap<u64, Vec<Holder>>> {
     let mut found: BTreeMap<u64, Vec<Holder>> = BTreeMap::new();
-    let mut mounts_seen: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    let mut mounts_seen: BTreeMap<PathBuf, BTreeSet<u64>> = BTreeMap::new();
     if inodes.is_empty() {
-        return found;
+        return Ok(found);
     }
-    let device = stat("/proc/self/ns/net").map_or(0, |found| found.0);
-    for pid in process_ids() {
+    let Some((device, _)) = stat("/proc/self/ns/net")? else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    for pid in process_ids()? {
         let mut holds: BTreeMap<u64, Hold> = BTreeMap::new();
         let mut note = |inode: u64, hold: Hold| {
             if inodes.contains(&inode) {
                 holds.entry(inode).or_insert(hold);
             }
         };
-        for inode in inside(pid, depth) {
+        for inode in inside(pid, depth)? {
             note(inode, Hold::Inside);
         }
         if depth == Depth::Everything {
-            for inode in descriptors(pid, device) {
+            for inode in descriptors(pid, device)? {
                 note(inode, Hold::Descriptor);
             }
-            for inode in mounts(pid, &mut mounts_seen) {
+            for inode in mounts(pid, &mut mounts_seen)? {
                 note(inode, Hold::Mount);
             }
         }
@@ -74,61 +88,100 @@ pub fn holders(inodes: &BTreeSet<u64>, depth: Depth) -> BTreeMap<u64, Vec<Holder
             found.entry(inode).or_default().push(holder);
         }
     }
-    found
+    Ok(found)
 }
 
-fn process_ids() -> impl Iterator<Item = u32> {
+fn process_ids() -> io::Result<Vec<u32>> {
     let own = getpid().as_raw_nonzero().get().unsigned_abs();
-    ids().filter(move |pid| *pid != own)
+    let mut ids = ids()?;
+    ids.retain(|pid| *pid != own);
+    Ok(ids)
 }
 
 /// All processes that show in /proc.
-pub(crate) fn ids() -> impl Iterator<Item = u32> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+pub(crate) fn ids() -> io::Result<Vec<u32>> {
+    numbers("/proc")
 }
 
-fn inside(pid: u32, depth: Depth) -> Vec<u64> {
+/// The entries of a folder of proc(5) that are numbers; none if its process has ended or may not be
+/// looked at.
+fn numbers(folder: &str) -> io::Result<Vec<u32>> {
+    let Some(entries) = visible(std::fs::read_dir(folder))? else {
+        return Ok(Vec::new());
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let Some(entry) = visible(entry)? else { break };
+        let number: Option<u32> = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        numbers.extend(number);
+    }
+    Ok(numbers)
+}
+
+/// What was read of a process; `None` if it has ended or may not be looked at (proc(5)). Every other
+/// error leaves unknown what there is.
+fn visible<T, E: Into<io::Error>>(result: Result<T, E>) -> io::Result<Option<T>> {
+    match result.map_err(Into::into) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+fn inside(pid: u32, depth: Depth) -> io::Result<Vec<u64>> {
+    let mut inodes = Vec::new();
     match depth {
-        Depth::Inside => link_inode(&format!("/proc/{pid}/ns/net"))
-            .into_iter()
-            .collect(),
+        Depth::Inside => inodes.extend(link_inode(&format!("/proc/{pid}/ns/net"))?),
         Depth::Everything => {
-            let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
-                .into_iter()
-                .flatten();
-            let links = tasks
-                .flatten()
-                .filter_map(|task| task.path().join("ns/net").to_str().map(str::to_owned));
-            links.filter_map(|path| link_inode(&path)).collect()
+            for task in numbers(&format!("/proc/{pid}/task"))? {
+                inodes.extend(link_inode(&format!("/proc/{pid}/task/{task}/ns/net"))?);
+            }
         }
     }
+    Ok(inodes)
 }
 
 /// The inodes of the namespace files, on `device`, that a process has open. Their links say
 /// `net:[NUMBER]` only where they were opened in /proc; after an open(2) of a name it is that name,
 /// as that process sees it.
-fn descriptors(pid: u32, device: u64) -> Vec<u64> {
-    let entries = std::fs::read_dir(format!("/proc/{pid}/fd"));
-    let paths = entries.into_iter().flatten().flatten();
-    let found = paths.filter_map(|entry| stat(entry.path().to_str()?));
-    let of_device = found.filter(|(found, _)| *found == device);
-    of_device.map(|(_, inode)| inode).collect()
+fn descriptors(pid: u32, device: u64) -> io::Result<Vec<u64>> {
+    let mut inodes = Vec::new();
+    for descriptor in numbers(&format!("/proc/{pid}/fd"))? {
+        let found = match stat(&format!("/proc/{pid}/fd/{descriptor}")) {
+            Err(error) if !is_shortage(&error) => None,
+            found => found?,
+        };
+        inodes.extend(found.filter(|found| found.0 == device).map(|found| found.1));
+    }
+    Ok(inodes)
+}
+
+/// Whether an error is a want of memory or descriptors, which leaves unknown what is there. What else
+/// stat(2) says comes of another file system than that of namespaces: a broken disk, a server that is
+/// gone.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::NOMEM, Errno::MFILE, Errno::NFILE, Errno::INTR];
+    Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
 }
 
 /// Device and inode of what `path` leads to. No server of a remote file system is asked.
-fn stat(path: &str) -> Option<(u64, u64)> {
-    let found = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::INO).ok()?;
-    Some((
-        makedev(found.stx_dev_major, found.stx_dev_minor),
-        found.stx_ino,
-    ))
+fn stat(path: &str) -> io::Result<Option<(u64, u64)>> {
+    let found = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::INO);
+    Ok(visible(found)?.map(|found| {
+        let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+        (device, found.stx_ino)
+    }))
 }
 
 /// The number in a link to `net:[NUMBER]`.
-fn link_inode(path: &str) -> Option<u64> {
-    let target = std::fs::read_link(path).ok()?;
-    netns_number(target.to_str()?)
+fn link_inode(path: &str) -> io::Result<Option<u64>> {
+    let target = visible(std::fs::read_link(path))?;
+    Ok(target.and_then(|target| netns_number(target.to_str()?)))
 }
 
 fn netns_number(text: &str) -> Option<u64> {
@@ -137,51 +190,61 @@ fn netns_number(text: &str) -> Option<u64> {
 
 /// Namespaces mounted in the mount namespace of `pid`, if that is another than ours; each mount
 /// namespace is read once.
-fn mounts(pid: u32, seen: &mut BTreeMap<String, BTreeSet<u64>>) -> BTreeSet<u64> {
-    let link = |pid: &str| {
-        let target = std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()?;
-        target.to_str().map(str::to_owned)
+fn mounts(pid: u32, seen: &mut BTreeMap<PathBuf, BTreeSet<u64>>) -> io::Result<BTreeSet<u64>> {
+    let link = |pid: &str| visible(std::fs::read_link(format!("/proc/{pid}/ns/mnt")));
+    let Some(namespace) = link(&pid.to_string())? else {
+        return Ok(BTreeSet::new());
     };
-    let Some(namespace) = link(&pid.to_string()) else {
-        return BTreeSet::new();
-    };
-    if link("self").as_deref() == Some(&namespace) {
-        return BTreeSet::new();
+    if link("self")?.as_ref() == Some(&namespace) {
+        return Ok(BTreeSet::new());
     }
-    let read = || {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-        // The fourth field is the root of the mount within its file system, see proc(5).
-        let roots = text.lines().filter_map(|line| line.split(' ').nth(3));
-        roots.filter_map(netns_number).collect()
+    if let Some(known) = seen.get(&namespace) {
+        return Ok(known.clone());
+    }
+    let Some(text) = visible(std::fs::read(format!("/proc/{pid}/mountinfo")))? else {
+        return Ok(BTreeSet::new());
     };
-    seen.entry(namespace).or_insert_with(read).clone()
+    // The fourth field is the root of the mount within its file system, see proc(5).
+    let text = String::from_utf8_lossy(&text);
+    let roots = text.lines().filter_map(|line| line.split(' ').nth(3));
+    let inodes: BTreeSet<u64> = roots.filter_map(netns_number).collect();
+    Ok(seen.entry(namespace).or_insert(inodes).clone())
 }
 
-/// The name of a process, control characters replaced.
+/// The name of a process. Its owner chooses it, so characters that could change what a terminal
+/// shows around it are replaced.
 pub(crate) fn command(pid: u32) -> String {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    text.trim_end()
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    let text = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    printable(String::from_utf8_lossy(&text).trim_end())
 }
 
-/// Sends `signal` to `holder` unless its id belongs to another process by now. Success if it is
-/// gone already.
-pub fn signal(holder: &Holder, signal: Signal) -> io::Result<()> {
-    let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
+fn printable(name: &str) -> String {
+    let characters = name.chars();
+    let printable = characters.map(|c| if is_control(c) { '\u{fffd}' } else { c });
+    printable.collect()
+}
+
+/// Sends `signal` to a process if it runs inside one of the namespaces with the given inodes now:
+/// its id may belong to another process since it was found. Success if it has ended or left.
+///
+/// Errors: whether it is inside cannot be found out, or the signal cannot be sent (EPERM).
+pub fn signal(pid: u32, inodes: &BTreeSet<u64>, signal: Signal) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let Some(pid) = pid else { return Ok(()) };
-    let sent = pidfd_open(pid, PidfdFlags::empty()).and_then(|pidfd| {
-        // The descriptor is of whoever has the id now; that it is still the one we saw is checked
-        // while the descriptor keeps the id from being given to another.
-        if command(holder.pid) == holder.command {
-            pidfd_send_signal(&pidfd, signal)
-        } else {
-            Ok(())
-        }
-    });
-    match sent {
-        Err(rustix::io::Errno::SRCH) => Ok(()),
+    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(Errno::SRCH) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // The descriptor is of the process that has the id now. As long as that process has not been
+    // waited for, /proc/PID shows the same one, and after that the signal fails with ESRCH.
+    let id = pid.as_raw_nonzero().get().unsigned_abs();
+    let is_inside = inside(id, Depth::Everything)?;
+    if !is_inside.iter().any(|inode| inodes.contains(inode)) {
+        return Ok(());
+    }
+    match pidfd_send_signal(&pidfd, signal) {
+        Err(Errno::SRCH) => Ok(()),
         result => Ok(result?),
     }
 }
@@ -189,6 +252,15 @@ pub fn signal(holder: &Holder, signal: Signal) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_name_cannot_reorder_or_clear_the_text_around_it() {
+        assert_eq!(
+            printable("a\u{202e}b\u{1b}[2J\u{2066}c\nd"),
+            "a\u{fffd}b\u{fffd}[2J\u{fffd}c\u{fffd}d"
+        );
+        assert_eq!(printable("nginx: worker é"), "nginx: worker é");
+    }
 
     #[test]
     fn the_number_of_a_namespace_is_read_from_its_link() {

@@ -13,7 +13,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::AsFd;
 
 use crate::error::{Context, Error};
-use crate::netns::{Netns, Place, place};
+use crate::netns::{Netns, Place, named_when_settled, place};
 use crate::{nscd, view};
 
 /// Moves this process into `netns` and what belongs to it; home undoes that. The process must
@@ -24,7 +24,7 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
     match netns {
         NetnsRef::Home => leave(),
         NetnsRef::Named(name) => {
-            let handle = Netns::named(name)?;
+            let handle = named_when_settled(name)?;
             join(&handle, name.as_str())?;
             // With nothing of its own the host's mount namespace will do.
             match files_of(name)? {
@@ -61,8 +61,11 @@ pub fn enter_network(netns: &NetnsRef) -> Result<(), Error> {
 
 /// Back to the network and mount namespaces the machine booted with.
 fn leave() -> Result<(), Error> {
-    if let Place::Home(_) = place()? {
-        return Ok(());
+    match place()? {
+        Place::Home(_) => return Ok(()),
+        // The namespace of process 1 is not the host namespace here.
+        Place::Elsewhere(process) if process.pid != 1 => return Err(Error::OtherHost(process)),
+        Place::Elsewhere(_) | Place::Inside(_) | Place::View => {}
     }
     join(&Netns::open_path("/proc/1/ns/net")?, NetnsRef::HOME)?;
     view::join(&view::open_namespace("/proc/1/ns/mnt")?, NetnsRef::HOME)

@@ -15,7 +15,9 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
-use crate::{record, view};
+use crate::netns::Netns;
+use crate::presence::if_present;
+use crate::{host_identity, lock, record, view};
 
 /// The folder.
 pub const RUN_NETNSCTL: &str = "/run/netnsctl";
@@ -56,6 +58,11 @@ impl StateDir {
         Ok(())
     }
 
+    /// Notes that `home`, the namespace of the calling thread, is the host namespace of the records.
+    pub(crate) fn note_host(&self, home: &Netns) -> Result<(), Error> {
+        host_identity::note(&self.folder, home)
+    }
+
     /// Removes the folder if nothing is left in it but what a kill left of records that were being
     /// written. Whoever waits for its lock makes a new one.
     pub fn remove_if_empty(self) {
@@ -65,8 +72,72 @@ impl StateDir {
             let _ = unlinkat(&self.folder, file.file_name(), AtFlags::empty());
         }
         view::remove_folders_if_empty();
+        if records().is_ok_and(|records| records.is_empty()) {
+            let _ = host_identity::forget(&self.folder);
+        }
         let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
     }
+}
+
+/// A lock that keeps others from changing something while this process looks.
+#[derive(Debug)]
+pub struct Undisturbed {
+    /// None if there is no folder, or this user may not lock it.
+    _folder: Option<OwnedFd>,
+    /// Why somebody may be changing something all the same.
+    pub disturbed: Option<String>,
+}
+
+/// Waits until nobody changes anything, and keeps it so while the result lives. A process that takes
+/// long is not waited for: the result says who it is.
+///
+/// Errors: the folder cannot be opened or locked.
+pub fn share() -> Result<Undisturbed, Error> {
+    let undisturbed = |folder, disturbed| Undisturbed {
+        _folder: folder,
+        disturbed,
+    };
+    loop {
+        let opened = if_present(open_folder_nofollow(RUN_NETNSCTL));
+        let folder = match opened {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+            opened => opened.context("open", RUN_NETNSCTL)?,
+        };
+        let Some(folder) = folder else {
+            return Ok(undisturbed(None, None));
+        };
+        match lock::lock(&folder, RUN_NETNSCTL, lock::Mode::Shared, lock::PATIENCE) {
+            Ok(()) if is_at(&folder, RUN_NETNSCTL)? => return Ok(undisturbed(Some(folder), None)),
+            // A `down` that had the lock before us has removed the folder.
+            Ok(()) => {}
+            Err(Error::Locked { holder, .. }) => return Ok(undisturbed(None, Some(holder))),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Undisturbed {
+    /// Whether a change is kept off, or known.
+    pub(crate) fn is_certain(&self) -> bool {
+        self._folder.is_some() || self.disturbed.is_some()
+    }
+}
+
+/// When the folder above that of records changed last: when one was made or removed, among others.
+pub(crate) fn last_made() -> Result<(i64, i64), Error> {
+    let above = statat(CWD, "/run", AtFlags::empty()).context("look at", "/run")?;
+    Ok((
+        above.st_mtime,
+        i64::try_from(above.st_mtime_nsec).unwrap_or(0),
+    ))
+}
+
+/// Whether `folder` is what stands at `path`.
+fn is_at(folder: &OwnedFd, path: &str) -> Result<bool, Error> {
+    let own = fstat(folder).context("look at", path)?;
+    let there = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+    let there = if_present(there).context("look at", path)?;
+    Ok(there.is_some_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)))
 }
 
 /// Makes the folder of records if need be, for what else is kept there.
@@ -109,13 +180,8 @@ pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
         set_mode(&folder, path, mode)?;
         flock(&folder, FlockOperation::LockExclusive).context("lock", path)?;
         // A `down` that had the lock before us may have removed the folder we waited for.
-        let locked = fstat(&folder).context("look at", path)?;
-        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(there) if (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino) => {
-                return Ok(folder);
-            }
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error).context("look at", path),
+        if is_at(&folder, path)? {
+            return Ok(folder);
         }
     }
 }

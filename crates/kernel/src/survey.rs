@@ -41,13 +41,13 @@ pub fn survey(home: &Netns) -> Result<Surveyed, Error> {
         open.insert(NetnsRef::Named(name), netns);
     }
     let passed_over = passed_over(&open)?;
-    let (seen, mut asides) = wander(|wanderer| visit_all(wanderer, home, &open))?;
+    let (seen, mut asides) = wander(|wanderer| visit_all(wanderer, home, &open))??;
     let mut observed = Observed::default();
     join(seen, &mut observed);
     let mut surveyed = Surveyed {
         home: observed.home,
         passed_over,
-        fresh_sysctl: wander(sysctls::fresh)?,
+        fresh_sysctl: wander(sysctls::fresh)??,
         ..Surveyed::default()
     };
     for (name, presence) in observed.netns {
@@ -150,7 +150,7 @@ fn visit(
         false => sysctls::all().context("list the sysctls of", format!("netns \"{name}\""))?,
     };
     let raw = Raw {
-        identity: identity(handle, socket),
+        identity: identity(handle, name, socket)?,
         links,
         addresses,
         routes,

@@ -5,20 +5,23 @@
 //! works on one queue). Deleting links one by one would make that wait synchronous for each, so
 //! it is done only where a process keeps the namespace alive and its veth ends elsewhere would
 //! stay. `down` waits for the kernel, so that every name is free again when it returns.
+//!
+//! Every failure belongs to the namespaces whose removal it left incomplete, and such a namespace
+//! keeps its record: the next `down` finds the rest by it.
+
+mod far_ends;
+mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{EtcFile, Record};
-use netnsctl_netlink::{Batch, Socket};
-use rustix::io::Errno;
-use rustix::process::Signal;
+use netnsctl_netlink::Socket;
 
-use crate::error::{Error, NetlinkContext};
-use crate::netns::{self, Netns, Wanderer, wander};
-use crate::processes::{self, Depth, Hold, Holder};
+use crate::error::{Error, Failure, NetlinkContext};
+use crate::netns::{Netns, Wanderer, wander};
+use crate::processes::Holder;
 use crate::state_dir::{self, StateDir};
 use crate::{etc, names, polkit, run_folder, view};
 
@@ -38,20 +41,45 @@ pub struct Report {
     pub removed: Vec<NetnsName>,
     /// Namespaces that were gone already, files and records aside.
     pub already_gone: Vec<NetnsName>,
+    /// Names that belong to a namespace that netnsctl did not make, which stays. Ours of that name is
+    /// gone.
+    pub foreign: Vec<NetnsName>,
     /// What keeps a namespace alive without its name.
     pub held: BTreeMap<NetnsName, Vec<Holder>>,
-    /// Everything that could not be removed.
-    pub failures: Vec<String>,
+    /// Everything that could not be removed. The namespaces concerned keep their records.
+    pub failures: Vec<Failure>,
 }
 
-/// How long processes have between SIGTERM and SIGKILL.
-const TERM_PATIENCE: Duration = Duration::from_secs(5);
+impl Report {
+    fn fail(&mut self, name: &NetnsName, error: &Error) {
+        let of = NetnsRef::Named(name.clone());
+        self.failures.push(Failure::new(of, error));
+    }
 
-/// How long the kernel may take to free the next link before we delete what is left ourselves.
-const KERNEL_PATIENCE: Duration = Duration::from_secs(3);
+    fn fail_each<'a>(&mut self, names: impl IntoIterator<Item = &'a NetnsName>, error: &Error) {
+        for name in names {
+            self.fail(name, error);
+        }
+    }
+
+    fn has_failed(&self, name: &NetnsName) -> bool {
+        let mut failures = self.failures.iter();
+        failures.any(|failure| failure.of.name() == Some(name))
+    }
+}
 
 /// How often to look whether something is gone.
 const POLL: Duration = Duration::from_millis(5);
+
+/// What stands at a name of which there is a record.
+enum Found {
+    /// No namespace: it has gone, or a kill came between the two steps of making or removing a name.
+    Gone,
+    /// A namespace that the record does not speak of.
+    Foreign,
+    /// The namespace that the record speaks of.
+    Present(Present),
+}
 
 /// A namespace that is there and is ours.
 struct Present {
@@ -59,12 +87,6 @@ struct Present {
     /// The veth ends elsewhere that go with it, by namespace, with their indexes there: a number
     /// that no later link of the same name will have.
     far: Vec<(NetnsRef, u32)>,
-}
-
-/// A veth end that goes with a namespace, or stays if that is held.
-struct FarEnd {
-    index: u32,
-    held: bool,
 }
 
 /// All recorded veths by the namespaces they have an end in, whichever of the two declared them.
@@ -92,9 +114,10 @@ impl<'a> Ends<'a> {
 }
 
 /// Takes away the namespaces `names` of which there is a record, and all that was made for them.
-/// What is gone already is success. Goes on past every failure.
+/// What is gone already is success. Goes on past every failure; a namespace with any failure keeps
+/// its record, and its files as long as it may still have its name.
 ///
-/// Errors: only if the records cannot be read at all.
+/// Errors: the records cannot be read or no thread can be started; nothing was changed then.
 pub fn down(
     names: &BTreeSet<NetnsName>,
     options: Options,
@@ -107,89 +130,77 @@ pub fn down(
         .collect();
     let ends = Ends::of(&records);
     let mut report = Report::default();
-    let present = present(&ours, &ends, &mut report);
-    if options.kill {
-        end_processes(&present, &mut report);
-    }
-    let mounted = find_holders(&present, &mut report);
-    for name in present.keys() {
-        match names::unpublish(name) {
-            Ok(()) => report.removed.push((*name).clone()),
-            Err(error) => report.failures.push(error.to_string()),
+    let found = look_at_all(&ours, &ends, &mut report)?;
+    let (mut present, gone) = sort(found, &mut report);
+    let mut nameless = take_names(&mut present, options, &mut report);
+    for name in gone {
+        if report.foreign.contains(name) {
+            nameless.insert(name);
+            continue;
         }
-    }
-    if mounted {
-        find_mounts_elsewhere(&present, &mut report);
-    }
-    for name in ours.keys().filter(|name| !present.contains_key(*name)) {
-        // What a kill between the two steps of making or removing a name leaves.
         match names::remove_stale(name) {
-            Ok(()) => report.already_gone.push((*name).clone()),
-            // A namespace of that name that somebody else made, which has been said.
-            Err(_) if names::open(name).is_ok() => {}
-            Err(error) => report.failures.push(error.to_string()),
+            Ok(()) => {
+                report.already_gone.push(name.clone());
+                nameless.insert(name);
+            }
+            Err(error) => report.fail(name, &error),
         }
     }
-    let far = far_ends(&ours, &ends, &present, &report.held);
-    match far.and_then(|far| remove_far_ends(far, options)) {
-        Ok(()) => {}
-        Err(error) => report.failures.push(error.to_string()),
-    }
-    forget_passers_by(&present, &mut report);
-    for (name, record) in &ours {
-        let removed = remove_files(name, record).and_then(|()| state.remove_record(name));
-        report
-            .failures
-            .extend(removed.err().map(|error| error.to_string()));
+    let far = far_ends::find(&nameless, &ends, &present, &mut report);
+    far_ends::remove(far, options, &mut report);
+    processes::forget_passers_by(&present, &mut report);
+    for name in nameless {
+        remove_files(name, ours[name], &mut report);
+        if !report.has_failed(name)
+            && let Err(error) = state.remove_record(name)
+        {
+            report.fail(name, &error);
+        }
     }
     Ok(report)
 }
 
-/// Those of `ours` that are there and are what the record speaks of.
-fn present<'a>(
+/// Looks at each of `ours`. One that could not be looked at is a failure, and not among the results.
+fn look_at_all<'a>(
     ours: &BTreeMap<&'a NetnsName, &Record>,
     ends: &Ends<'_>,
     report: &mut Report,
-) -> BTreeMap<&'a NetnsName, Present> {
+) -> Result<BTreeMap<&'a NetnsName, Found>, Error> {
     wander(|wanderer| {
-        let mut present = BTreeMap::new();
+        let mut all = BTreeMap::new();
         for (name, record) in ours {
             match look(wanderer, name, record, ends.within(name)) {
-                Ok(Some(found)) => drop(present.insert(*name, found)),
-                Ok(None) => report.failures.push(format!(
-                    "netns \"{name}\" is not the one netnsctl made; it is left alone"
-                )),
-                Err(Error::NoSuchNetns(_) | Error::Stale(_)) => {}
-                Err(error) => report.failures.push(error.to_string()),
+                Ok(found) => drop(all.insert(*name, found)),
+                Err(error) => report.fail(name, &error),
             }
         }
-        present
+        all
     })
 }
 
-/// The namespace called `name` if it is the one that `record` speaks of.
+/// What stands at `name`, of which `record` speaks.
 fn look(
     wanderer: &mut Wanderer,
     name: &NetnsName,
     record: &Record,
     ends: &[(&End, &End)],
-) -> Result<Option<Present>, Error> {
-    let netns = Netns::named(name)?;
-    let noted = record.identity;
-    if (noted.device, noted.inode) != (netns.device, netns.inode) {
-        return Ok(None);
-    }
+) -> Result<Found, Error> {
+    let netns = match Netns::named(name) {
+        Ok(netns) => netns,
+        Err(Error::NoSuchNetns(_) | Error::Stale(_)) => return Ok(Found::Gone),
+        Err(error) => return Err(error),
+    };
     wanderer.enter(&netns, name.as_str())?;
     let mut socket = Socket::open().in_netns("open a socket in", name.as_str())?;
-    let found = crate::observe::identity(&netns, &socket).cookie;
-    if noted.cookie.is_some() && found.is_some() && noted.cookie != found {
-        return Ok(None);
+    if !record.is_of(crate::observe::identity(&netns, name.as_str(), &socket)?) {
+        return Ok(Found::Foreign);
     }
+    let mut present = Present {
+        inode: netns.inode,
+        far: Vec::new(),
+    };
     if ends.is_empty() {
-        return Ok(Some(Present {
-            inode: netns.inode,
-            far: Vec::new(),
-        }));
+        return Ok(Found::Present(present));
     }
     let links = socket
         .links()
@@ -199,248 +210,99 @@ fn look(
         (link.kind.as_deref() == Some("veth")).then_some(())?;
         Some((other.0.clone(), link.peer_index?))
     });
-    Ok(Some(Present {
-        inode: netns.inode,
-        far: far.collect(),
-    }))
+    present.far.extend(far);
+    Ok(Found::Present(present))
 }
 
-/// Notes who holds what goes. True if mount namespaces other than ours have mounts of it: those
-/// at the name go with it, those elsewhere stay, and which they are shows when the name is gone.
-fn find_holders(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) -> bool {
-    let (mounts, others) = holders_of(present)
-        .into_iter()
-        .partition::<Vec<_>, _>(|(_, holder)| holder.hold == Hold::Mount);
-    for (name, holder) in others {
-        report.held.entry(name).or_default().push(holder);
-    }
-    !mounts.is_empty()
-}
-
-/// Notes in whose mount namespace there still are mounts of what has no name any more.
-fn find_mounts_elsewhere(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
-    for (name, holder) in holders_of(present) {
-        if holder.hold == Hold::Mount {
-            report.held.entry(name).or_default().push(holder);
+/// Those of `found` that are there, and those that are not.
+fn sort<'a>(
+    found: BTreeMap<&'a NetnsName, Found>,
+    report: &mut Report,
+) -> (BTreeMap<&'a NetnsName, Present>, Vec<&'a NetnsName>) {
+    let (mut there, mut gone) = (BTreeMap::new(), Vec::new());
+    for (name, found) in found {
+        match found {
+            Found::Present(present) => drop(there.insert(name, present)),
+            Found::Gone => gone.push(name),
+            Found::Foreign => {
+                report.foreign.push(name.clone());
+                gone.push(name);
+            }
         }
     }
+    (there, gone)
 }
 
-/// Keeps of the holders those that hold still: a command that only looked at a namespace as it went
-/// is gone by now, and would be told of in vain.
-fn forget_passers_by(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
-    if report.held.is_empty() {
-        return;
+/// Takes their names from the namespaces in `present`, of which only those stay there that have none
+/// any more. Returns the same ones by name.
+fn take_names<'a>(
+    present: &mut BTreeMap<&'a NetnsName, Present>,
+    options: Options,
+    report: &mut Report,
+) -> BTreeSet<&'a NetnsName> {
+    if options.kill {
+        processes::end(present, report);
+        present.retain(|name, _| !report.has_failed(name));
     }
-    let still = holders_of(present);
-    report.held.retain(|name, holders| {
-        holders.retain(|holder| still.iter().any(|(of, now)| of == name && now == holder));
-        !holders.is_empty()
+    let mounted = processes::find(present, report);
+    present.retain(|name, _| !report.has_failed(name));
+    present.retain(|name, _| match names::unpublish(name) {
+        Ok(()) => {
+            report.removed.push((*name).clone());
+            true
+        }
+        Err(error) => {
+            report.fail(name, &error);
+            false
+        }
     });
+    if mounted {
+        processes::find_mounts(present, report);
+    }
+    present.keys().copied().collect()
 }
 
-fn holders_of(present: &BTreeMap<&NetnsName, Present>) -> Vec<(NetnsName, Holder)> {
-    let inodes: BTreeSet<u64> = present.values().map(|present| present.inode).collect();
-    let mut holders = processes::holders(&inodes, Depth::Everything);
-    let mut found = Vec::new();
-    for (name, Present { inode, .. }) in present {
-        let of_this = holders.remove(inode).unwrap_or_default();
-        found.extend(of_this.into_iter().map(|holder| ((*name).clone(), holder)));
-    }
-    found
-}
-
-/// Ends the processes inside `present`: asks, waits, then does not ask.
-fn end_processes(present: &BTreeMap<&NetnsName, Present>, report: &mut Report) {
-    let inodes: BTreeSet<u64> = present.values().map(|present| present.inode).collect();
-    for (signal, patience) in [(Signal::TERM, TERM_PATIENCE), (Signal::KILL, TERM_PATIENCE)] {
-        let deadline = Instant::now() + patience;
-        let mut told: BTreeSet<u32> = BTreeSet::new();
-        loop {
-            let holders = processes::holders(&inodes, Depth::Everything);
-            let inside: Vec<_> = holders
-                .into_values()
-                .flatten()
-                .filter(|h| h.hold == Hold::Inside)
-                .collect();
-            if inside.is_empty() {
-                return;
-            }
-            for holder in inside.iter().filter(|holder| !told.contains(&holder.pid)) {
-                if let Err(error) = processes::signal(holder, signal) {
-                    let (pid, command) = (holder.pid, &holder.command);
-                    report
-                        .failures
-                        .push(format!("cannot end process {pid} ({command}): {error}"));
-                }
-            }
-            told.extend(inside.iter().map(|holder| holder.pid));
-            if Instant::now() > deadline {
-                break;
-            }
-            std::thread::sleep(POLL);
-        }
-    }
-}
-
-/// The veth ends outside the namespaces that go, by the namespace they are in.
-fn far_ends(
-    ours: &BTreeMap<&NetnsName, &Record>,
-    recorded: &Ends<'_>,
-    present: &BTreeMap<&NetnsName, Present>,
-    held: &BTreeMap<NetnsName, Vec<Holder>>,
-) -> Result<BTreeMap<NetnsRef, Vec<FarEnd>>, Error> {
-    let goes = |netns: &NetnsRef| netns.name().is_some_and(|name| ours.contains_key(name));
-    let mut ends: BTreeMap<NetnsRef, Vec<FarEnd>> = BTreeMap::new();
-    for (name, found) in present {
-        for (netns, index) in found.far.iter().filter(|(netns, _)| !goes(netns)) {
-            let end = FarEnd {
-                index: *index,
-                held: held.contains_key(*name),
-            };
-            ends.entry(netns.clone()).or_default().push(end);
-        }
-    }
-    let mut orphans: BTreeMap<&NetnsRef, BTreeSet<&InterfaceName>> = BTreeMap::new();
-    for name in ours.keys().filter(|name| !present.contains_key(*name)) {
-        for (_, (netns, interface)) in recorded.within(name) {
-            if !goes(netns) {
-                orphans.entry(netns).or_default().insert(interface);
-            }
-        }
-    }
-    for (netns, interfaces) in orphans {
-        let found = nameless_veths(netns, &interfaces)?;
-        ends.entry(netns.clone()).or_default().extend(found);
-    }
-    Ok(ends)
-}
-
-/// Veths in `netns` of one of the given names whose other end is in a namespace without a name:
-/// what is left of one whose `down` was killed half-way.
-fn nameless_veths(
-    netns: &NetnsRef,
-    interfaces: &BTreeSet<&InterfaceName>,
-) -> Result<Vec<FarEnd>, Error> {
-    let Some((mut socket, name)) = open_socket(netns)? else {
-        return Ok(Vec::new());
-    };
-    let links = socket.links().in_netns("list the links of", name)?;
-    let candidates = links.into_iter().filter(|link| {
-        link.kind.as_deref() == Some("veth")
-            && link.peer_nsid.is_some()
-            && interfaces
-                .iter()
-                .any(|interface| interface.as_str() == link.name)
-    });
-    let candidates: Vec<_> = candidates.collect();
-    let mut named = BTreeSet::new();
-    if !candidates.is_empty() {
-        for other in names::list()? {
-            let Ok(other) = Netns::named(&other) else {
-                continue;
-            };
-            let id = socket
-                .nsid_of(other.as_fd())
-                .in_netns("ask for the neighbours of", name)?;
-            named.extend(id);
-        }
-    }
-    let nameless = candidates
-        .into_iter()
-        .filter(|link| link.peer_nsid.is_some_and(|id| !named.contains(&id)));
-    Ok(nameless
-        .map(|link| FarEnd {
-            index: link.index,
-            held: false,
-        })
-        .collect())
-}
-
-/// A socket in `netns`, and its name; none if the namespace is gone.
-fn open_socket(netns: &NetnsRef) -> Result<Option<(Socket, &str)>, Error> {
-    let name = netns.as_str();
-    let handle = match netns::resolve(netns) {
-        Ok(handle) => handle,
-        Err(Error::NoSuchNetns(_) | Error::Stale(_)) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let socket = netns::within(&handle, name, Socket::open)?;
-    Ok(Some((socket.in_netns("open a socket in", name)?, name)))
-}
-
-/// Waits until the kernel has taken the far ends, and deletes those that would stay.
-fn remove_far_ends(ends: BTreeMap<NetnsRef, Vec<FarEnd>>, options: Options) -> Result<(), Error> {
-    for (netns, ends) in ends.iter().filter(|(_, ends)| !ends.is_empty()) {
-        let Some((mut socket, name)) = open_socket(netns)? else {
-            continue;
-        };
-        let stay = ends.iter().filter(|end| end.held).map(|end| end.index);
-        delete(&mut socket, name, stay)?;
-        if !options.no_wait {
-            let waiting = ends.iter().map(|end| end.index).collect();
-            wait_until_gone(&mut socket, name, waiting)?;
-        }
-    }
-    Ok(())
-}
-
-fn delete(
-    socket: &mut Socket,
-    netns: &str,
-    indexes: impl Iterator<Item = u32>,
-) -> Result<(), Error> {
-    let mut batch = Batch::new();
-    for index in indexes {
-        batch.delete_link_by_index(index);
-    }
-    if batch.is_empty() {
-        return Ok(());
-    }
-    for result in socket.commit(batch).in_netns("delete links in", netns)? {
-        match result {
-            Err(error) if !error.is(Errno::NODEV) => {
-                return Err(netnsctl_netlink::Error::from(error))
-                    .in_netns("delete links in", netns);
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Waits for as long as the kernel keeps freeing links, then deletes what it does not free: the
-/// namespace is held by something that no process shows, such as a mount or a socket in flight.
-fn wait_until_gone(
-    socket: &mut Socket,
-    netns: &str,
-    mut waiting: BTreeSet<u32>,
-) -> Result<(), Error> {
-    let mut progress = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    loop {
-        let links = socket.links().in_netns("list the links of", netns)?;
-        let there: BTreeSet<_> = links.into_iter().map(|link| link.index).collect();
-        let left: BTreeSet<_> = waiting.intersection(&there).copied().collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        if left.len() < waiting.len() {
-            progress = Instant::now();
-        } else if progress.elapsed() > KERNEL_PATIENCE {
-            return delete(socket, netns, left.into_iter());
-        }
-        waiting = left;
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
+/// That the namespace `name` is somebody else's, in words.
+pub fn foreign(name: &NetnsName) -> String {
+    format!("netns \"{name}\" is not the one netnsctl made; it is left alone")
 }
 
 /// Takes back what polkit was told of who may come home, if nothing of ours is left besides.
+///
+/// Errors: the records cannot be read, or a file of ours cannot be removed.
 pub fn forget_home_if_last(_state: &StateDir) -> Result<(), Error> {
     if state_dir::records()?.is_empty() {
         polkit::remove(&NetnsRef::Home)?;
     }
+    Ok(())
+}
+
+/// Removes what lies outside /run for namespaces of which there is no record, as after a power cut:
+/// of those called `names`, or of all. What was removed and what could not be is added to `report`.
+///
+/// Errors: the records cannot be read, or what there is cannot be found out.
+pub fn remove_leftovers(
+    names: Option<&BTreeSet<NetnsName>>,
+    _state: &StateDir,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let recorded = state_dir::records()?.into_names();
+    let is_left = |name: &NetnsName| {
+        names.is_none_or(|names| names.contains(name)) && !recorded.contains(name)
+    };
+    let access = polkit::remove_leftovers(|netns| netns.name().is_some_and(is_left))?;
+    let files = etc::remove_leftovers(is_left)?;
+    let files = files
+        .into_iter()
+        .map(|(name, result)| (name.into(), result));
+    for (of, result) in access.into_iter().chain(files) {
+        match result {
+            Ok(()) => report.already_gone.extend(of.name().cloned()),
+            Err(error) => report.failures.push(Failure::new(of, &error)),
+        }
+    }
+    report.already_gone.sort();
+    report.already_gone.dedup();
     Ok(())
 }
 
@@ -452,12 +314,18 @@ pub fn remove_view(name: &NetnsName, _lock: &StateDir) -> Result<(), Error> {
     view::remove(name)
 }
 
-fn remove_files(name: &NetnsName, record: &Record) -> Result<(), Error> {
-    view::remove(name)?;
-    polkit::remove(&NetnsRef::Named(name.clone()))?;
-    run_folder::remove(name)?;
-    for file in EtcFile::ALL {
-        etc::remove_file(name, file)?;
+/// Removes what was made for `name` outside of it. Goes on past every failure: access that stays is
+/// worse than a folder that stays.
+fn remove_files(name: &NetnsName, record: &Record, report: &mut Report) {
+    let here = NetnsRef::Named(name.clone());
+    let mut results = vec![
+        polkit::remove(&here),
+        view::remove(name),
+        run_folder::remove(name),
+    ];
+    results.extend(EtcFile::ALL.map(|file| etc::remove_file(name, file)));
+    results.push(etc::remove_directories(&record.applied.directories));
+    for error in results.into_iter().filter_map(Result::err) {
+        report.fail(name, &error);
     }
-    etc::remove_directories(&record.applied.directories)
 }

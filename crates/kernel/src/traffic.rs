@@ -41,7 +41,7 @@ pub fn traffic(
             found.push((NetnsRef::Named(name.clone()), read(name.as_str())?));
         }
         Ok(found)
-    });
+    })?;
     let mut found = BTreeMap::new();
     for part in visited {
         found.extend(part?);

@@ -33,6 +33,7 @@ use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use rustix::thread::{CpuSet, LinkNameSpaceType, gettid, move_into_link_name_space};
 
 use crate::error::{Context, Error};
+use crate::presence::if_present;
 use crate::run::files_of;
 use crate::state_dir::make_folder;
 
@@ -95,6 +96,17 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
         enter_own(name, &files)?;
         open_namespace("/proc/thread-self/ns/mnt")
     })
+}
+
+/// Whether this process is in a view. One that may not look below the folder of views has not got the
+/// rights to manage namespaces either, and is told of that by what it tries next.
+pub(crate) fn is_in_view() -> Result<bool, Error> {
+    match stat(content::BOUND) {
+        Err(Errno::ACCESS) => Ok(false),
+        found => Ok(if_present(found)
+            .context("look at", content::BOUND)?
+            .is_some()),
+    }
 }
 
 /// Whether process `pid` is in the view of `name` that others enter now. Needs the right to trace

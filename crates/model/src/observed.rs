@@ -208,6 +208,8 @@ pub struct Polkit {
     pub program: Option<String>,
     /// The files of ours, and those that stand in their place, by namespace.
     pub files: BTreeMap<NetnsRef, AccessFiles<FileState>>,
+    /// Whether the folder of rules can be written to.
+    pub can_write: bool,
 }
 
 /// The two files about who may enter a namespace.
@@ -226,6 +228,9 @@ pub struct Etc {
     pub directories: BTreeSet<String>,
     /// Files there, by namespace and name.
     pub files: BTreeMap<(NetnsName, EtcFile), FileState>,
+    /// Folders of namespaces that are neither declared nor recorded, with nothing in them but files
+    /// of ours. They were made for these files.
+    pub leftover_directories: BTreeSet<String>,
     /// The host's nsswitch.conf, if it has one.
     pub host_nsswitch: Option<String>,
 }

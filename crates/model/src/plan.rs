@@ -15,6 +15,7 @@
 mod access;
 mod address;
 mod holder;
+mod leftovers;
 mod namespace;
 mod part;
 mod planner;
@@ -167,6 +168,11 @@ pub enum Action {
         link: LinkPlace,
         /// The address.
         address: InterfaceAddress,
+    },
+    /// Removes an empty folder of ours in /etc.
+    RemoveDirectory {
+        /// Its path.
+        path: String,
     },
     /// Removes a file of ours from `/etc/netns/NAME`.
     RemoveFile {

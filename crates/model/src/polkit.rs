@@ -50,6 +50,28 @@ pub fn rules_file(netns: &NetnsRef) -> Option<String> {
     file_name(format!("50-{}.rules", action_id(netns)))
 }
 
+/// The namespace whose action or rules have this file name; none if no file of ours is called so.
+pub fn netns_of_file(file: &str) -> Option<NetnsRef> {
+    let rules = file
+        .strip_prefix("50-")
+        .and_then(|file| file.strip_suffix(".rules"));
+    let id = rules.or_else(|| file.strip_suffix(".policy"))?;
+    let mut rest = id.strip_prefix("org.netnsctl.run.")?;
+    let mut name = Vec::new();
+    while let Some(byte) = rest.bytes().next() {
+        if byte == b'.' {
+            name.push(u8::from_str_radix(rest.get(2..4)?, 16).ok()?);
+            rest = rest.get(4..)?;
+        } else {
+            name.push(byte);
+            rest = rest.get(1..)?;
+        }
+    }
+    let netns = NetnsRef::parse(std::str::from_utf8(&name).ok()?).ok()?;
+    // No other spelling of the same name is a file that we would write.
+    (action_id(&netns) == id).then_some(netns)
+}
+
 fn file_name(name: String) -> Option<String> {
     (name.len() <= FILE_NAME_MAX).then_some(name)
 }
@@ -197,6 +219,23 @@ mod tests {
         ];
         for (name, id) in cases {
             assert_eq!(action_id(&netns(name)), id);
+            let files = [action_file(&netns(name)), rules_file(&netns(name))];
+            for file in files.into_iter().flatten() {
+                assert_eq!(netns_of_file(&file), Some(netns(name)), "{file}");
+            }
+        }
+        let others = [
+            "org.netnsctl.run..policy",
+            "org.netnsctl.run.a.x5.policy",
+            "org.netnsctl.run.a.x61.policy",
+            "org.netnsctl.run.a.yff.policy",
+            "org.netnsctl.run.a.xé.policy",
+            "org.netnsctl.runner.policy",
+            "50-org.netnsctl.run.office.policy",
+            "org.netnsctl.run.office.rules",
+        ];
+        for other in others {
+            assert_eq!(netns_of_file(other), None, "{other}");
         }
         assert_eq!(action_file(&netns(&"ä".repeat(60))), None);
     }

@@ -148,6 +148,15 @@ pub(crate) fn error(message: &str, hint: Option<&str>) {
     }
 }
 
+/// Says that what is shown may be half of a change, which the process `by` is making.
+pub(crate) fn note_disturbed(by: Option<&str>) {
+    if let Some(by) = by {
+        note(&format!(
+            "note: {by} is changing namespaces; they may be shown half-way"
+        ));
+    }
+}
+
 /// A line on stderr. If nobody can read it there is nobody to tell.
 pub(crate) fn note(line: &str) {
     // In one piece: forwarders write to the same place.

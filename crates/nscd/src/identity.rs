@@ -70,7 +70,8 @@ impl Identity {
         );
         let cookie = socket.map(|socket| netns_cookie(std::os::fd::AsFd::as_fd(&socket)));
         Self {
-            cookie: cookie.map_or(0, Result::unwrap_or_default),
+            // Zero, which no namespace has, where it is unknown.
+            cookie: cookie.map_or(0, |cookie| cookie.ok().flatten().unwrap_or(0)),
             network: File::of("/proc/thread-self/ns/net"),
             mounts: File::of("/proc/thread-self/ns/mnt"),
             resolv_conf: File::of("/etc/resolv.conf"),

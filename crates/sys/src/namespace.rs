@@ -50,8 +50,8 @@ pub fn unshare_user_mounts_network() -> io::Result<()> {
 const SO_NETNS_COOKIE: libc::c_int = 71;
 
 /// The cookie of the network namespace a socket belongs to: a number the kernel gives to no other
-/// until the next boot (socket(7), Linux 5.14; ENOPROTOOPT before).
-pub fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+/// until the next boot (socket(7)); `None` before Linux 5.14, which has none.
+pub fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     let mut cookie = 0u64;
     let mut length: libc::socklen_t = 8;
     // SAFETY: `cookie` has the eight bytes that `length` says, both live through the call, and
@@ -66,10 +66,13 @@ pub fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
         )
     };
     if result == 0 {
-        Ok(cookie)
-    } else {
-        Err(io::Error::last_os_error())
+        return Ok(Some(cookie));
     }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::ENOPROTOOPT) {
+        return Ok(None);
+    }
+    Err(error)
 }
 
 #[cfg(test)]

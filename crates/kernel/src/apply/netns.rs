@@ -43,7 +43,7 @@ impl Context {
     pub(super) fn of_current(netns: Netns, name: &str) -> Result<Self, Error> {
         let socket = Socket::open().in_netns("open a socket in", name)?;
         Ok(Self {
-            identity: identity(&netns, &socket),
+            identity: identity(&netns, name, &socket)?,
             netns,
             name: name.to_owned(),
             socket,

@@ -20,7 +20,7 @@ use crate::error::{Context, Error};
 use crate::state_dir::lock_folder;
 
 /// Inside a view, what is bound and covered there.
-const BOUND: &str = "/run/netnsctl/views/bound";
+pub(super) const BOUND: &str = "/run/netnsctl/views/bound";
 
 /// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
 /// be a link to.

@@ -34,6 +34,13 @@ impl Planner<'_> {
         };
         let action = match wanted {
             Some((_, files)) if found.is_some_and(|found| says(found, &files)) => return,
+            // Where others may enter than declared, this is no note but a step that fails.
+            Some(_) if !polkit.can_write && !found.is_some_and(has_ours) => {
+                self.plan.notes.push(format!(
+                    "[netns.{netns}.run] has no effect: /etc/polkit-1/rules.d cannot be written to"
+                ));
+                return;
+            }
             Some((access, files)) => Action::SetAccess {
                 access: access.clone(),
                 again: found.is_some_and(has_ours),
@@ -50,7 +57,7 @@ impl Planner<'_> {
 }
 
 /// Whether a file of ours is there.
-fn has_ours(found: &AccessFiles<FileState>) -> bool {
+pub(super) fn has_ours(found: &AccessFiles<FileState>) -> bool {
     let is_ours = |state: &Option<FileState>| matches!(state, Some(FileState::Ours(_)));
     is_ours(&found.action) || is_ours(&found.rules)
 }

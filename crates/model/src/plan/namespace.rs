@@ -3,7 +3,7 @@
 use crate::desired::VethPair;
 use crate::etc_files::{ETC_NETNS, directory};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
-use crate::observed::{Applied, Presence, VethEnds};
+use crate::observed::{Applied, EtcFile, FileState, Presence, VethEnds};
 
 use super::planner::{Planner, Standing, owner, place};
 use super::{Action, LinkPlace};
@@ -43,12 +43,20 @@ impl Planner<'_> {
         applied
     }
 
-    /// The folders of /etc that are ours: not there yet, or made for this or another namespace.
+    /// The folders of /etc that are ours: not there yet, made for this or another namespace, or made
+    /// before a power cut that took the record: files of ours are in it.
     fn claimed_directories(&self, name: &NetnsName) -> Vec<String> {
         let wanted = [ETC_NETNS.to_owned(), directory(name)];
+        let etc = &self.observed.etc;
+        let outlived_record = !self.observed.records.contains_key(name)
+            && EtcFile::ALL.iter().any(|file| {
+                let state = etc.files.get(&(name.clone(), *file));
+                matches!(state, Some(FileState::Ours(_)))
+            });
         let claimed = |path: &String| {
             let mut records = self.observed.records.values();
-            !self.observed.etc.directories.contains(path)
+            !etc.directories.contains(path)
+                || outlived_record
                 || records.any(|record| record.applied.directories.contains(path))
         };
         wanted.into_iter().filter(claimed).collect()

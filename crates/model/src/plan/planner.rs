@@ -55,6 +55,7 @@ impl<'a> Planner<'a> {
         let whole = self.request.part.is_none();
         if whole {
             self.remove_undeclared();
+            self.remove_leftovers();
         }
         let pairs = self.pairs(&order);
         let owners = pairs.iter().map(|(owner, _)| *owner);

@@ -59,6 +59,7 @@ impl Action {
             | Self::DeleteNetns
             | Self::RemoveAccess
             | Self::RemoveAddress { .. }
+            | Self::RemoveDirectory { .. }
             | Self::RemoveFile { .. }
             | Self::RemoveRoute { .. }
             | Self::RemoveStaleName => Change::Remove,
@@ -113,6 +114,7 @@ impl Action {
             Self::RemoveAddress { link, address } => {
                 format!("address {address} on {}", place(link, of))
             }
+            Self::RemoveDirectory { path } => format!("folder {path}"),
             Self::RemoveFile { file } => format!("file /etc/netns/{of}/{}", file.file_name()),
             Self::RemoveRoute { route } => format!("route {}", self::route(route)),
             Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),

@@ -34,6 +34,7 @@ impl Machine {
             observed.home.sysctl.insert(key, Some("0".to_owned()));
         }
         observed.polkit = Some(Polkit {
+            can_write: true,
             program: Some("/usr/bin/netnsctl".to_owned()),
             ..Polkit::default()
         });
@@ -196,6 +197,10 @@ impl Machine {
                 self.observed.outdated_views.remove(of);
                 let removed = self.observed.etc.files.remove(&(of.clone(), *file));
                 assert!(matches!(removed, Some(FileState::Ours(_))), "{removed:?}");
+            }
+            Action::RemoveDirectory { path } => {
+                assert!(self.observed.etc.leftover_directories.remove(path));
+                assert!(self.observed.etc.directories.remove(path));
             }
             Action::WriteSysctl { key, to, .. } => self.write_sysctl(of, key, to),
             Action::CreateHolder { interface, kind } => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use netnsctl_kernel::error::Failure as KernelFailure;
 use netnsctl_kernel::netns::Netns;
 use netnsctl_kernel::processes::{Hold, Holder};
 use netnsctl_kernel::state_dir::{self, Records, StateDir};
@@ -50,8 +51,14 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         kill: arguments.kill,
         no_wait: arguments.no_wait,
     };
-    let report = teardown::down(&names, options, &state)?;
-    teardown::forget_home_if_last(&state)?;
+    let mut report = teardown::down(&names, options, &state)?;
+    let whole = arguments.names.is_empty();
+    let rest = teardown::remove_leftovers((!whole).then_some(&names), &state, &mut report)
+        .and_then(|()| teardown::forget_home_if_last(&state));
+    if let Err(error) = rest {
+        let failure = KernelFailure::new(NetnsRef::Home, &error);
+        report.failures.push(failure);
+    }
     published::remove_stale();
     state.remove_if_empty();
     if !arguments.quiet {
@@ -111,7 +118,7 @@ fn veth_down(
         Some(Part::Veth(pair)) => plan::without_veth(desired, &observed, pair),
         _ => Plan::default(),
     };
-    let outcome = apply::apply(&plan, home, &state);
+    let outcome = apply::apply(&plan, home, &state)?;
     if !quiet {
         output::print(&up::changes(&plan, &outcome))?;
     }
@@ -139,10 +146,20 @@ fn print_removed(report: &Report) -> Result<(), Failure> {
 /// Says what holds namespaces and what could not be removed; true if something could not.
 pub(super) fn report_trouble(report: &Report) -> bool {
     report_held(&report.held);
-    for failure in &report.failures {
-        output::error(failure, None);
+    for name in &report.foreign {
+        output::error(&teardown::foreign(name), None);
     }
-    !report.failures.is_empty()
+    for failure in &report.failures {
+        output::error(&failure.message, failure.hint.as_deref());
+    }
+    let failures = report.failures.iter();
+    let kept: BTreeSet<_> = failures.filter_map(|failure| failure.of.name()).collect();
+    for name in kept {
+        output::note(&format!(
+            "note: netns \"{name}\" is not removed in full; \"netnsctl down {name}\" tries again"
+        ));
+    }
+    !(report.failures.is_empty() && report.foreign.is_empty())
 }
 
 /// Says which processes keep namespaces alive.

@@ -86,12 +86,13 @@ fn are_known(
 fn live(desired: &Desired, only: Option<&BTreeSet<NetnsRef>>) -> Result<Topology, Failure> {
     // All are looked at in any case: of a veth pair both ends have to be known.
     let request = Request::default();
-    let observed = observe::observe(desired, &netns::home()?, &request)?;
+    let (observed, disturbed) = observe::observe_undisturbed(desired, &netns::home()?, &request)?;
+    output::note_disturbed(disturbed.as_deref());
     let plan = plan::plan(desired, &observed, &request);
     let mut known: BTreeSet<NetnsName> = desired.netns.keys().cloned().collect();
     known.extend(observed.records.keys().cloned());
-    let mut unmanaged = names::entries()?;
-    unmanaged.retain(|name| !known.contains(name) && names::open(name).is_ok());
+    let mut unmanaged = names::list()?;
+    unmanaged.retain(|name| !known.contains(name));
     if let Some(only) = only {
         known.extend(unmanaged.iter().cloned());
         are_known(only, &known, "neither declared nor there")?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use netnsctl_import::{of_script, of_survey, of_wg_netns};
 use netnsctl_kernel::error::Error;
-use netnsctl_kernel::{netns, survey};
+use netnsctl_kernel::{netns, state_dir, survey};
 
 use crate::cli::Import;
 use crate::output::{self, Exit, Failure};
@@ -30,6 +30,8 @@ pub(super) fn import(arguments: &Import) -> Result<Exit, Failure> {
     for text in &arguments.names {
         names.insert(super::netns_name(text)?);
     }
+    let undisturbed = state_dir::share()?;
+    output::note_disturbed(undisturbed.disturbed.as_deref());
     let surveyed = survey::survey(&netns::home()?)?;
     if let Some(missing) = names.iter().find(|name| !surveyed.netns.contains_key(name)) {
         return Err(Error::NoSuchNetns(missing.to_string()).into());

@@ -23,7 +23,8 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
         prune: arguments.prune,
         ..Request::default()
     };
-    let observed = observe::observe(&desired, &netns::home()?, &request)?;
+    let (observed, disturbed) = observe::observe_undisturbed(&desired, &netns::home()?, &request)?;
+    output::note_disturbed(disturbed.as_deref());
     let plan = plan::plan(&desired, &observed, &request);
     if arguments.json {
         output::print_json(&wire(&plan))?;

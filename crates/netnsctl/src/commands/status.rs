@@ -43,7 +43,8 @@ fn look(
     } else {
         config_files::load_if_right(config)?
     };
-    let report = gather(&desired, name)?;
+    let (report, disturbed) = gather(&desired, name)?;
+    output::note_disturbed(disturbed.as_deref());
     match name {
         Some(name) if report.netns.is_empty() => Err(Failure::usage(format!(
             "netns {:?} is neither declared nor managed",

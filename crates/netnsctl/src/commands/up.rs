@@ -65,7 +65,7 @@ pub(super) fn bring_up(
 ) -> Result<(Plan, Outcome), Failure> {
     let state = StateDir::lock()?;
     let plan = settled_plan(desired, home, request)?;
-    let outcome = apply::apply(&plan, home, &state);
+    let outcome = apply::apply(&plan, home, &state)?;
     Ok((plan, outcome))
 }
 

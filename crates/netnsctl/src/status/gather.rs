@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use netnsctl_forward::Counters;
+use netnsctl_kernel::error::Error;
 use netnsctl_kernel::processes::{self, Depth, Holder};
 use netnsctl_kernel::{names, netns, observe};
 use netnsctl_model::address::InterfaceAddress;
@@ -24,8 +25,12 @@ use crate::output::Failure;
 /// How long a forwarder may take to tell its counters; it does so between two packets.
 const COUNTERS_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Looks at everything that is declared or managed, or only at `name`.
-pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Report, Failure> {
+/// Looks at everything that is declared or managed, or only at `name`. Also says which process is
+/// changing namespaces at the same time, if one is.
+pub(crate) fn gather(
+    desired: &Desired,
+    name: Option<&NetnsName>,
+) -> Result<(Report, Option<String>), Failure> {
     let names = name.map(|name| BTreeSet::from([name.clone()]));
     gather_of(desired, names.as_ref())
 }
@@ -34,16 +39,16 @@ pub(crate) fn gather(desired: &Desired, name: Option<&NetnsName>) -> Result<Repo
 pub(crate) fn gather_of(
     desired: &Desired,
     names: Option<&BTreeSet<NetnsName>>,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Option<String>), Failure> {
     let request = Request {
         names: names.cloned(),
         ..Request::default()
     };
-    let observed = observe::observe(desired, &netns::home()?, &request)?;
+    let (observed, disturbed) = observe::observe_undisturbed(desired, &netns::home()?, &request)?;
     let plan = plan::plan(desired, &observed, &request);
     let serve = published::running();
     let gathered = Gathered {
-        processes: processes_inside(&observed),
+        processes: processes_inside(&observed)?,
         stale_services: services::stale(&observed),
         controls: controls(serve.as_ref()),
         desired,
@@ -62,18 +67,23 @@ pub(crate) fn gather_of(
         Some(_) => Vec::new(),
         None => gathered.forwards(&NetnsRef::Home),
     };
-    Ok(Report {
+    let steps = gathered.plan.steps.iter();
+    let elsewhere = steps.filter(|step| step.of.name().is_none_or(|name| !known.contains(name)));
+    let report = Report {
+        elsewhere: elsewhere.map(drift).collect(),
+        notes: gathered.plan.notes.clone(),
         serve: serve.map(|state| state.pid),
         netns: known.into_iter().map(|name| gathered.netns(name)).collect(),
         home_forwards,
         unmanaged,
-    })
+    };
+    Ok((report, disturbed))
 }
 
 /// Names in use that are not among `known`.
 fn unmanaged(known: &BTreeSet<&NetnsName>) -> Result<Vec<String>, Failure> {
-    let mut names = names::entries()?;
-    names.retain(|name| !known.contains(name) && names::open(name).is_ok());
+    let mut names = names::list()?;
+    names.retain(|name| !known.contains(name));
     Ok(names.iter().map(ToString::to_string).collect())
 }
 
@@ -87,7 +97,7 @@ struct Gathered<'a> {
     controls: BTreeMap<ForwardKey, PathBuf>,
 }
 
-fn processes_inside(observed: &Observed) -> BTreeMap<u64, Vec<Holder>> {
+fn processes_inside(observed: &Observed) -> Result<BTreeMap<u64, Vec<Holder>>, Error> {
     let interiors = observed.netns.values().filter_map(Presence::interior);
     let inodes = interiors.map(|interior| interior.identity.inode).collect();
     processes::holders(&inodes, Depth::Inside)
@@ -98,6 +108,13 @@ fn controls(serve: Option<&published::State>) -> BTreeMap<ForwardKey, PathBuf> {
     forwards
         .map(|f| (f.key.clone(), f.control.clone()))
         .collect()
+}
+
+fn drift(step: &plan::Step) -> Drift {
+    Drift {
+        change: step.action.change().as_str(),
+        description: step.action.describe(step.of.as_str()),
+    }
 }
 
 impl Gathered<'_> {
@@ -206,12 +223,7 @@ impl Gathered<'_> {
             .steps
             .iter()
             .filter(|step| step.of.name() == Some(name) && !step.action.is_record());
-        steps
-            .map(|step| Drift {
-                change: step.action.change().as_str(),
-                description: step.action.describe(name.as_str()),
-            })
-            .collect()
+        steps.map(drift).collect()
     }
 
     fn problems(&self, name: &NetnsName) -> Vec<String> {

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
 
 use super::hints;
-use super::wire::{Forward, Link, Netns, Report, Veth};
+use super::wire::{Drift, Forward, Link, Netns, Report, Veth};
 
 /// How many processes are named before the rest is only counted.
 const PROCESSES_SHOWN: usize = 8;
@@ -39,6 +39,12 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     if let Some(line) = hints::nobody_runs(report) {
         let _ = writeln!(text, "{line}");
     }
+    for drift in &report.elsewhere {
+        let _ = writeln!(text, "{}", paint.yellow(&self::drift(drift)));
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
     if !report.unmanaged.is_empty() {
         let _ = writeln!(text, "not managed here: {}", report.unmanaged.join(", "));
     }
@@ -48,6 +54,15 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
     text.truncate(text.trim_end().len());
     text.push('\n');
     text
+}
+
+fn drift(drift: &Drift) -> String {
+    let sign = match drift.change {
+        "add" => '+',
+        "remove" => '-',
+        _ => '~',
+    };
+    format!("drift: \"up\" would {sign} {}", drift.description)
 }
 
 /// What to do about clients that were turned away.
@@ -134,13 +149,7 @@ fn trouble(text: &mut String, netns: &Netns, paint: Paint) {
         &[]
     };
     for drift in drift {
-        let sign = match drift.change {
-            "add" => '+',
-            "remove" => '-',
-            _ => '~',
-        };
-        let line = format!("  drift: \"up\" would {sign} {}", drift.description);
-        let _ = writeln!(text, "{}", paint.yellow(&line));
+        let _ = writeln!(text, "  {}", paint.yellow(&self::drift(drift)));
     }
     for service in &netns.stale_services {
         let line = format!(

@@ -13,6 +13,11 @@ pub(crate) struct Report {
     pub(crate) home_forwards: Vec<Forward>,
     /// Other namespaces with a name.
     pub(crate) unmanaged: Vec<String>,
+    /// What `up` would change that belongs to none of these namespaces: files that outlived their
+    /// namespace, and who may enter the host namespace.
+    pub(crate) elsewhere: Vec<Drift>,
+    /// What is left as it is on purpose.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One namespace.

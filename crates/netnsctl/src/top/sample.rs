@@ -146,7 +146,7 @@ impl Sampler {
             }
             Err(failure) => self.trouble = Some(failure.into_message()),
         }
-        self.report = Arc::new(gather_of(&self.desired, self.names.as_ref())?);
+        self.report = Arc::new(gather_of(&self.desired, self.names.as_ref())?.0);
         Ok(())
     }
 

@@ -120,6 +120,7 @@ fn sample(start: Instant, second: u64) -> Sample {
         netns: vec![lab, office],
         home_forwards: Vec::new(),
         unmanaged: vec!["podman-1".to_owned()],
+        ..Report::default()
     };
     let mut links = BTreeMap::new();
     for (netns, names, bytes) in [

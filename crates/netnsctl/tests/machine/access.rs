@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::support::{Ran, command, configure, expect, say, settled, steps, up_does};
+use crate::unknown::{read_only, writable};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -11,6 +12,8 @@ pub(crate) const TESTS: &[Test] = tests![
     files_of_the_administrator_stay,
     a_program_that_others_could_replace_gets_no_action,
     without_polkit_nothing_is_told,
+    access_that_cannot_be_revoked_is_a_failure,
+    access_that_cannot_be_given_is_noted,
 ];
 
 const RULES: &str = "/etc/polkit-1/rules.d";
@@ -89,6 +92,55 @@ fn polkit_knows_who_may_enter() {
     expect(0, &["up", "--quiet"]);
     expect(0, &["down"]);
     assert_eq!(files(), [""; 0]);
+}
+
+fn access_that_cannot_be_revoked_is_a_failure() {
+    if !set() {
+        return;
+    }
+    configure(OFFICE);
+    expect(0, &["up"]);
+    let told = files();
+    read_only(RULES);
+    configure("[netns.office]\n[netns.default.run]\n");
+    let planned = steps(&expect(0, &["plan"]).stdout);
+    assert_eq!(planned, ["- polkit action org.netnsctl.run.office"]);
+    let words = "cannot remove /etc/polkit-1/rules.d/50-org.netnsctl.run.office.rules: \
+                 Read-only file system (EROFS)";
+    let ran = expect(1, &["up"]);
+    assert!(ran.stderr.contains(words), "{ran:?}");
+    // Others than declared may enter: that is no reason for a note.
+    configure(&OFFICE.replace("alice", "bob"));
+    expect(1, &["up"]);
+    let ran = expect(1, &["down"]);
+    assert!(ran.stderr.contains(words), "{ran:?}");
+    assert!(fs::exists("/run/netnsctl/office.json").unwrap());
+    assert!(fs::exists(format!("{RULES}/{}", told[0])).unwrap());
+    writable(RULES);
+    expect(0, &["down"]);
+    assert_eq!(files(), [""; 0]);
+    assert!(!fs::exists("/run/netnsctl").unwrap());
+}
+
+fn access_that_cannot_be_given_is_noted() {
+    if !set() {
+        return;
+    }
+    read_only(RULES);
+    configure(OFFICE);
+    let words = "[netns.office.run] has no effect: /etc/polkit-1/rules.d cannot be written to";
+    for command in ["plan", "up", "status"] {
+        let ran = expect(0, &[command]);
+        assert!(
+            ran.stdout.contains(words) || ran.stderr.contains(words),
+            "{command} {ran:?}"
+        );
+    }
+    writable(RULES);
+    up_does(&[
+        "+ polkit action org.netnsctl.run.default: with an administrator's password",
+        "+ polkit action org.netnsctl.run.office: user alice, group office",
+    ]);
 }
 
 fn files_of_the_administrator_stay() {

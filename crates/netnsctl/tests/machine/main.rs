@@ -50,6 +50,7 @@ mod top;
 mod traffic;
 mod units;
 mod unix;
+mod unknown;
 mod up;
 mod veth;
 mod view;
@@ -104,6 +105,7 @@ fn all() -> Vec<Test> {
         top::TESTS,
         units::TESTS,
         unix::TESTS,
+        unknown::TESTS,
         up::TESTS,
         veth::TESTS,
         view::TESTS,

@@ -75,7 +75,7 @@ fn up_here(text: &str) -> (Plan, u64) {
     let state = StateDir::lock().expect("the lock");
     let observed = observe::observe(&desired, &home, &request).expect("all can be read");
     let plan = plan::plan(&desired, &observed, &request);
-    let outcome = apply::apply(&plan, &home, &state);
+    let outcome = apply::apply(&plan, &home, &state).expect("a thread can be started");
     assert!(outcome.failures.is_empty() && plan.problems.is_empty());
     assert_eq!(outcome.done.len(), plan.steps.len());
     (plan, netnsctl_netlink::change_requests() - before)

@@ -11,6 +11,7 @@ use netnsctl_model::plan::{self, Request};
 
 use super::{Check, Mark};
 use crate::config_files;
+use crate::output;
 use crate::status;
 
 /// The first process, which has the sockets that systemd listens on for others.
@@ -52,9 +53,13 @@ pub(super) fn examine(config: &[PathBuf]) -> Vec<Check> {
 /// Names, links and settings that `up` would stop at.
 fn obstacles(desired: &Desired) -> Vec<Check> {
     let request = Request::default();
-    let observed = netns::home().and_then(|home| observe::observe(desired, &home, &request));
+    let observed =
+        netns::home().and_then(|home| observe::observe_undisturbed(desired, &home, &request));
     let observed = match observed {
-        Ok(observed) => observed,
+        Ok((observed, disturbed)) => {
+            output::note_disturbed(disturbed.as_deref());
+            observed
+        }
         Err(error) => return vec![super::host::untried("declared", "what is declared", &error)],
     };
     let plan = plan::plan(desired, &observed, &request);

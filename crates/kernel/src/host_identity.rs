@@ -1,0 +1,150 @@
+//! Which network namespace is the host namespace: noted when the first record is written, and
+//! compared by every command that manages namespaces.
+//!
+//! Without it a shell that was left behind in a namespace without a name would pass for the host, and
+//! `up` from there would move every veth pair into it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use netnsctl_model::observed::Identity;
+use netnsctl_sys::namespace::netns_cookie;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+use crate::error::{Context, Error};
+use crate::netns::Netns;
+use crate::presence::if_present;
+use crate::processes::{self, Depth};
+use crate::state_dir::{RUN_NETNSCTL, read_text, replace_file};
+
+/// The file in [`RUN_NETNSCTL`]: device, inode and, where the kernel has them, cookie. Its name has
+/// no `.json` at its end, so it is no record's.
+const FILE: &str = "host-netns";
+
+/// A process in the host namespace that the records speak of, which is not that of this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostProcess {
+    /// Its id: 1 if that one is there.
+    pub pid: u32,
+    /// Its name.
+    pub command: String,
+}
+
+/// A process in the noted host namespace if that is another one than `here`, the namespace of the
+/// calling thread. None also if the noted one has ended: no process is in it.
+///
+/// Errors: it cannot be found out.
+pub(crate) fn elsewhere(here: &Netns) -> Result<Option<HostProcess>, Error> {
+    let Some(noted) = read()? else {
+        return Ok(None);
+    };
+    if is_same(noted, identity(here)?) {
+        return Ok(None);
+    }
+    let inodes = BTreeSet::from([noted.inode]);
+    let mut inside = processes::holders(&inodes, Depth::Inside)?;
+    let inside = inside.remove(&noted.inode).unwrap_or_default();
+    let first = inside.into_iter().min_by_key(|process| process.pid);
+    Ok(first.map(|process| HostProcess {
+        pid: process.pid,
+        command: process.command,
+    }))
+}
+
+/// Notes `home`, the namespace of the calling thread, in `folder`, unless it is noted already.
+pub(crate) fn note(folder: &OwnedFd, home: &Netns) -> Result<(), Error> {
+    let identity = identity(home)?;
+    if read()? == Some(identity) {
+        return Ok(());
+    }
+    let cookie = identity
+        .cookie
+        .map_or_else(|| "-".to_owned(), |cookie| cookie.to_string());
+    let text = format!("{} {} {cookie}\n", identity.device, identity.inode);
+    replace_file(folder, FILE, text.as_bytes(), 0o644).context("write", path())
+}
+
+/// Removes the note, when there are no records any longer.
+pub(crate) fn forget(folder: &OwnedFd) -> Result<(), Error> {
+    match unlinkat(folder, FILE, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error).context("remove", path()),
+    }
+}
+
+fn path() -> String {
+    format!("{RUN_NETNSCTL}/{FILE}")
+}
+
+fn read() -> Result<Option<Identity>, Error> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Some(file) =
+        if_present(openat(CWD, path(), flags, Mode::empty())).context("open", path())?
+    else {
+        return Ok(None);
+    };
+    let text = read_text(&file).context("read", path())?;
+    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    parse(&text)
+        .ok_or_else(damaged)
+        .map(Some)
+        .context("read", path())
+}
+
+fn parse(text: &str) -> Option<Identity> {
+    let mut words = text.split_ascii_whitespace();
+    let device = words.next()?.parse().ok()?;
+    let inode = words.next()?.parse().ok()?;
+    let cookie = match words.next()? {
+        "-" => None,
+        cookie => Some(cookie.parse().ok()?),
+    };
+    let identity = Identity {
+        device,
+        inode,
+        cookie,
+    };
+    words.next().is_none().then_some(identity)
+}
+
+/// The identity of `here`, the namespace of the calling thread.
+fn identity(here: &Netns) -> Result<Identity, Error> {
+    const STEP: &str = "find out which network namespace is";
+    let kind = (AddressFamily::UNIX, SocketType::DGRAM);
+    let socket = socket_with(kind.0, kind.1, SocketFlags::CLOEXEC, None).context(STEP, "here")?;
+    Ok(Identity {
+        device: here.device,
+        inode: here.inode,
+        cookie: netns_cookie(socket.as_fd()).context(STEP, "here")?,
+    })
+}
+
+fn is_same(one: Identity, other: Identity) -> bool {
+    let cookies = one.cookie.zip(other.cookie);
+    (one.device, one.inode) == (other.device, other.inode)
+        && cookies.is_none_or(|(one, other)| one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_read_as_it_was_written_and_nothing_else_is() {
+        let with = |cookie| Identity {
+            device: 4,
+            inode: 4_026_531_840,
+            cookie,
+        };
+        assert_eq!(parse("4 4026531840 1\n"), Some(with(Some(1))));
+        assert_eq!(parse("4 4026531840 -\n"), Some(with(None)));
+        for damaged in ["", "4", "4 5", "4 5 x", "4 5 6 7", "a 5 -"] {
+            assert_eq!(parse(damaged), None, "{damaged}");
+        }
+        assert!(is_same(with(Some(1)), with(None)));
+        assert!(!is_same(with(Some(1)), with(Some(2))));
+    }
+}

@@ -1,0 +1,445 @@
+//! Errors while finding out or removing: never taken for absence, and nothing is forgotten.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::mount::{MountFlags, mount_bind, mount_remount, unmount};
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
+
+use crate::net::{inode, link, name_exists};
+use crate::served::Served;
+use crate::support::{Ran, command, configure, expect, netnsctl, say, settled, steps, traces};
+use crate::traffic::{connect, expect_answer, serve_tcp};
+use crate::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    down_keeps_the_record_of_what_it_could_not_remove,
+    prune_keeps_the_record_of_what_it_could_not_remove,
+    without_a_thread_nothing_is_changed,
+    serve_goes_on_when_no_thread_can_be_started,
+    files_that_outlived_their_record_are_removed_by_up,
+    files_that_outlived_their_record_are_removed_by_down,
+    files_of_a_declared_namespace_that_outlived_the_record_go_with_it,
+    a_shell_in_a_namespace_without_a_name_cannot_manage,
+    a_shell_in_a_view_cannot_manage,
+    nobody_stops_up_by_a_lock_on_the_folder_of_names,
+    a_process_that_keeps_a_lock_is_named,
+    plan_and_run_beside_a_change_say_what_is,
+];
+
+const TWO: &str = "[netns.office]\n[[netns.office.veth]]\n[netns.shop]\n";
+
+/// The program, as root that lacks CAP_SYS_ADMIN.
+fn powerless(arguments: &[&str]) -> Ran {
+    let mut setpriv = command("setpriv");
+    let drop = ["--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--"];
+    setpriv.args(drop).arg(env!("CARGO_BIN_EXE_netnsctl"));
+    Ran::of(
+        setpriv
+            .args(arguments)
+            .output()
+            .expect("setpriv of util-linux"),
+    )
+}
+
+fn is_recorded(name: &str) -> bool {
+    fs::exists(format!("/run/netnsctl/{name}.json")).unwrap()
+}
+
+fn down_keeps_the_record_of_what_it_could_not_remove() {
+    let nothing = traces();
+    configure(TWO);
+    expect(0, &["up"]);
+    let all = traces();
+    let ran = powerless(&["down"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    for name in ["office", "shop"] {
+        let words = format!("cannot enter netns \"{name}\": Operation not permitted (EPERM)");
+        assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+        let words = format!("\"netnsctl down {name}\" tries again");
+        assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+    }
+    // Not a file less: the namespaces have their names, so they keep what belongs to them.
+    assert_eq!(traces(), all);
+    settled();
+    expect(0, &["down"]);
+    assert_eq!(traces(), nothing);
+}
+
+fn prune_keeps_the_record_of_what_it_could_not_remove() {
+    configure(TWO);
+    expect(0, &["up"]);
+    // The name of one cannot be removed: another mount lies below it on a folder.
+    crate::net::delete_by_hand("office");
+    fs::create_dir("/run/netns/office").unwrap();
+    configure("[netns.shop]\n");
+    let ran = expect(1, &["up", "--prune"]);
+    assert!(
+        ran.stderr.contains("cannot remove /run/netns/office"),
+        "{ran:?}"
+    );
+    assert!(!ran.stdout.contains("netns office"), "{ran:?}");
+    assert!(is_recorded("office") && is_recorded("shop"));
+    fs::remove_dir("/run/netns/office").unwrap();
+    expect(0, &["up", "--prune"]);
+    assert!(!is_recorded("office") && is_recorded("shop"));
+    settled();
+}
+
+/// Runs `work` on a thread that, with all it starts, can start no further thread.
+fn without_threads<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let filter = |calls: Vec<(i64, Vec<SeccompRule>)>, errno: i32| -> BpfProgram {
+        let filter = SeccompFilter::new(
+            calls.into_iter().collect(),
+            SeccompAction::Allow,
+            SeccompAction::Errno(errno.unsigned_abs()),
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        filter.unwrap().try_into().unwrap()
+    };
+    // The C library falls back to clone(2), the flags of which a filter can see.
+    let flag = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let is_thread = SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Qword,
+        SeccompCmpOp::MaskedEq(flag),
+        flag,
+    );
+    let rule = SeccompRule::new(vec![is_thread.unwrap()]).unwrap();
+    let no_clone3 = filter(vec![(libc::SYS_clone3, Vec::new())], libc::ENOSYS);
+    let no_thread = filter(vec![(libc::SYS_clone, vec![rule])], libc::EAGAIN);
+    let start = move || {
+        apply_filter(&no_clone3).unwrap();
+        apply_filter(&no_thread).unwrap();
+        work()
+    };
+    std::thread::spawn(start).join().unwrap()
+}
+
+#[track_caller]
+fn lacks_a_thread(arguments: &'static [&'static str]) {
+    let ran = without_threads(|| Ran::of(netnsctl(arguments).output().unwrap()));
+    assert_eq!(ran.status, Some(1), "{arguments:?} {ran:?}");
+    let words = "cannot start a thread that enters network namespaces: \
+                 Resource temporarily unavailable (EAGAIN)";
+    assert!(ran.stderr.contains(words), "{arguments:?} {ran:?}");
+}
+
+fn without_a_thread_nothing_is_changed() {
+    let nothing = traces();
+    configure(TWO);
+    for words in [
+        &["plan"][..],
+        &["status"],
+        &["up"],
+        &["import"],
+        &["graph", "--live"],
+    ] {
+        lacks_a_thread(words);
+    }
+    // The folder of records may have been made, and nothing in it.
+    let left = [
+        "/run/netnsctl".to_owned(),
+        "/run/netnsctl/host-netns".to_owned(),
+    ];
+    let mut now = traces();
+    now.retain(|trace| !left.contains(trace));
+    assert_eq!(now, nothing);
+    expect(0, &["up"]);
+    let all = traces();
+    lacks_a_thread(&["down"]);
+    assert_eq!(traces(), all);
+    expect(0, &["down"]);
+    assert_eq!(traces(), nothing);
+}
+
+fn serve_goes_on_when_no_thread_can_be_started() {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    if map.split_whitespace().nth(2) == Some("4294967295") {
+        say("SKIPPED: no limit on processes binds root; the tier of a normal user runs it");
+        return;
+    }
+    configure(
+        "[netns.office]\n[[netns.office.forward]]\nlisten = \"127.0.0.1:1001\"\nconnect = \"127.0.0.1:2001\"\n",
+    );
+    serve_tcp("default", "127.0.0.1:2001", "tcp ");
+    let served = Served::ready(&[]);
+    let mut client = connect("office", "127.0.0.1:1001");
+    expect_answer(&mut client, "tcp ", "hello");
+    let pid = i32::try_from(served.pid())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    let limit = |current| Rlimit {
+        current,
+        maximum: None,
+    };
+    let before = prlimit(pid, Resource::Nproc, limit(Some(1))).expect("our own child");
+    served.signal(Signal::HUP);
+    served.wait_for("cannot start a thread that enters network namespaces");
+    expect_answer(&mut client, "tcp ", "again");
+    prlimit(pid, Resource::Nproc, before).expect("our own child");
+    let mut served = served;
+    served.message();
+    served.message();
+    expect_answer(&mut connect("office", "127.0.0.1:1001"), "tcp ", "anew");
+    served.stop();
+}
+
+const RULES: &str = "/etc/polkit-1/rules.d";
+const RULES_FILE: &str = "/etc/polkit-1/rules.d/50-org.netnsctl.run.office.rules";
+const ACTION_FILE: &str = "/etc/polkit-1/actions/org.netnsctl.run.office.policy";
+const RESOLV_CONF: &str = "/etc/netns/office/resolv.conf";
+
+/// Whether this user's polkit would be the machine's.
+fn has_polkit() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.split_whitespace().nth(2) == Some("4294967295")
+}
+
+/// A machine after a power cut: /run is new, and what lies in /etc for `office` is still there.
+fn cut() {
+    fs::create_dir_all(RULES).unwrap();
+    configure("[netns.office]\nrun.users = [\"alice\"]\n");
+    expect(0, &["up"]);
+    let files = [RULES_FILE, ACTION_FILE, RESOLV_CONF];
+    let contents = files.map(|file| fs::read(file).ok());
+    assert_eq!(contents[0].is_some(), has_polkit());
+    expect(0, &["down"]);
+    fs::create_dir_all("/etc/netns/office").unwrap();
+    for (file, content) in files.iter().zip(contents) {
+        content
+            .into_iter()
+            .for_each(|content| fs::write(file, content).unwrap());
+    }
+}
+
+#[track_caller]
+fn no_leftovers() {
+    for path in [RULES_FILE, ACTION_FILE, "/etc/netns/office"] {
+        assert!(!fs::exists(path).unwrap(), "{path}");
+    }
+}
+
+fn files_that_outlived_their_record_are_removed_by_up() {
+    cut();
+    configure("[netns.shop]\n");
+    let planned = steps(&expect(0, &["plan"]).stdout);
+    let mut wanted = vec![
+        "- file /etc/netns/office/resolv.conf",
+        "- folder /etc/netns/office",
+    ];
+    if has_polkit() {
+        wanted.push("- polkit action org.netnsctl.run.office");
+    }
+    for step in &wanted {
+        assert!(planned.contains(&(*step).to_owned()), "{planned:?}");
+    }
+    // A command for one name leaves the others alone.
+    expect(0, &["up", "shop"]);
+    assert!(fs::exists(RESOLV_CONF).unwrap());
+    let done = steps(&expect(0, &["up"]).stdout);
+    assert_eq!(done, wanted);
+    no_leftovers();
+    settled();
+    // What the user has in the folder stays, and so does the folder.
+    cut();
+    fs::write("/etc/netns/office/hosts", "192.0.2.1 mine\n").unwrap();
+    configure("[netns.shop]\n");
+    expect(0, &["up"]);
+    assert!(!fs::exists(RESOLV_CONF).unwrap());
+    assert!(fs::exists("/etc/netns/office/hosts").unwrap());
+    settled();
+}
+
+fn files_that_outlived_their_record_are_removed_by_down() {
+    let nothing = traces();
+    for words in [&["down"][..], &["down", "office"]] {
+        cut();
+        let ran = expect(0, words);
+        assert!(
+            ran.stdout.contains("- netns office (its remains)"),
+            "{ran:?}"
+        );
+        no_leftovers();
+        assert_eq!(traces(), nothing);
+    }
+    cut();
+    configure("[netns.shop]\n");
+    expect(0, &["up", "shop"]);
+    expect(0, &["down", "shop"]);
+    assert!(fs::exists(RESOLV_CONF).unwrap());
+    crate::net::make_foreign("office");
+    let ran = expect(1, &["down", "office"]);
+    assert!(ran.stderr.contains("was not made by netnsctl"), "{ran:?}");
+    // The namespace is somebody else's. Who may enter it is not for our files to say.
+    no_leftovers();
+    assert!(name_exists("office"));
+}
+
+fn files_of_a_declared_namespace_that_outlived_the_record_go_with_it() {
+    let nothing = traces();
+    cut();
+    expect(0, &["up"]);
+    settled();
+    expect(0, &["down"]);
+    no_leftovers();
+    assert_eq!(traces(), nothing);
+}
+
+/// A shell inside `office` that waits for a line and then runs `script`.
+fn waiting_shell(script: &str) -> std::process::Child {
+    let script = format!("echo ready; read -r line; {script}");
+    let mut child = netnsctl(&["run", "office", "--", "/bin/sh", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let stdout = child.stdout.as_mut().expect("a pipe");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(stdout, &mut ready).expect("it says that it runs");
+    child
+}
+
+fn go_on(mut child: std::process::Child) -> Ran {
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"\n").expect("it reads");
+    drop(stdin);
+    Ran::of(child.wait_with_output().expect("it is our child"))
+}
+
+fn a_shell_in_a_namespace_without_a_name_cannot_manage() {
+    let program = env!("CARGO_BIN_EXE_netnsctl");
+    // Without files of its own, so that `run` stays in the mounts of the host.
+    let plain = "[netns.office]\nnscd.enable = false\n[netns.lab]\n[[netns.lab.veth]]\n";
+    configure(plain);
+    expect(0, &["up"]);
+    for file in ["resolv.conf", "nsswitch.conf"] {
+        let _ = fs::remove_file(format!("/etc/netns/office/{file}"));
+    }
+    let shell = waiting_shell(&format!("{program} up; {program} down; {program} status"));
+    expect(0, &["down"]);
+    expect(0, &["up"]);
+    let (lab, host_end) = (inode("lab"), link("default", "lab").index);
+    let ran = go_on(shell);
+    let own = std::process::id();
+    let words =
+        "error: the namespaces of /run/netnsctl belong to another host namespace, that of process";
+    assert_eq!(ran.stderr.matches(words).count(), 3, "{own} {ran:?}");
+    // The machine has its link to lab still, the same one.
+    assert_eq!(
+        (inode("lab"), link("default", "lab").index),
+        (lab, host_end)
+    );
+    settled();
+    // Once nothing is noted any more, a world of one's own can be made anywhere.
+    expect(0, &["down"]);
+    let mut unshare = command("unshare");
+    let ran = Ran::of(unshare.args(["-n", program, "up"]).output().unwrap());
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    // That world has ended. Nobody is at home there, so what is left can be taken down from here.
+    expect(0, &["down"]);
+    assert!(!name_exists("lab"));
+}
+
+fn a_shell_in_a_view_cannot_manage() {
+    let program = env!("CARGO_BIN_EXE_netnsctl");
+    configure(TWO);
+    expect(0, &["up"]);
+    let all = traces();
+    // In the network namespace of the host, and with the files of another.
+    let host = format!(
+        "nsenter --net=/proc/{}/ns/net {program}",
+        std::process::id()
+    );
+    let shell = waiting_shell(&format!("{host} up; {host} plan; {host} down"));
+    let ran = go_on(shell);
+    let words = "error: this command was started in the view of a netns";
+    assert_eq!(ran.stderr.matches(words).count(), 3, "{ran:?}");
+    assert!(all.iter().all(|trace| traces().contains(trace)));
+    settled();
+}
+
+/// Keeps the lock of a folder, as anybody can who may open it.
+fn keep_lock(folder: &str) -> OwnedFd {
+    let folder = OwnedFd::from(fs::File::open(folder).unwrap());
+    flock(&folder, FlockOperation::LockExclusive).unwrap();
+    folder
+}
+
+fn nobody_stops_up_by_a_lock_on_the_folder_of_names() {
+    configure(TWO);
+    expect(0, &["up", "shop"]);
+    let _lock = keep_lock("/run/netns");
+    expect(0, &["up"]);
+    settled();
+    expect(0, &["down"]);
+}
+
+fn a_process_that_keeps_a_lock_is_named() {
+    configure(TWO);
+    fs::create_dir("/run/netns").unwrap();
+    let lock = keep_lock("/run/netns");
+    let own = std::process::id();
+    let ran = expect(1, &["up"]);
+    let words = format!("cannot lock /run/netns: process {own} (");
+    assert!(ran.stderr.contains(&words), "{ran:?}");
+    drop(lock);
+    expect(0, &["up"]);
+    settled();
+    // What only looks goes on, and says who is in the way.
+    let _lock = keep_lock("/run/netnsctl");
+    let ran = expect(0, &["status", "shop"]);
+    let words = format!("note: process {own} (");
+    assert!(ran.stderr.starts_with(&words), "{ran:?}");
+    assert!(ran.stdout.contains("shop"), "{ran:?}");
+}
+
+/// How often `plan` and `run` are asked beside a change.
+const QUESTIONS: usize = 60;
+
+fn plan_and_run_beside_a_change_say_what_is() {
+    configure(TWO);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&stop);
+    let changes = std::thread::spawn(move || {
+        let mut changes = 0;
+        while !seen.load(std::sync::atomic::Ordering::Relaxed) {
+            expect(0, &["up", "--quiet"]);
+            expect(0, &["down", "--quiet"]);
+            changes += 2;
+        }
+        changes
+    });
+    for _ in 0..QUESTIONS {
+        let ran = Ran::of(netnsctl(&["plan"]).output().unwrap());
+        assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+        let counted = ran.stdout == "nothing to do\n" || ran.stdout.contains("+ network namespace");
+        assert!(counted, "{ran:?}");
+        let ran = Ran::of(netnsctl(&["run", "office", "--", "true"]).output().unwrap());
+        let is_gone = ran
+            .stderr
+            .contains("there is no network namespace \"office\"");
+        assert!(ran.status == Some(0) || is_gone, "{ran:?}");
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(changes.join().unwrap() > 0);
+}
+
+/// Makes the folder of polkit's rules read-only, as on an image or under ProtectSystem=.
+pub(crate) fn read_only(folder: &str) {
+    mount_bind(folder, folder).expect("mounts are ours");
+    mount_remount(folder, MountFlags::BIND | MountFlags::RDONLY, "").expect("mounts are ours");
+}
+
+/// Undoes [`read_only`].
+pub(crate) fn writable(folder: &str) {
+    unmount(folder, rustix::mount::UnmountFlags::DETACH).expect("mounts are ours");
+}
