@@ -17,6 +17,7 @@ use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
 use crate::own_files::OwnFiles;
 use crate::presence::if_present;
+use crate::rights;
 
 /// Where polkit of any version looks for actions.
 const ACTIONS: &str = "/usr/share/polkit-1/actions";
@@ -26,9 +27,6 @@ const ACTIONS_ETC: &str = "/etc/polkit-1/actions";
 
 /// Where it looks for an administrator's rules.
 const RULES: &str = "/etc/polkit-1/rules.d";
-
-/// What the initial user namespace maps (user_namespaces(7)).
-const EVERY_ID: [&str; 3] = ["0", "0", "4294967295"];
 
 /// The folders of this machine's polkit.
 struct Folders {
@@ -44,7 +42,7 @@ struct Folders {
 ///
 /// Errors: whether there is one cannot be found out.
 fn folders() -> Result<Option<Folders>, Error> {
-    if !is_initial_user_namespace()? {
+    if !rights::is_initial_user_namespace()? {
         return Ok(None);
     }
     let Some(rules) = open_folder(RULES)? else {
@@ -74,13 +72,6 @@ fn may_write(folder: &OwnedFd, path: &str) -> Result<bool, Error> {
         Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(false),
         Err(error) => Err(error).context("look at", path),
     }
-}
-
-fn is_initial_user_namespace() -> Result<bool, Error> {
-    const MAP: &str = "/proc/self/uid_map";
-    let map = if_present(std::fs::read_to_string(MAP)).context("read", MAP)?;
-    // A kernel without user namespaces has no such file.
-    Ok(map.is_none_or(|map| map.split_whitespace().eq(EVERY_ID)))
 }
 
 /// What polkit has been told about `netns`, and if that is `whole` also about all others.

@@ -296,6 +296,18 @@ pub enum Problem {
         /// It may be the rest of a namespace that the kernel is still taking down.
         going_away: bool,
     },
+    /// An end of a veth pair of ours has another name now.
+    #[error(
+        "cannot create veth {interface:?} in netns {netns:?}: that end of the pair is there and was renamed to {now:?}"
+    )]
+    RenamedEnd {
+        /// The namespace of the end.
+        netns: String,
+        /// The name it is declared with.
+        interface: String,
+        /// The name it has.
+        now: String,
+    },
     /// The kernel has no link that can hold addresses.
     #[error(
         "cannot create holder link {interface:?} in netns {netns:?}: this kernel has none of dummy, ifb and bridge"
@@ -344,6 +356,7 @@ impl Problem {
             | Self::Foreign { name }
             | Self::UnreadableRecord { name, .. } => name.0.as_str(),
             Self::LinkInTheWay { netns, .. }
+            | Self::RenamedEnd { netns, .. }
             | Self::NoHolderKind { netns, .. }
             | Self::NoSuchSysctl { netns, .. } => netns,
         }
@@ -367,6 +380,13 @@ impl Problem {
                  `interface` or `peer_interface`"
                     .to_owned(),
             ),
+            Self::RenamedEnd {
+                netns,
+                interface,
+                now,
+            } => Some(format!(
+                "rename it back: \"netnsctl run {netns} -- ip link set {now} name {interface}\""
+            )),
             Self::NoHolderKind { .. } => {
                 Some("load one of these modules, or build it into the kernel".to_owned())
             }

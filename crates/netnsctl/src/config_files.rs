@@ -18,6 +18,8 @@ use crate::output::{self, Exit, Failure};
 /// Where configuration is looked for, the first taking precedence.
 pub(crate) const FOLDERS: [&str; 3] = ["/etc/netnsctl", "/run/netnsctl/conf", "/usr/lib/netnsctl"];
 
+mod trust;
+
 /// A configuration without mistakes.
 pub(crate) struct Right {
     pub(crate) desired: Desired,
@@ -194,6 +196,11 @@ impl Configuration {
 
     /// Prints every mistake with its line, then how many there are.
     pub(crate) fn report(&self) {
+        for source in &self.sources {
+            if let Some(words) = trust::open_to_others(Path::new(&source.path)) {
+                output::note(&format!("warning: {words}"));
+            }
+        }
         let diagnostics = &self.loaded.diagnostics;
         if diagnostics.is_empty() {
             return;

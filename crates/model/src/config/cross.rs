@@ -60,20 +60,44 @@ fn references(declared: &Declared, report: &mut Report<'_>) {
     }
 }
 
+/// What follows a namespace's name in the names of the units of its parts. Parts that are counted
+/// have their number next.
+const UNIT_SUFFIXES: [(&str, bool); 4] = [
+    ("-mntns", false),
+    ("-nscd", false),
+    ("-port-forward-", true),
+    ("-extra-veth-", true),
+];
+
+/// The names of which `name` would be the unit of a part, each with the suffix that shows it.
+fn bases(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    UNIT_SUFFIXES
+        .into_iter()
+        .flat_map(move |(suffix, is_counted)| {
+            name.match_indices(suffix).filter_map(move |(at, _)| {
+                let rest = &name[at + suffix.len()..];
+                let is_part = match is_counted {
+                    true => rest.starts_with(|next: char| next.is_ascii_digit()),
+                    false => rest.is_empty(),
+                };
+                is_part.then_some((&name[..at], suffix))
+            })
+        })
+}
+
 /// Refuses names of which one is that of the other with the suffix of a part: the units of the
-/// two, `netns-NAME-SUFFIX.service`, would be the same file.
+/// two, `netns-NAME-SUFFIX.service`, would be the same file, or be taken for each other's.
 fn unit_names(declared: &Declared, report: &mut Report<'_>) {
     for (name, namespace) in &declared.netns {
-        for suffix in ["-mntns", "-nscd"] {
-            let base = name.as_str().strip_suffix(suffix).map(NetnsRef::parse);
-            let Some(Ok(base @ NetnsRef::Named(_))) = base else {
+        for (base, suffix) in bases(name.as_str()) {
+            let Ok(base) = NetnsRef::parse(base) else {
                 continue;
             };
             if let Some(other) = declared.netns.get(&base) {
                 let (name, base) = (quote(name.as_str()), quote(base.as_str()));
                 report
                     .error(namespace.place, format!("namespaces {base} and {name} cannot both be declared"))
-                    .hint(format!("a unit of the former has the name of the latter's; choose one that does not end in {}", quote(suffix)))
+                    .hint(format!("a unit of the former has the name of the latter's; choose one without {} in it", quote(suffix)))
                     .related(other.place, "the other is declared here");
             }
         }

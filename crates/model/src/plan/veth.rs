@@ -104,6 +104,17 @@ impl Planner<'_> {
             self.delete_link(owner, here.clone());
             return true;
         }
+        if let Some(Peer::Known(netns, now)) = &link.peer
+            && recorded
+            && *netns == there.netns
+        {
+            self.plan.problems.push(Problem::RenamedEnd {
+                netns: there.netns.to_string(),
+                interface: there.interface.to_string(),
+                now: now.to_string(),
+            });
+            return false;
+        }
         self.plan.problems.push(Problem::LinkInTheWay {
             wanted: "veth",
             netns: here.netns.to_string(),

@@ -104,6 +104,8 @@ struct Server {
     draining: BTreeMap<u32, NetnsRef>,
     /// Namespaces that were managed before this process came.
     found: BTreeSet<NetnsName>,
+    /// Namespaces that are no longer declared and could not be removed in full.
+    unremoved: BTreeSet<NetnsName>,
     sockets_made: usize,
     announced: bool,
 }
@@ -150,6 +152,7 @@ impl Server {
             views: ViewWatch::new(),
             draining: BTreeMap::new(),
             found,
+            unremoved: BTreeSet::new(),
             sockets_made: 0,
             announced: false,
         };
@@ -304,12 +307,15 @@ impl Server {
     fn change_to(&mut self, desired: Desired) {
         let old = std::mem::replace(&mut self.desired, desired);
         let kept = &self.desired.netns;
-        let gone: BTreeSet<_> = old.netns.into_keys().collect();
-        let gone = gone.into_iter().filter(|name| !kept.contains_key(name));
-        let gone: BTreeSet<_> = gone.collect();
+        let mut gone: BTreeSet<_> = old.netns.into_keys().collect();
+        gone.append(&mut self.unremoved);
+        gone.retain(|name| !kept.contains_key(name));
         // First, as what is new may take the place of what goes.
         self.leave(&gone);
-        self.take_down(&gone);
+        if self.take_down(&gone) != Exit::Done {
+            // Those that were removed in full are nothing to do the next time.
+            self.unremoved = gone;
+        }
         if let Err(failure) = self.bring_up_namespaces() {
             failure.report();
         }
@@ -345,7 +351,8 @@ impl Server {
         if self.is_sandbox {
             return Exit::Done;
         }
-        let names = self.desired.netns.keys().filter(|name| goes(name));
+        let declared = self.desired.netns.keys();
+        let names = declared.chain(&self.unremoved).filter(|name| goes(name));
         let exit = self.take_down(&names.cloned().collect());
         let state = StateDir::lock();
         drop(self.folder);

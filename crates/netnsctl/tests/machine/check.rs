@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nothing_of_a_file_reaches_the_terminal_raw,
     files_mask_one_another_by_name,
     what_cannot_be_read_is_named,
+    a_configuration_that_others_can_change_is_warned_of,
 ];
 
 fn every_example_is_right_and_can_be_planned() {
@@ -195,4 +196,46 @@ fn what_cannot_be_read_is_named() {
     let wrong = Path::new("/etc/netnsctl/bytes.toml");
     fs::write(wrong, b"[netns.\xff]\n").expect("/etc is ours");
     assert!(expect(2, &["check"]).stderr.contains("bytes.toml:1"));
+}
+
+fn a_configuration_that_others_can_change_is_warned_of() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    if map.split_whitespace().nth(2) != Some("4294967295") {
+        crate::support::say("SKIPPED: no file here is of another user; the tier of root runs it");
+        return;
+    }
+    let file = configure("[netns.office]\n");
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    assert_eq!(expect(0, &["check"]).stderr, "");
+    mode(&file, 0o666);
+    let words = "warning: every user can change \"/etc/netnsctl/test.toml\", and so what root does with it\n";
+    for command in ["check", "plan"] {
+        assert_eq!(expect(0, &[command]).stderr, words, "{command}");
+    }
+    mode(&file, 0o664);
+    assert_eq!(expect(0, &["check"]).stderr, "");
+    chown(&file, None, Some(1)).unwrap();
+    assert!(
+        expect(0, &["check"])
+            .stderr
+            .starts_with("warning: group 1 can change")
+    );
+    chown(&file, Some(1000), Some(0)).unwrap();
+    assert!(
+        expect(0, &["check"])
+            .stderr
+            .starts_with("warning: user 1000 can change")
+    );
+    chown(&file, Some(0), None).unwrap();
+    mode(&file, 0o644);
+    mode(Path::new("/etc/netnsctl"), 0o777);
+    let words = "warning: every user can change \"/etc/netnsctl\"";
+    assert!(expect(0, &["check"]).stderr.starts_with(words));
+    // Only the owner of a file may replace it there.
+    mode(Path::new("/etc/netnsctl"), 0o1777);
+    assert_eq!(expect(0, &["check"]).stderr, "");
 }

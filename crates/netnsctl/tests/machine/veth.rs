@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Test;
 use crate::net::{add_bridge, addresses, by_hand, has_link, link, raw_addresses, within};
-use crate::support::{PATIENCE, configure, expect, settled, steps, traces};
+use crate::support::{PATIENCE, configure, expect, inside, settled, steps, traces};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
         "a_foreign_link_of_a_veths_name_is_an_error_that_stops_nothing_else",
         foreign_link,
     ),
+    ("a_renamed_end_of_a_pair_is_known_again", renamed_end),
     (
         "up_of_one_namespace_makes_its_pair_to_another_that_is_there",
         one_by_one,
@@ -176,6 +177,28 @@ fn foreign_link() {
     expect(0, &["up"]);
     settled();
     fits(("default", "office"), 0, 1400);
+}
+
+fn renamed_end() {
+    configure("[netns.office]\n[[netns.office.veth]]\n");
+    expect(0, &["up"]);
+    let index = link("office", "host").index;
+    let rename = |from: &str, to: &str| {
+        inside("office", &format!("ip link set {from} down && ip link set {from} name {to}"));
+    };
+    rename("host", "world");
+    for command in ["plan", "up"] {
+        assert_eq!(
+            expect(1, &[command]).stderr,
+            "error: cannot create veth \"host\" in netns \"office\": that end of the pair is there \
+             and was renamed to \"world\"\n  hint: rename it back: \"netnsctl run office -- ip link \
+             set world name host\"\n"
+        );
+    }
+    rename("world", "host");
+    expect(0, &["up"]);
+    settled();
+    assert_eq!(link("office", "host").index, index);
 }
 
 fn one_by_one() {

@@ -117,7 +117,8 @@ refused!(
         ("reference", "[[netns.office.veth]]\nnetns = \"../etc\"\n"),
         (
             "a unit of one is named as the other",
-            "[netns.a]\n[netns.a-nscd]\n"
+            "[netns.a]\n[netns.a-nscd]\n[netns.a-extra-veth-1-b]\n[netns.a-port-forward-12-b-tcp]\n\
+             [netns.a-extra-veth-b]\n[netns.default]\n[netns.default-port-forward-1-a-tcp]\n"
         ),
         (
             "reserved peer",

@@ -2,7 +2,9 @@
 //! writes what it sees to stdout, a line of JSON before it asks its question and one after it.
 
 use std::ffi::CString;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 
 use netnsctl_kernel::run;
 use netnsctl_model::etc_files::directory;
@@ -96,7 +98,7 @@ pub(super) fn look(name: &NetnsName, question: &str) -> Result<Exit, Failure> {
     dies.map_err(|errno| Failure::failed(format!("cannot follow its parent's end: {errno}")))?;
     let files = own_files(name)?;
     run::enter_as_it_is(name)?;
-    say(&see(files))?;
+    say(&see(files)?)?;
     let question = CString::new(question).map_err(|_| Failure::usage("a NUL byte in a name"))?;
     let code = nss::addresses(&question).map_or_else(|code| code, |_| 0);
     say(&Answered { code })?;
@@ -113,47 +115,69 @@ fn say(what: &impl Serialize) -> Result<(), Failure> {
 fn own_files(name: &NetnsName) -> Result<Vec<Shown>, Failure> {
     let mut files = run::files_of(name)?;
     files.sort();
-    let of = |file: String| Shown {
-        own: pair(File::of(&format!("{}/{file}", directory(name)))),
-        shown: (0, 0),
-        host: pair(File::of(&format!("/etc/{file}"))),
-        name: file,
+    let of = |file: String| {
+        Ok(Shown {
+            own: place(&format!("{}/{file}", directory(name)))?,
+            shown: (0, 0),
+            host: place(&format!("/etc/{file}"))?,
+            name: file,
+        })
     };
-    Ok(files.into_iter().map(of).collect())
+    files.into_iter().map(of).collect()
+}
+
+/// Device and inode of what stands at `path`, zeros if nothing does.
+fn place(path: &str) -> Result<(u64, u64), Failure> {
+    let found = if_there(std::fs::metadata(path), "look at", path)?;
+    Ok(found.map_or((0, 0), |found| (found.dev(), found.ino())))
+}
+
+/// What was read of `path`; `None` if nothing is there. An error says nothing of what is there, so
+/// nothing can be concluded then.
+fn if_there<T>(read: io::Result<T>, step: &str, path: &str) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => {
+                let words = Errno::of(&error);
+                Err(Failure::failed(format!("cannot {step} {path}: {words}")))
+            }
+        },
+    }
 }
 
 fn pair(file: File) -> (u64, u64) {
     (file.device, file.inode)
 }
 
-fn see(files: Vec<Shown>) -> Inside {
+fn see(mut files: Vec<Shown>) -> Result<Inside, Failure> {
     let identity = Identity::current();
-    let read = |path| {
-        let bytes = std::fs::read(path).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+    let read = |path| -> Result<Option<String>, Failure> {
+        let bytes = if_there(std::fs::read(path), "read", path)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     };
-    let resolv_conf = read("/etc/resolv.conf");
-    let shown = |file: Shown| Shown {
-        shown: pair(File::of(&format!("/etc/{}", file.name))),
-        ..file
-    };
+    let resolv_conf = read("/etc/resolv.conf")?;
+    for file in &mut files {
+        file.shown = place(&format!("/etc/{}", file.name))?;
+    }
     let mut nscd = vec![(NSCD[0].to_owned(), ask_nscd(NSCD[0]))];
-    if File::of(NSCD[0]) != File::of(NSCD[1]) {
+    if place(NSCD[0])? != place(NSCD[1])? {
         nscd.push((NSCD[1].to_owned(), ask_nscd(NSCD[1])));
     }
     let sockets = HOST_SOCKETS.map(|path| (path.to_owned(), knock(path)));
-    Inside {
+    Ok(Inside {
         network: pair(identity.network),
         cookie: identity.cookie,
-        resolv_conf: pair(identity.resolv_conf),
-        nsswitch_conf: pair(identity.nsswitch_conf),
-        servers: servers(resolv_conf.as_deref().unwrap_or_default()),
+        resolv_conf: place("/etc/resolv.conf")?,
+        nsswitch_conf: place("/etc/nsswitch.conf")?,
+        servers: servers(resolv_conf.as_deref().unwrap_or_default())?,
         resolv_conf_text: resolv_conf,
-        nsswitch_conf_text: read("/etc/nsswitch.conf"),
-        files: files.into_iter().map(shown).collect(),
+        nsswitch_conf_text: read("/etc/nsswitch.conf")?,
+        files,
         nscd,
         sockets: sockets.into(),
-    }
+    })
 }
 
 /// The name servers of a resolv.conf(5); the one that glibc asks where none is named.
@@ -173,11 +197,13 @@ pub(super) fn named(resolv_conf: &str) -> Vec<&str> {
     }
 }
 
-fn servers(resolv_conf: &str) -> Vec<Server> {
+fn servers(resolv_conf: &str) -> Result<Vec<Server>, Failure> {
     let protocol = if uses_tcp(resolv_conf) { "tcp" } else { "udp" };
-    let server = |address: &str| Server {
-        address: address.to_owned(),
-        way: way_to(address, protocol),
+    let server = |address: &str| {
+        Ok(Server {
+            address: address.to_owned(),
+            way: way_to(address, protocol)?,
+        })
     };
     named(resolv_conf).into_iter().map(server).collect()
 }
@@ -191,19 +217,19 @@ fn uses_tcp(resolv_conf: &str) -> bool {
 
 /// Finds the way to a name server without sending anything: connect(2) of a datagram socket only
 /// looks for a route. `protocol` is what it would be asked by.
-fn way_to(address: &str, protocol: &str) -> Way {
+fn way_to(address: &str, protocol: &str) -> Result<Way, Failure> {
     let any: IpAddr = if address.contains(':') {
         std::net::Ipv6Addr::UNSPECIFIED.into()
     } else {
         Ipv4Addr::UNSPECIFIED.into()
     };
-    let words = |error: std::io::Error| Way::NoRoute(Errno::of(&error).to_string());
+    let words = |error: io::Error| Ok(Way::NoRoute(Errno::of(&error).to_string()));
     let socket = match UdpSocket::bind((any, 0)) {
         Ok(socket) => socket,
         Err(error) => return words(error),
     };
     let Some(server) = parse(address, &socket) else {
-        return Way::Unreadable;
+        return Ok(Way::Unreadable);
     };
     if let Err(error) = socket.connect(server) {
         return words(error);
@@ -211,10 +237,10 @@ fn way_to(address: &str, protocol: &str) -> Way {
     let from = socket.local_addr().map(|from| from.ip());
     let is_local = server.ip().is_loopback() || from.is_ok_and(|from| from == server.ip());
     if !is_local {
-        return Way::Route;
+        return Ok(Way::Route);
     }
-    let is_served = is_listened_at(server.ip(), protocol);
-    Way::Local { is_served }
+    let is_served = is_listened_at(server.ip(), protocol)?;
+    Ok(Way::Local { is_served })
 }
 
 /// An address, of IPv6 maybe with a link: `fe80::1%host`.
@@ -232,23 +258,31 @@ const LOOKS: usize = 5;
 
 /// Whether a socket of this namespace is bound to port 53 of `address`. The tables are those of
 /// proc(5): `udp` and `udp6`, or `tcp` and `tcp6`.
-fn is_listened_at(address: IpAddr, protocol: &str) -> bool {
-    ["", "6"].iter().any(|six| {
-        has_bound(&format!("{protocol}{six}"), |(ip, port)| {
+fn is_listened_at(address: IpAddr, protocol: &str) -> Result<bool, Failure> {
+    for six in ["", "6"] {
+        let found = has_bound(&format!("{protocol}{six}"), |(ip, port)| {
             let ip = ip.to_canonical();
             port == DNS && (ip == address || is_any(ip, address))
-        })
-    })
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a table of proc(5) has a socket such as `is_it`. It is looked at more than once: a line
 /// is passed over when a socket further up closes while the table is being read.
-fn has_bound(table: &str, is_it: impl Fn((IpAddr, u16)) -> bool) -> bool {
+fn has_bound(table: &str, is_it: impl Fn((IpAddr, u16)) -> bool) -> Result<bool, Failure> {
     let path = format!("/proc/thread-self/net/{table}");
-    (0..LOOKS).any(|_| {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        bound(&text).into_iter().any(&is_it)
-    })
+    for _ in 0..LOOKS {
+        // There is none of IPv6 where the kernel has no IPv6.
+        let text = if_there(std::fs::read_to_string(&path), "read", &path)?;
+        if bound(&text.unwrap_or_default()).into_iter().any(&is_it) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a socket bound to the unspecified address `ip` has datagrams for `address`: that of IPv6
@@ -298,9 +332,9 @@ mod tests {
             let table = if address.contains(':') { "udp6" } else { "udp" };
             let local = socket.local_addr().unwrap();
             let is_it = |found| found == (local.ip(), local.port());
-            assert!(has_bound(table, is_it), "{local}");
+            assert!(has_bound(table, is_it).unwrap(), "{local}");
             drop(socket);
-            assert!(!has_bound(table, is_it), "{local}");
+            assert!(!has_bound(table, is_it).unwrap(), "{local}");
         };
         find("127.0.0.1");
         find("::1");
@@ -309,8 +343,8 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_unreadable() {
-        assert_eq!(way_to("no-address", "udp"), Way::Unreadable);
-        assert_eq!(way_to("1.2.3", "udp"), Way::Unreadable);
-        assert_eq!(way_to("::x", "udp"), Way::Unreadable);
+        assert_eq!(way_to("no-address", "udp").unwrap(), Way::Unreadable);
+        assert_eq!(way_to("1.2.3", "udp").unwrap(), Way::Unreadable);
+        assert_eq!(way_to("::x", "udp").unwrap(), Way::Unreadable);
     }
 }

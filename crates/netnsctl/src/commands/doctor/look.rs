@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::question::Watch;
 use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_sys::errno::Errno;
 
 use super::Check;
 use super::inside::{Answered, Inside};
@@ -147,7 +148,8 @@ impl Look {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| {
-                Failure::failed(format!("cannot start the look from inside: {error}"))
+                let words = Errno::of(&error);
+                Failure::failed(format!("cannot start the look from inside: {words}"))
             })?;
         let stdout = child.stdout.take();
         let stdout = stdout.ok_or_else(|| Failure::failed("the look from inside has no stdout"))?;
@@ -194,7 +196,13 @@ impl Look {
                 return Ok(Said::Late);
             }
             let mut buffer = [0; 16 << 10];
-            let count = self.stdout.read(&mut buffer).unwrap_or(0);
+            let count = match self.stdout.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.map_err(|error| {
+                    let words = Errno::of(&error);
+                    Failure::failed(format!("cannot read what was seen inside: {words}"))
+                })?,
+            };
             if count == 0 || self.bytes.len() > LOOK_MOST {
                 return Ok(Said::Ended);
             }
