@@ -11,14 +11,15 @@ use std::path::PathBuf;
 use netnsctl_model::name::NetnsName;
 use rustix::fs::{AtFlags, CWD, FileType, statat};
 
-use crate::error::Error;
+use crate::error::{Context, Error};
+use crate::presence::if_present;
 use crate::run_folder;
 use crate::state_dir::{make_folder, open_to};
 
 /// The name of the socket, which glibc has in it.
 const SOCKET: &str = "socket";
 
-/// Anybody in the namespace may look something up.
+/// Anybody in the namespace may look something up: the view shows this folder.
 const MODE: u32 = 0o755;
 
 pub(crate) fn folder(name: &NetnsName) -> String {
@@ -26,9 +27,13 @@ pub(crate) fn folder(name: &NetnsName) -> String {
 }
 
 /// Whether the namespace has that folder, which is no link.
-pub(crate) fn has_folder(name: &NetnsName) -> bool {
-    let found = statat(CWD, folder(name), AtFlags::SYMLINK_NOFOLLOW);
-    found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+///
+/// Errors: a step that the kernel refused, after which this is not known.
+pub(crate) fn has_folder(name: &NetnsName) -> Result<bool, Error> {
+    let folder = folder(name);
+    let found = if_present(statat(CWD, &folder, AtFlags::SYMLINK_NOFOLLOW));
+    let found = found.context("look at", folder)?;
+    Ok(found.is_some_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Directory))
 }
 
 /// Where the daemon of `name` listens.
@@ -36,16 +41,16 @@ pub fn socket(name: &NetnsName) -> PathBuf {
     PathBuf::from(folder(name)).join(SOCKET)
 }
 
-/// Makes the folder, open to all whatever the umask. One that is there is success. Needs the right
-/// to write to /run.
+/// Makes the folder, open to all whatever the umask, in one that is closed to all but root: by its
+/// path, nobody outside of the namespace reaches the daemon. Folders that are there get these modes.
+/// Needs the right to write to /run.
 ///
 /// Errors: ENOTDIR if something else stands there.
 pub fn make(name: &NetnsName) -> Result<(), Error> {
-    for path in [run_folder::path(name), folder(name)] {
-        make_folder(&path, MODE)?;
-        open_to(&path, MODE)?;
-    }
-    Ok(())
+    run_folder::make(name)?;
+    let folder = folder(name);
+    make_folder(&folder, MODE)?;
+    open_to(&folder, MODE).map(drop)
 }
 
 /// Removes the folder if it is empty, and that of the namespace too. Not there is success, and so

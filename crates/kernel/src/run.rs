@@ -26,9 +26,11 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
         NetnsRef::Named(name) => {
             let handle = named_when_settled(name)?;
             join(&handle, name.as_str())?;
+            // What shows in the view that this process is in belongs to another namespace.
+            view::leave()?;
             // With nothing of its own the host's mount namespace will do.
             match files_of(name)? {
-                files if files.is_empty() && !nscd::has_folder(name) => Ok(()),
+                files if files.is_empty() && !nscd::has_folder(name)? => Ok(()),
                 files => view::enter(name, &files),
             }
         }
@@ -39,15 +41,17 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
 /// `/proc/PID/ns/net`. It has no view: whose files would be its own is not known. The process must
 /// have a single thread. Needs CAP_SYS_ADMIN, and the right to look at the process (ptrace(2)).
 pub fn enter_path(path: &str) -> Result<(), Error> {
-    join(&Netns::open_path(path)?, path)
+    join(&Netns::open_path(path)?, path)?;
+    view::leave()
 }
 
 /// As [`enter`] for the namespace `name`, but its view, if there is one, is left as it is: to see
 /// what those see who are in it already.
 pub fn enter_as_it_is(name: &NetnsName) -> Result<(), Error> {
     join(&Netns::named(name)?, name.as_str())?;
+    view::leave()?;
     match files_of(name)? {
-        files if files.is_empty() && !nscd::has_folder(name) => Ok(()),
+        files if files.is_empty() && !nscd::has_folder(name)? => Ok(()),
         files => view::enter_as_it_is(name, &files),
     }
 }

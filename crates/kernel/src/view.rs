@@ -11,7 +11,7 @@
 //!
 //! The pins have one folder because a mount for each would appear in every view again, as mounts
 //! below /run propagate into them. Inside a view that folder is covered by a tmpfs, which holds the
-//! list of what is bound and tells whoever is inside that it is a view.
+//! list of what is bound and tells whoever is inside that it is a view, and of which mounts.
 //!
 //! A bind mount shows the file that was there when it was made, and goes when the file under it is
 //! replaced. So whoever enters looks at each file first and binds it again where it is not the
@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use netnsctl_model::name::NetnsName;
 use netnsctl_sys::namespace;
@@ -38,57 +39,60 @@ use crate::run::files_of;
 use crate::state_dir::make_folder;
 
 mod content;
+mod outside;
 mod pin;
 mod services;
+mod tmpfs;
 
 use content::{bind_and_cover, bound, extra, is_inside, mark_inside, put_right, unbound};
+pub(crate) use outside::leave;
 pub use pin::VIEWS;
 use pin::{folder_of, make_link, open_pin, pin_of, set_up_folder};
 pub(crate) use pin::{remove, remove_folders_if_empty};
 use services::{Service, exposed};
 
 /// Moves this process into the view of `name`, in which `files` of `/etc/netns/NAME` stand for
-/// those of /etc, and makes that right where it is not. The process must have a single thread.
-/// Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT.
+/// those of /etc, and makes that right where it is not. The process must have a single thread and
+/// be outside of views ([`leave`]). Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT.
 ///
-/// Where no view can be kept (inside another one, or without the right to pin it), the process
-/// gets a mount namespace for itself.
+/// Without the right to keep a view, the process gets a mount namespace for itself.
 ///
 /// Errors: a step that the kernel refused, upon which the process must not go on.
 pub(crate) fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
-    if is_inside() {
-        return enter_own(name, files);
-    }
     let outside = open_namespace("/proc/self/ns/mnt")?;
     let made = match open_pin(name)? {
-        Some(pin) => Ok(pin),
-        None => make(name, files),
+        Some(pin) => Made::Kept(pin),
+        None => make(name, files)?,
     };
-    let Ok(pin) = made else {
+    let Made::Kept(pin) = made else {
         return enter_own(name, files);
     };
     join(&pin, name.as_str())?;
-    let before = bound();
+    let before = bound()?;
     if extra(&before, files).is_empty() {
         return put_right(name, files, &before);
     }
     // What was bound cannot be told from what the host had mounted there: a new view.
     join(&outside, name.as_str())?;
     remove(name)?;
-    join(&make(name, files)?, name.as_str())
+    match make(name, files)? {
+        Made::Kept(pin) => join(&pin, name.as_str()),
+        Made::Refused(_) => enter_own(name, files),
+    }
 }
 
 /// The mounts of `name`, for a child to be started in them: its view, made right and kept, or made
 /// where there is none. Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT.
 ///
-/// Where no view can be kept, those are mounts for that child alone.
+/// Where no view can be kept (inside another one, or without the right to), those are mounts for
+/// that child alone.
 ///
 /// Errors: a step that the kernel refused.
 pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
     let files = files_of(name)?;
-    if !is_inside() {
+    if !is_inside()? {
         refresh(name)?;
-        if let Ok(pin) = make(name, &files) {
+        if let Made::Kept(pin) = make(name, &files)? {
             return Ok(pin);
         }
     }
@@ -111,17 +115,22 @@ pub(crate) fn is_in_view() -> Result<bool, Error> {
 
 /// Whether process `pid` is in the view of `name` that others enter now. Needs the right to trace
 /// it.
-pub fn has(name: &NetnsName, pid: u32) -> bool {
-    let identity = |path: String| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
-    let own = identity(format!("/proc/{pid}/ns/mnt"));
-    own.is_ok() && identity(pin_of(name)) == own
+///
+/// Errors: a step that the kernel refused, after which this is not known.
+pub fn has(name: &NetnsName, pid: u32) -> Result<bool, Error> {
+    let identity = |path: String| {
+        let there = if_present(stat(&path)).context("look at", path)?;
+        Ok(there.map(|stat| (stat.st_dev, stat.st_ino)))
+    };
+    let own = identity(format!("/proc/{pid}/ns/mnt"))?;
+    Ok(own.is_some() && own == identity(pin_of(name))?)
 }
 
 /// As [`enter`], but a view that is there stays as it is, right or wrong.
 pub(crate) fn enter_as_it_is(name: &NetnsName, files: &[String]) -> Result<(), Error> {
     match open_pin(name)? {
-        Some(pin) if !is_inside() => join(&pin, name.as_str()),
-        _ => enter(name, files),
+        Some(pin) => join(&pin, name.as_str()),
+        None => enter(name, files),
     }
 }
 
@@ -133,8 +142,8 @@ pub(crate) fn refresh(name: &NetnsName) -> Result<(), Error> {
     };
     let files = files_of(name)?;
     let outdated = visit(|| {
-        join(&pin, name.as_str())?;
-        let before = bound();
+        move_to(&pin, name.as_str())?;
+        let before = bound()?;
         let outdated = !extra(&before, &files).is_empty();
         if !outdated {
             put_right(name, &files, &before)?;
@@ -164,11 +173,11 @@ pub(crate) fn outdated<'a>(
     visit(|| {
         let mut outdated = BTreeMap::new();
         for (name, pin, files) in &pins {
-            join(pin, name.as_str())?;
-            let before = bound();
+            move_to(pin, name.as_str())?;
+            let before = bound()?;
             let mut paths: BTreeSet<String> = extra(&before, files).into_iter().collect();
             paths.extend(exposed(name, &before)?.iter().map(Service::name));
-            paths.extend(unbound(name, files).into_iter().map(|(_, over)| over));
+            paths.extend(unbound(name, files)?.into_iter().map(|(_, over)| over));
             if !paths.is_empty() {
                 outdated.insert((*name).clone(), paths);
             }
@@ -183,7 +192,10 @@ pub(crate) fn outdated<'a>(
 /// Errors: a step that the kernel refused; without the right to pin it there can be no view.
 pub(crate) fn prepare(name: &NetnsName) -> Result<(), Error> {
     refresh(name)?;
-    make(name, &files_of(name)?).map(drop)
+    match make(name, &files_of(name)?)? {
+        Made::Kept(_) => Ok(()),
+        Made::Refused(error) => Err(error),
+    }
 }
 
 /// Those of `names` that have a view.
@@ -206,15 +218,26 @@ fn is_denied(error: &io::Error) -> bool {
 /// Does `work` on a thread that may join mount namespaces and ends afterwards.
 fn visit<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
-        let visitor = scope.spawn(|| {
+        let visitor = start(scope, || {
             namespace::unshare_folders().context("prepare to visit", "views")?;
             work()
-        });
+        })?;
         visitor.join().unwrap_or_else(|_| {
             let died = io::Error::other("the thread in them ended");
             Err(died).context("visit", "views")
         })
     })
+}
+
+/// Starts a thread that may join mount namespaces.
+///
+/// Errors: EAGAIN or ENOMEM if there can be no further thread.
+fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, Error> {
+    let started = Builder::new().spawn_scoped(scope, work);
+    started.context("start", "a thread that visits views")
 }
 
 /// Gives the process a mount namespace of its own that is as the view would be.
@@ -232,22 +255,35 @@ fn copy_mounts(name: &NetnsName) -> Result<(), Error> {
     mount_change("/", slave).context("keep mounts of the command from", "the host")
 }
 
-/// Moves the calling thread into the mount namespace of netns `of` and stays in its working
-/// directory, if there is one of that path.
+/// Moves the calling thread into the mount namespace of netns `of`, and to its root directory.
 #[expect(
     clippy::disallowed_methods,
     reason = "the process becomes a command, or the thread ends there"
 )]
+fn move_to(mounts: &OwnedFd, of: &str) -> Result<(), Error> {
+    move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))
+        .context("enter the mounts of", format!("netns \"{of}\""))
+}
+
+/// Moves this process into the mount namespace of netns `of` and stays in its working directory, if
+/// there is one of that path that it may enter; else it is in the root directory.
 pub(crate) fn join(mounts: &OwnedFd, of: &str) -> Result<(), Error> {
     // By its path: the folder itself, kept open, would lead out of the view again.
-    let folder = std::env::current_dir();
-    move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))
-        .context("enter the mounts of", format!("netns \"{of}\""))?;
-    // Joining a mount namespace leads to its root directory (setns(2)).
-    if let Ok(folder) = folder {
-        let _ = std::env::set_current_dir(folder);
+    let folder = reachable(std::env::current_dir()).context("find", "the working directory")?;
+    move_to(mounts, of)?;
+    if let Some(folder) = folder {
+        let entered = reachable(std::env::set_current_dir(&folder));
+        entered.context("enter", folder.display().to_string())?;
     }
     Ok(())
+}
+
+/// None if a folder is not there or may not be entered.
+fn reachable<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match if_present(result) {
+        Err(error) if is_denied(&error) => Ok(None),
+        result => result,
+    }
 }
 
 /// Opens a mount namespace.
@@ -255,45 +291,85 @@ pub(crate) fn open_namespace(path: &str) -> Result<OwnedFd, Error> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).context("open", path)
 }
 
+/// A view that is to be kept.
+enum Made {
+    Kept(OwnedFd),
+    /// The kernel does not let it be pinned: the error of the step.
+    Refused(Error),
+}
+
+/// Whether `error` means that a view may not be kept here: no right to (EPERM, EACCES), or nothing
+/// can be written to /run (EROFS).
+fn is_refusal(error: &Error) -> bool {
+    let Error::System { source, .. } = error else {
+        return false;
+    };
+    is_denied(source) || source.kind() == io::ErrorKind::ReadOnlyFilesystem
+}
+
 /// Makes the view of `name` and pins it.
-fn make(name: &NetnsName, files: &[String]) -> Result<OwnedFd, Error> {
-    let _lock = set_up_folder()?;
+///
+/// Errors: every step that the kernel refused, unless it means that no view may be kept here.
+fn make(name: &NetnsName, files: &[String]) -> Result<Made, Error> {
+    let _lock = match make_place(name) {
+        Ok(lock) => lock,
+        Err(error) if is_refusal(&error) => return Ok(Made::Refused(error)),
+        Err(error) => return Err(error),
+    };
     // Somebody else may have been first.
     if let Some(pin) = open_pin(name)? {
-        return Ok(pin);
+        return Ok(Made::Kept(pin));
     }
-    let (folder, pin) = (folder_of(name), pin_of(name));
-    make_folder(&folder, 0o700)?;
-    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    openat(CWD, &pin, flags, Mode::empty()).context("create", &pin)?;
-    make_link(name)?;
-    let mut result = build(name, files, None);
-    if matches!(&result, Err(Error::System { source, .. }) if is_invalid(source)) {
+    let mut pinned = build(name, files, None)?;
+    if pinned == Err(Errno::INVAL) {
         // A mount namespace may be pinned only in one that is older, so that none holds itself.
         // Since Linux 6.18 ages are numbers of which each processor has a stock of its own, so a
         // new one may have a lower number than ours unless it was made on another processor.
+        // Where the processors cannot be told (there are more than 1024) there is no other attempt.
         let usable = rustix::thread::sched_getaffinity(None).unwrap_or_default();
         for processor in (0..CpuSet::MAX_CPU).filter(|&it| usable.is_set(it)) {
-            result = build(name, files, Some(processor));
-            if result.is_ok() {
+            pinned = build(name, files, Some(processor))?;
+            if pinned.is_ok() {
                 break;
             }
         }
     }
-    result?;
-    open_namespace(&pin)
+    let path = pin_of(name);
+    match pinned {
+        Ok(()) => open_namespace(&path).map(Made::Kept),
+        Err(errno) => match Err(errno).context("mount", path) {
+            // EINVAL: it is older than this one still.
+            Err(error) if errno == Errno::INVAL || is_refusal(&error) => Ok(Made::Refused(error)),
+            result => result,
+        },
+    }
 }
 
-fn is_invalid(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::INVAL.raw_os_error())
+/// Makes what the view of `name` is pinned on. Gives the lock of the folder of pins.
+fn make_place(name: &NetnsName) -> Result<OwnedFd, Error> {
+    let lock = set_up_folder()?;
+    make_folder(&folder_of(name), 0o700)?;
+    let pin = pin_of(name);
+    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    openat(CWD, &pin, flags, Mode::empty()).context("create", pin)?;
+    make_link(name)?;
+    Ok(lock)
 }
 
-/// Builds a view on a thread of its own, on one processor if that is said, and pins it.
-fn build(name: &NetnsName, files: &[String], processor: Option<usize>) -> Result<(), Error> {
+/// Builds a view on a thread of its own, on one processor if that is said, and pins it. Gives what
+/// the kernel says of the pin.
+///
+/// Errors: the view could not be built.
+fn build(
+    name: &NetnsName,
+    files: &[String],
+    processor: Option<usize>,
+) -> Result<Result<(), Errno>, Error> {
+    let from = outside::line()?;
     let (ready, is_ready) = mpsc::channel();
     let (pinned, is_pinned) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        start(scope, move || {
             if let Some(processor) = processor {
                 let mut one = CpuSet::new();
                 one.set(processor);
@@ -301,20 +377,20 @@ fn build(name: &NetnsName, files: &[String], processor: Option<usize>) -> Result
                 let _ = rustix::thread::sched_setaffinity(None, &one);
             }
             let built = copy_mounts(name).and_then(|()| {
-                mark_inside()?;
-                put_right(name, files, &BTreeSet::new())
+                mark_inside(&from)?;
+                put_right(name, files, &bound()?)
             });
             let _ = ready.send(built.map(|()| gettid()));
             // The mount namespace lives as long as this thread, until it is pinned.
             let _ = is_pinned.recv();
-        });
+        })?;
         let thread = is_ready.recv().unwrap_or_else(|_| {
             let died = io::Error::other("the thread that builds it ended");
             Err(died).context("build the view of", format!("netns \"{name}\""))
         })?;
         let source = format!("/proc/self/task/{}/ns/mnt", thread.as_raw_nonzero());
-        let result = mount_bind(source, pin_of(name)).context("mount", pin_of(name));
+        let result = mount_bind(source, pin_of(name));
         drop(pinned);
-        result
+        Ok(result)
     })
 }

@@ -3,24 +3,33 @@
 //! All of it acts on the mount namespace of the calling thread.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::io;
 use std::path::Path;
 
 use netnsctl_model::etc_files::{ETC_NETNS, directory};
 use netnsctl_model::name::NetnsName;
-use rustix::fs::{CWD, stat};
+use rustix::fs::{AtFlags, CWD, Mode, fchmod, mkdirat, stat, statat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, move_mount,
     open_tree, unmount,
 };
 
+use super::outside;
 use super::pin::VIEWS;
 use super::services::{exposed, hide};
+use super::tmpfs::{Tmpfs, create_file};
 use crate::error::{Context, Error};
-use crate::state_dir::lock_folder;
+use crate::names::open_folder_nofollow;
+use crate::presence::if_present;
+use crate::state_dir::{lock_folder, replace_file};
 
-/// Inside a view, what is bound and covered there.
+/// Inside a view, what is bound and covered there, and what the view was made from.
 pub(super) const BOUND: &str = "/run/netnsctl/views/bound";
+
+/// The name of that file.
+const NOTES: &str = "bound";
 
 /// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
 /// be a link to.
@@ -34,21 +43,33 @@ pub(super) const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"]
 const LAYERS: usize = 2;
 
 /// Whether this process is inside a view.
-pub(super) fn is_inside() -> bool {
-    Path::new(BOUND).exists()
+pub(super) fn is_inside() -> Result<bool, Error> {
+    let there = if_present(stat(BOUND)).context("look at", BOUND)?;
+    Ok(there.is_some())
 }
 
-/// Covers the folder of pins, so that whoever is inside knows it and cannot touch them.
-pub(super) fn mark_inside() -> Result<(), Error> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let data = Some(c"mode=700,size=64k,nr_inodes=16");
-    mount("tmpfs", VIEWS, "tmpfs", flags, data).context("cover", VIEWS)
+/// Covers the folder of pins, so that whoever is inside knows it and cannot touch them. `from` is
+/// the line that says where the view comes from.
+pub(super) fn mark_inside(from: &str) -> Result<(), Error> {
+    let options = [("mode", "700"), ("size", "1m"), ("nr_inodes", "4096")];
+    let tmpfs = Tmpfs::new(&options).context("cover", VIEWS)?;
+    let written = tmpfs.write(NOTES, format!("{from}\n").as_bytes());
+    written.context("write", BOUND)?;
+    tmpfs.show(Path::new(VIEWS)).context("cover", VIEWS)
 }
 
 /// What is bound and covered in the view this process is in, one a line; nothing outside of views.
-pub(super) fn bound() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(BOUND).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+pub(super) fn bound() -> Result<BTreeSet<String>, Error> {
+    let text = if_present(std::fs::read_to_string(BOUND)).context("read", BOUND)?;
+    let text = text.unwrap_or_default();
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Notes what is bound and covered in the view this process is in.
+fn note(lines: &BTreeSet<String>) -> Result<(), Error> {
+    let folder = open_folder_nofollow(VIEWS).context("open", VIEWS)?;
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    replace_file(&folder, NOTES, text.as_bytes(), 0o600).context("write", BOUND)
 }
 
 /// Files that are `bound` and are not of `files`.
@@ -66,28 +87,34 @@ pub(super) fn put_right(
 ) -> Result<(), Error> {
     let is_noted = |file: &String| before.contains(&format!("file {file}"));
     let is_right = files.iter().all(is_noted)
-        && missing(files).is_empty()
+        && missing(files)?.is_empty()
         && exposed(name, before)?.is_empty()
-        && unbound(name, files).is_empty();
+        && unbound(name, files)?.is_empty();
     if is_right {
         return Ok(());
     }
     // Others who enter now see the same, and what is mended twice lies there twice.
     let _lock = lock_folder(VIEWS, 0o700)?;
-    let before = bound();
-    fill(&missing(files));
-    let now = bind_and_cover(name, files, &before)?;
+    let before = bound()?;
+    fill(&missing(files)?)?;
+    let mut now = bind_and_cover(name, files, &before)?;
+    now.extend(before.iter().filter(|line| outside::is_line(line)).cloned());
     if now == before {
         return Ok(());
     }
-    let text: String = now.into_iter().map(|line| line + "\n").collect();
-    std::fs::write(BOUND, text).context("write", BOUND)
+    note(&now)
 }
 
 /// Those of `files` for which /etc has no place here.
-fn missing(files: &[String]) -> Vec<&String> {
-    let is_missing = |file: &&String| matches!(stat(format!("/etc/{file}")), Err(Errno::NOENT));
-    files.iter().filter(is_missing).collect()
+fn missing(files: &[String]) -> Result<Vec<&String>, Error> {
+    let mut missing = Vec::new();
+    for file in files {
+        let path = format!("/etc/{file}");
+        if if_present(stat(&path)).context("look at", path)?.is_none() {
+            missing.push(file);
+        }
+    }
+    Ok(missing)
 }
 
 /// Gives the /etc of this view empty files to bind over where the host has none, or a link that
@@ -96,31 +123,72 @@ fn missing(files: &[String]) -> Vec<&String> {
 /// as ip-netns(8) does.
 ///
 /// That /etc cannot be written to, and may go on to show a file that the host has replaced since.
-fn fill(missing: &[&String]) {
+///
+/// Errors: any other; then there is no layer.
+fn fill(missing: &[&String]) -> Result<(), Error> {
     if missing.is_empty() {
-        return;
+        return Ok(());
     }
-    let layers = (0..LAYERS).map(|number| format!("{VIEWS}/etc-{number}"));
-    let Some(layer) = layers.into_iter().find(|layer| !Path::new(layer).exists()) else {
-        return;
+    let Some(layer) = free_layer()? else {
+        return Ok(());
     };
-    let made = || -> std::io::Result<()> {
-        std::fs::create_dir(&layer)?;
-        for file in missing {
-            std::fs::write(format!("{layer}/{file}"), "")?;
+    let laid = make_layer(&layer, missing)
+        .context("create", &layer)
+        .and_then(|()| lay_over_etc(&layer));
+    if laid.is_err() {
+        let _ = std::fs::remove_dir_all(&layer);
+    }
+    laid
+}
+
+/// The folder of the next layer, if there may be another one.
+fn free_layer() -> Result<Option<String>, Error> {
+    for number in 0..LAYERS {
+        let layer = format!("{VIEWS}/etc-{number}");
+        let there = if_present(statat(CWD, &layer, AtFlags::SYMLINK_NOFOLLOW));
+        if there.context("look at", &layer)?.is_none() {
+            return Ok(Some(layer));
         }
-        let tree = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_RECURSIVE;
-        let netns = open_tree(CWD, ETC_NETNS, tree)?;
-        let data = std::ffi::CString::new(format!("lowerdir={layer}:/etc"))?;
-        let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        mount("overlay", "/etc", "overlay", flags, Some(data.as_c_str()))?;
-        // Where we replace files it must show the real ones.
-        let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        Ok(move_mount(&netns, "", CWD, ETC_NETNS, whole)?)
-    };
-    let _ = made();
+    }
+    Ok(None)
+}
+
+/// Makes a folder of empty files that has the mode of /etc, which it will show in its place.
+fn make_layer(layer: &str, files: &[&String]) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(stat("/etc")?.st_mode & 0o7777);
+    mkdirat(CWD, layer, mode)?;
+    let folder = open_folder_nofollow(layer)?;
+    fchmod(&folder, mode)?;
+    files
+        .iter()
+        .try_for_each(|file| create_file(&folder, file, &[]))
+}
+
+/// Mounts an overlay with `layer` on top over /etc, if the kernel has overlays.
+fn lay_over_etc(layer: &str) -> Result<(), Error> {
+    let whole = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let netns = open_tree(CWD, ETC_NETNS, whole).context("open", ETC_NETNS)?;
+    let data = CString::new(format!("lowerdir={layer}:/etc"))
+        .map_err(io::Error::from)
+        .context("cover", "/etc")?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    match mount("overlay", "/etc", "overlay", flags, Some(data.as_c_str())) {
+        Ok(()) => {}
+        // No overlays, not here, or too many on each other.
+        Err(Errno::NODEV | Errno::PERM | Errno::ACCESS | Errno::INVAL | Errno::OPNOTSUPP) => {
+            return Ok(());
+        }
+        Err(error) => return Err(error).context("cover", "/etc"),
+    }
+    // Where we replace files it must show the real ones.
+    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(&netns, "", CWD, ETC_NETNS, whole)
+        .inspect_err(|_| {
+            let _ = unmount("/etc", UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+        })
+        .context("bind", ETC_NETNS)
 }
 
 /// Binds and covers, in the mount namespace of this thread, what is not right. Returns what is
@@ -131,7 +199,7 @@ pub(super) fn bind_and_cover(
     before: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, Error> {
     let hidden = hide(name, before)?;
-    for (own, over) in unbound(name, files) {
+    for (own, over) in unbound(name, files)? {
         bind(&own, &over, false)?;
     }
     let mut now: BTreeSet<_> = files.iter().map(|file| format!("file {file}")).collect();
@@ -141,21 +209,23 @@ pub(super) fn bind_and_cover(
 
 /// The files of the namespace that do not show where they should, and where that is. A host that
 /// has no such file has nothing to hide.
-pub(super) fn unbound(name: &NetnsName, files: &[String]) -> Vec<(String, String)> {
-    let identity = |path: &str| stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+pub(super) fn unbound(name: &NetnsName, files: &[String]) -> Result<Vec<(String, String)>, Error> {
+    let identity = |path: &str| {
+        let there = if_present(stat(path)).context("look at", path)?;
+        Ok(there.map(|stat| (stat.st_dev, stat.st_ino)))
+    };
     let mut pairs = Vec::new();
     for file in files {
         let own = format!("{}/{file}", directory(name));
-        let there = identity(&own);
+        let there = identity(&own)?;
         for over in places(file) {
-            match (there, identity(&over)) {
-                (Ok(own), Ok(over)) if own == over => {}
-                (_, Err(Errno::NOENT)) => {}
-                _ => pairs.push((own.clone(), over)),
+            let shows = identity(&over)?;
+            if shows.is_some() && shows != there {
+                pairs.push((own.clone(), over));
             }
         }
     }
-    pairs
+    Ok(pairs)
 }
 
 pub(super) fn name_of(path: &Path) -> String {
@@ -195,10 +265,16 @@ fn replace(own: &str, over: &str) -> Result<(), Errno> {
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
     )?;
     let below = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_BENEATH;
-    let slipped = move_mount(&copy, "", CWD, &over, below);
+    let slipped = match move_mount(&copy, "", CWD, &over, below) {
+        Ok(()) => true,
+        // An older kernel.
+        Err(Errno::INVAL) => false,
+        Err(error) => return Err(error),
+    };
     unmount(&over, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
-    match slipped {
-        Ok(()) => Ok(()),
-        Err(_) => mount_bind(own, &over),
+    if slipped {
+        return Ok(());
     }
+    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(&copy, "", CWD, &over, whole)
 }

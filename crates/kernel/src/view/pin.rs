@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use netnsctl_model::name::NetnsName;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat, symlinkat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 
@@ -13,7 +13,7 @@ use super::services;
 use crate::error::{Context, Error};
 use crate::presence::if_present;
 use crate::run_folder;
-use crate::state_dir::{self, lock_folder, make_folder};
+use crate::state_dir::{self, lock_folder};
 
 /// The folder of pins, in which each view has a folder of its name.
 pub const VIEWS: &str = "/run/netnsctl/views";
@@ -38,13 +38,17 @@ pub(super) fn open_pin(name: &NetnsName) -> Result<Option<OwnedFd>, Error> {
     Ok(is_mounted(&path)?.then_some(file))
 }
 
-/// Whether something is mounted on `path`: it is on another device than its folder.
+/// Whether something is mounted on `path`: it is on another device than its folder. Nothing is
+/// where it went just now.
 fn is_mounted(path: &str) -> Result<bool, Error> {
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let device = |path: &Path| {
+        let there = if_present(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
+        let there = there.context("look at", path.display().to_string())?;
+        Ok(there.map(|stat| stat.st_dev))
+    };
     let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
-    let own = statat(CWD, path, flags).context("look at", path)?;
-    let above = statat(CWD, folder, flags).context("look at", path)?;
-    Ok(own.st_dev != above.st_dev)
+    let (own, above) = (device(Path::new(path))?, device(folder)?);
+    Ok(own.is_some() && above.is_some() && own != above)
 }
 
 /// Makes the folder of pins a private mount of itself, and locks it.
@@ -65,7 +69,7 @@ pub(super) fn set_up_folder() -> Result<OwnedFd, Error> {
 
 /// Makes the link by which others find the view.
 pub(super) fn make_link(name: &NetnsName) -> Result<(), Error> {
-    make_folder(&run_folder::path(name), 0o755)?;
+    run_folder::make(name)?;
     let link = format!("{}/mntns", run_folder::path(name));
     match symlinkat(pin_of(name), CWD, &link) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
@@ -99,24 +103,40 @@ pub(crate) fn remove(name: &NetnsName) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the folder of pins if it is empty, and then what was made on the host for views.
+/// Removes the folder of pins if it is empty, and then what was made on the host for views. What
+/// cannot be removed now stays, and its notes with it, for the next `down`.
 pub(crate) fn remove_folders_if_empty() {
-    if is_inside() {
-        return;
+    let _ = try_to_remove_folders();
+}
+
+fn try_to_remove_folders() -> Result<(), Error> {
+    if is_inside()? {
+        return Ok(());
     }
-    if Path::new(VIEWS).is_dir() {
-        remove_folder_if_empty();
+    if is_there(VIEWS)? {
+        remove_folder_if_empty()?;
     }
-    if !Path::new(VIEWS).exists() {
-        services::remove_places();
+    match is_there(VIEWS)? {
+        true => Ok(()),
+        false => services::remove_places(),
     }
 }
 
-fn remove_folder_if_empty() {
+fn is_there(path: &str) -> Result<bool, Error> {
+    let there = if_present(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
+    Ok(there.context("look at", path)?.is_some())
+}
+
+fn remove_folder_if_empty() -> Result<(), Error> {
     // Whoever makes a view holds this lock; who waits for it makes the folder anew.
-    let Ok(_lock) = set_up_folder() else { return };
-    let empty = std::fs::read_dir(VIEWS).is_ok_and(|mut entries| entries.next().is_none());
-    if empty && unmount(VIEWS, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {
-        let _ = unlinkat(CWD, VIEWS, AtFlags::REMOVEDIR);
+    let folder = set_up_folder()?;
+    for entry in Dir::read_from(&folder).context("list", VIEWS)? {
+        let entry = entry.context("list", VIEWS)?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            return Ok(());
+        }
     }
+    let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+    unmount(VIEWS, flags).context("unmount", VIEWS)?;
+    unlinkat(CWD, VIEWS, AtFlags::REMOVEDIR).context("remove", VIEWS)
 }

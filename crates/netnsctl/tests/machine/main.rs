@@ -109,6 +109,7 @@ fn all() -> Vec<Test> {
         up::TESTS,
         veth::TESTS,
         view::TESTS,
+        view::faults::TESTS,
     ]
     .concat()
 }

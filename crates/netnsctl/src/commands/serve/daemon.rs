@@ -76,8 +76,10 @@ impl Daemon {
     /// Leaves a view that gave way to another one. Gives the process that was told to end.
     pub(super) fn follow(&mut self) -> Option<(u32, NetnsRef)> {
         let pid = self.child.pid()?;
-        // One that is not ready yet may be on its way there.
-        if !self.child.is_ready() || view::has(&self.name, pid) || !self.has_namespace() {
+        // One that is not ready yet may be on its way there. If it is not known where the process
+        // is, another one is started in the right view.
+        let is_there = || matches!(view::has(&self.name, pid), Ok(true));
+        if !self.child.is_ready() || is_there() || !self.has_namespace() {
             return None;
         }
         self.end_for_another()

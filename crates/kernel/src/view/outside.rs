@@ -1,0 +1,99 @@
+//! The way out of a view: back to the mounts that it was made from.
+//!
+//! A command that runs in one view and enters another namespace must not see the files of the
+//! first one there. So `run` leaves the view that it was started in before it enters.
+//!
+//! A view notes which mount namespace it was made from. It cannot hold that namespace (a mount
+//! namespace may be pinned only in an older one), so a process that is in it is looked for: process
+//! 1, which on a whole machine is in it, and then all others, since a sandbox or a test has mounts
+//! of its own. If there is none the command ends.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use netnsctl_model::name::NetnsRef;
+use netnsctl_sys::mount;
+use rustix::fs::{CWD, Mode, OFlags, Stat, fstat, openat, stat};
+use rustix::io::Errno;
+
+use super::content::{bound, is_inside};
+use super::{join, open_namespace};
+use crate::error::{Context, Error};
+
+/// What the line begins with that notes where a view comes from.
+const FROM: &str = "from ";
+
+/// Moves this process out of the view that it is in, if it is in one. It stays in its working
+/// directory. The process must have a single thread. Needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and
+/// CAP_SYS_PTRACE.
+///
+/// Errors: ESRCH if no process is in the mounts that the view was made from.
+pub(crate) fn leave() -> Result<(), Error> {
+    if is_inside()? {
+        join(&origin()?, NetnsRef::HOME)?;
+    }
+    Ok(())
+}
+
+/// The line that notes the mount namespace of the calling thread.
+pub(super) fn line() -> Result<String, Error> {
+    let own = "/proc/thread-self/ns/mnt";
+    line_of(&open_namespace(own)?).context("look at", own)
+}
+
+/// Whether a line of the notes says where the view comes from.
+pub(super) fn is_line(line: &str) -> bool {
+    line.starts_with(FROM)
+}
+
+/// The mount namespace by device and inode, and by its id where the kernel has that: the numbers of
+/// inodes are used again.
+fn line_of(namespace: &OwnedFd) -> io::Result<String> {
+    let stat = fstat(namespace)?;
+    let id = match mount::namespace_id(namespace.as_fd()) {
+        Ok(id) => id,
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTTY) => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(format!("{FROM}{} {} {id}", stat.st_dev, stat.st_ino))
+}
+
+/// The mount namespace that the view of this thread was made from.
+fn origin() -> Result<OwnedFd, Error> {
+    let what = "a process in the mounts outside of this view";
+    let noted = bound()?.into_iter().find(|line| is_line(line));
+    // A view of an older version notes nothing.
+    let noted = noted.ok_or(Errno::SRCH).context("find", what)?;
+    let user = stat("/proc/self/ns/user").context("look at", "/proc/self/ns/user")?;
+    let mut pids = vec![1];
+    for entry in std::fs::read_dir("/proc").context("list", "/proc")? {
+        let name = entry.context("list", "/proc")?.file_name();
+        pids.extend(name.to_str().and_then(|it| it.parse::<u32>().ok()));
+    }
+    for pid in pids {
+        let path = format!("/proc/{pid}/ns/mnt");
+        if let Some(namespace) = open_if_allowed(&path).context("open", &path)?
+            && line_of(&namespace).context("look at", &path)? == noted
+            && is_owned_by(&namespace, &user).context("look at", path)?
+        {
+            return Ok(namespace);
+        }
+    }
+    Err(Errno::SRCH).context("find", what)
+}
+
+/// The mount namespace of a process, unless that has ended or may not be looked at.
+fn open_if_allowed(path: &str) -> Result<Option<OwnedFd>, Errno> {
+    match openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(namespace) => Ok(Some(namespace)),
+        Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a mount namespace belongs to the user namespace `user`. What is mounted in one of
+/// another user namespace is not root's choice.
+fn is_owned_by(namespace: &OwnedFd, user: &Stat) -> io::Result<bool> {
+    let owner = fstat(mount::owner(namespace.as_fd())?)?;
+    Ok((owner.st_dev, owner.st_ino) == (user.st_dev, user.st_ino))
+}
