@@ -41,6 +41,17 @@ pub fn socket(name: &NetnsName) -> PathBuf {
     PathBuf::from(folder(name)).join(SOCKET)
 }
 
+/// Whether there is a socket of a daemon, which need not answer. Needs the right to pass through
+/// the folder of the namespace.
+///
+/// Errors: a step that the kernel refused, after which this is not known.
+pub fn has_socket(name: &NetnsName) -> Result<bool, Error> {
+    let path = socket(name);
+    let found = if_present(statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW));
+    let found = found.context("look at", path.display().to_string())?;
+    Ok(found.is_some())
+}
+
 /// Makes the folder, open to all whatever the umask, in one that is closed to all but root: by its
 /// path, nobody outside of the namespace reaches the daemon. Folders that are there get these modes.
 /// Needs the right to write to /run.

@@ -176,10 +176,10 @@ Started by systemd it takes its socket by the socket-activation protocol (sd_lis
 `serve` runs one for each namespace (nscd.enable = false: none), at /run/netns-NAME/nscd/socket.
 Commands that `run` starts ask the daemon of their namespace, as that folder is their /run/nscd, and
 never the host's. A service does so that has the folder bound over /run/nscd (BindPaths= of
-systemd.exec(5)).
+systemd.exec(5)). Only root can pass through /run/netns-NAME, so no user of another namespace asks.
 
 Example, by hand:
-  mkdir -p /run/netns-office/nscd
+  mkdir -p -m 700 /run/netns-office && mkdir -p /run/netns-office/nscd
   netnsctl run office -- netnsctl nscd --socket /run/netns-office/nscd/socket"
     )]
     Nscd(Nscd),

@@ -205,7 +205,7 @@ fn control_socket(
     }
     unit.set_all(&[
         ("SocketMode", "0600"),
-        ("DirectoryMode", "0755"),
+        ("DirectoryMode", "0700"),
         ("RemoveOnStop", "yes"),
         ("TriggerLimitIntervalSec", "0"),
     ]);

@@ -34,9 +34,10 @@ pub(crate) fn units(making: &mut Making<'_>, name: &NetnsName, nscd: &Nscd) -> b
     unit.section("Socket");
     let path = format!("{}/socket", nscd_folder(name));
     unit.set("ListenStream", escape::value(&path));
+    unit.comment("Only if they are gone: the namespace's service makes both folders.");
+    unit.set("DirectoryMode", "0700");
     unit.set_all(&[
         ("SocketMode", "0666"),
-        ("DirectoryMode", "0755"),
         ("Backlog", "4096"),
         ("RemoveOnStop", "yes"),
         ("TriggerLimitIntervalSec", "0"),

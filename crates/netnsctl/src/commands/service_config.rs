@@ -1,7 +1,8 @@
 //! `service-config`: what puts another service into a namespace.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use netnsctl_kernel::nscd;
 use netnsctl_model::name::NetnsRef;
 
 use crate::cli::ServiceConfig;
@@ -34,7 +35,7 @@ pub(super) fn service_config(
                 "note: netns {text:?} is not declared, so its unit is not netnsctl's to make; \
                  this is right if you have one of that name"
             ));
-            Path::new(&format!("/run/netns-{name}/nscd/socket")).exists()
+            nscd::has_socket(name)?
         }
         (None, None) => false,
     };

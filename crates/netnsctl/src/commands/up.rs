@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use netnsctl_kernel::apply::{self, Outcome};
 use netnsctl_kernel::netns::{self, Netns};
-use netnsctl_kernel::observe;
 use netnsctl_kernel::state_dir::StateDir;
+use netnsctl_kernel::{nscd, observe};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::plan::{
-    self, Plan, Problem, Request,
+    self, Part, Plan, Problem, Request,
     text::{self, Tense},
 };
 
@@ -33,12 +33,28 @@ pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
             .for_each(|note| output::note(&format!("note: {note}")));
     }
     let exit = report(&plan, &outcome);
+    let is_for_units = arguments.units || request.part == Some(Part::Namespace);
+    if is_for_units && exit == Exit::Done {
+        make_folders(&desired, &request)?;
+    }
     if arguments.units {
         for name in request.names.iter().flatten() {
             units_in_force::bring(name)?;
         }
     }
     Ok(exit)
+}
+
+/// Makes the folders in which systemd will make the sockets of name-service daemons. systemd gives
+/// all the folders that it makes for a socket one mode, and these have two.
+fn make_folders(desired: &Desired, request: &Request) -> Result<(), Failure> {
+    for name in request.names.iter().flatten() {
+        let declared = desired.netns.get(name);
+        if declared.is_some_and(|netns| netns.nscd.enable) {
+            nscd::make(name)?;
+        }
+    }
+    Ok(())
 }
 
 fn request(desired: &Desired, arguments: &Up) -> Result<Request, Failure> {

@@ -79,7 +79,7 @@ fn set() -> bool {
     true
 }
 
-fn has_other_users() -> bool {
+pub(crate) fn has_other_users() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap();
     map.split_whitespace()
         .nth(2)

@@ -1,5 +1,7 @@
 //! `up --part` and `down --part`: what units of systemd carry out.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::net::{addresses, has_link, routes};
@@ -8,6 +10,7 @@ use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     parts_together_are_what_up_does,
+    the_folders_of_sockets_are_made_before_systemd_makes_sockets,
     parts_may_be_brought_up_at_once,
     what_needs_a_pair_comes_with_it,
     a_pair_goes_alone_and_comes_back,
@@ -82,6 +85,25 @@ fn parts_together_are_what_up_does() {
     assert_eq!(traces(), before);
 }
 
+fn the_folders_of_sockets_are_made_before_systemd_makes_sockets() {
+    configure(&format!("{DECLARED}[netns.lab.nscd]\nenable = false\n"));
+    let modes = || {
+        let mode = |path| fs::metadata(path).map(|it| it.permissions().mode() & 0o7777);
+        ["/run/netns-office", "/run/netns-office/nscd"].map(|path| mode(path).ok())
+    };
+    for (netns, part) in PARTS.iter().filter(|(_, part)| *part == "namespace") {
+        up(netns, part);
+    }
+    assert_eq!(modes(), [Some(0o700), Some(0o755)]);
+    assert!(!Path::new("/run/netns-lab").exists());
+    // Those of an earlier version, or of systemd.
+    let (upper, lower) = (Permissions::from_mode(0o755), Permissions::from_mode(0o700));
+    fs::set_permissions("/run/netns-office", upper).unwrap();
+    fs::set_permissions("/run/netns-office/nscd", lower).unwrap();
+    up("office", "namespace");
+    assert_eq!(modes(), [Some(0o700), Some(0o755)]);
+}
+
 fn parts_may_be_brought_up_at_once() {
     configure(DECLARED);
     let start = |(netns, part): &(&str, &str)| {
@@ -144,7 +166,7 @@ fn a_pair_goes_alone_and_comes_back() {
 fn a_pair_goes_whatever_is_wrong_with_other_files() {
     configure(DECLARED);
     expect(0, &["up"]);
-    std::fs::write("/etc/netnsctl/wrong.toml", "netns = 5").expect("a file can be written");
+    fs::write("/etc/netnsctl/wrong.toml", "netns = 5").expect("a file can be written");
     let dangling = "/etc/netnsctl/dangling.toml";
     std::os::unix::fs::symlink("nowhere.toml", dangling).expect("a link can be made");
     expect(2, &["up", "office", "--part", "veth:1"]);

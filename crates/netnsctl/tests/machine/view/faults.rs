@@ -2,7 +2,7 @@
 //! nothing of the host or of another namespace may show.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Stdio};
 
@@ -13,8 +13,9 @@ use seccompiler::{
 };
 
 use super::{VIEWS, mounts_inside, plain_resolv_conf};
+use crate::names;
 use crate::served::status;
-use crate::support::{Ran, command, eventually, inside, netnsctl};
+use crate::support::{Ran, command, eventually, expect, inside, netnsctl};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -28,6 +29,7 @@ pub(crate) const TESTS: &[Test] = tests![
     nothing_of_one_view_shows_in_another_namespace,
     a_view_whose_origin_is_gone_cannot_be_left,
     without_a_thread_the_command_ends,
+    a_daemon_is_out_of_reach_of_others_by_its_path,
 ];
 
 const RESOLVED: &str = "/run/systemd/resolve";
@@ -312,4 +314,35 @@ fn without_a_thread_the_command_ends() {
         is_refused(&ran, why);
     }
     assert_eq!(inside("office", "cat /etc/hosts"), "192.0.2.7 printer\n");
+}
+
+fn a_daemon_is_out_of_reach_of_others_by_its_path() {
+    if !crate::caller::has_other_users() {
+        crate::support::say("SKIPPED: there is only one user here");
+        return;
+    }
+    // As an earlier version made it.
+    fs::create_dir_all("/run/netns-left").unwrap();
+    let _served = names::serve();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode("/run/netns-left"), 0o700);
+    assert_eq!(mode("/run/netns-left/nscd"), 0o755);
+    // In the host namespace and in another one, and only an ordinary user: root has every way.
+    let asks = |place: &str| {
+        format!(
+            "exec setpriv --reuid=1000 --regid=1000 --clear-groups sh -c \
+             'test -S {place}/socket || exit 9; getent hosts nick.test'"
+        )
+    };
+    let path = asks("/run/netns-left/nscd");
+    let on_host = command("sh").args(["-c", &path]).status().unwrap();
+    assert_eq!(on_host.code(), Some(9));
+    for netns in ["right", "left"] {
+        expect(9, &["run", netns, "sh", "-c", &path]);
+    }
+    // Those inside find it where programs look.
+    let before = names::found("left");
+    let answer = inside("left", &asks("/run/nscd"));
+    assert!(answer.starts_with("192.0.2.1 "), "{answer}");
+    assert_eq!(names::found("left"), before + 1);
 }
