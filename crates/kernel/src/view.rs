@@ -69,7 +69,7 @@ pub(crate) fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
     };
     join(&pin, name.as_str())?;
     let before = bound()?;
-    if extra(&before, files).is_empty() {
+    if !is_outdated(&before, files) {
         return put_right(name, files, &before);
     }
     // What was bound cannot be told from what the host had mounted there: a new view.
@@ -79,6 +79,12 @@ pub(crate) fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
         Made::Kept(pin) => join(&pin, name.as_str()),
         Made::Refused(_) => enter_own(name, files),
     }
+}
+
+/// Whether a view in which `before` is noted must give way to a new one: more is bound in it than
+/// there are `files`, or an earlier version made it, which did not note what it was made from.
+fn is_outdated(before: &BTreeSet<String>, files: &[String]) -> bool {
+    !extra(before, files).is_empty() || !before.iter().any(|line| outside::is_line(line))
 }
 
 /// The mounts of `name`, for a child to be started in them: its view, made right and kept, or made
@@ -144,7 +150,7 @@ pub(crate) fn refresh(name: &NetnsName) -> Result<(), Error> {
     let outdated = visit(|| {
         move_to(&pin, name.as_str())?;
         let before = bound()?;
-        let outdated = !extra(&before, &files).is_empty();
+        let outdated = is_outdated(&before, &files);
         if !outdated {
             put_right(name, &files, &before)?;
         }

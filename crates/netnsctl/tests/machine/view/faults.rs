@@ -28,6 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_mount_with_the_numbers_of_an_old_one_is_not_taken_for_it,
     nothing_of_one_view_shows_in_another_namespace,
     a_view_whose_origin_is_gone_cannot_be_left,
+    a_view_of_an_earlier_version_gives_way_to_a_new_one,
     without_a_thread_the_command_ends,
     a_daemon_is_out_of_reach_of_others_by_its_path,
 ];
@@ -285,6 +286,18 @@ fn a_view_whose_origin_is_gone_cannot_be_left() {
         &Ran::of(output.unwrap()),
         "cannot find a process in the mounts outside of this view: ",
     );
+}
+
+fn a_view_of_an_earlier_version_gives_way_to_a_new_one() {
+    make("office");
+    crate::serve::make_foreign("plain");
+    // It did not note what it was made from.
+    let forget = format!("sed -i '/^from /d' {VIEWS}/bound; readlink /proc/self/ns/mnt");
+    let old = inside("office", &forget);
+    let new = mounts_inside("office");
+    assert_ne!(new, old);
+    assert_eq!(mounts_inside("office"), new);
+    assert_eq!(inside("office", &run_in("plain", "echo there")), "there\n");
 }
 
 fn without_a_thread_the_command_ends() {
