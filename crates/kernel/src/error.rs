@@ -54,6 +54,11 @@ pub enum Error {
         "this command was started in the view of a netns, from where the host namespace cannot be managed"
     )]
     InView,
+    /// The command runs in a view that it has to leave first.
+    #[error(
+        "cannot leave the view this command was started in: no process is in the mounts outside of it"
+    )]
+    NoWayOut,
     /// The command runs in another namespace than those it would manage belong to.
     #[error(
         "the namespaces of /run/netnsctl belong to another host namespace, that of process {} ({})",
@@ -94,6 +99,7 @@ impl Error {
             Self::Inside(_) | Self::InView => {
                 Some("leave it first: \"netnsctl run default -- netnsctl …\"".to_owned())
             }
+            Self::NoWayOut => Some("start the command outside of that view".to_owned()),
             Self::OtherHost(HostProcess { pid, .. }) => Some(format!(
                 "run the command there: \"nsenter --net=/proc/{pid}/ns/net netnsctl …\""
             )),

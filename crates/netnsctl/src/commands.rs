@@ -35,6 +35,7 @@ use netnsctl_kernel::sandbox;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_sys::activation::take_listen_fds;
+use rustix::fs::Mode;
 
 use crate::cli::{Cli, Command, Sandbox};
 use crate::output::{self, Exit, Failure};
@@ -43,10 +44,16 @@ use crate::output::{self, Exit, Failure};
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let config = cli.config;
     match cli.command {
-        Command::Up(arguments) => up::up(&config, arguments),
+        Command::Up(arguments) => {
+            set_umask();
+            up::up(&config, arguments)
+        }
         Command::Down(arguments) => down::down(&config, arguments),
         Command::Plan(arguments) => plan::plan(&config, arguments),
-        Command::Serve(arguments) => serve::serve(config, arguments),
+        Command::Serve(arguments) => {
+            set_umask();
+            serve::serve(config, arguments)
+        }
         Command::Run(arguments) => run(arguments),
         Command::Status(arguments) => status::status(&config, &arguments),
         Command::List(arguments) => list::list(&arguments),
@@ -67,6 +74,12 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Man(arguments) => man::man(&arguments),
         Command::Complete(arguments) => complete::complete(&arguments),
     }
+}
+
+/// Gives the process the usual umask: other users read what this command makes, whatever the umask
+/// of its caller is.
+fn set_umask() {
+    rustix::process::umask(Mode::from_raw_mode(0o022));
 }
 
 /// Moves into the running sandbox if that was asked for. Before any thread exists.

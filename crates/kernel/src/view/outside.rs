@@ -27,7 +27,7 @@ const FROM: &str = "from ";
 /// directory. The process must have a single thread. Needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and
 /// CAP_SYS_PTRACE.
 ///
-/// Errors: ESRCH if no process is in the mounts that the view was made from.
+/// Errors: [`Error::NoWayOut`] if no process is in the mounts that the view was made from.
 pub(crate) fn leave() -> Result<(), Error> {
     if is_inside()? {
         join(&origin()?, NetnsRef::HOME)?;
@@ -60,10 +60,9 @@ fn line_of(namespace: &OwnedFd) -> io::Result<String> {
 
 /// The mount namespace that the view of this thread was made from.
 fn origin() -> Result<OwnedFd, Error> {
-    let what = "a process in the mounts outside of this view";
     let noted = bound()?.into_iter().find(|line| is_line(line));
     // A view of an older version notes nothing.
-    let noted = noted.ok_or(Errno::SRCH).context("find", what)?;
+    let noted = noted.ok_or(Error::NoWayOut)?;
     let user = stat("/proc/self/ns/user").context("look at", "/proc/self/ns/user")?;
     let mut pids = vec![1];
     for entry in std::fs::read_dir("/proc").context("list", "/proc")? {
@@ -79,7 +78,7 @@ fn origin() -> Result<OwnedFd, Error> {
             return Ok(namespace);
         }
     }
-    Err(Errno::SRCH).context("find", what)
+    Err(Error::NoWayOut)
 }
 
 /// The mount namespace of a process, unless that has ended or may not be looked at.

@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_view_that_cannot_be_kept_ends_the_command,
     a_run_that_cannot_be_written_will_do,
     modes_are_the_same_whatever_the_umask,
+    files_of_a_declaration_can_be_read_whatever_the_umask,
     a_limit_of_a_caller_leaves_nothing_incomplete,
     a_mount_with_the_numbers_of_an_old_one_is_not_taken_for_it,
     nothing_of_one_view_shows_in_another_namespace,
@@ -178,6 +179,20 @@ fn modes_are_the_same_whatever_the_umask() {
     );
 }
 
+fn files_of_a_declaration_can_be_read_whatever_the_umask() {
+    crate::support::configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
+    let program = env!("CARGO_BIN_EXE_netnsctl");
+    let up = format!("umask 077; {program} up --quiet");
+    assert!(command("sh").args(["-c", &up]).status().unwrap().success());
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    for folder in ["/run/netns", "/etc/netns", "/etc/netns/office"] {
+        assert_eq!(mode(folder), 0o755, "{folder}");
+    }
+    for file in ["resolv.conf", "nsswitch.conf"] {
+        assert_eq!(mode(&format!("/etc/netns/office/{file}")), 0o644, "{file}");
+    }
+}
+
 fn a_limit_of_a_caller_leaves_nothing_incomplete() {
     let _first = start_resolved();
     make("office");
@@ -284,7 +299,7 @@ fn a_view_whose_origin_is_gone_cannot_be_left() {
         .output();
     is_refused(
         &Ran::of(output.unwrap()),
-        "cannot find a process in the mounts outside of this view: ",
+        "cannot leave the view this command was started in: no process",
     );
 }
 
