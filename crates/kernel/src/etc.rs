@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
-use crate::own_files::OwnFiles;
+use crate::own_files::{OwnFiles, Removed};
 
 /// What `/etc` says about `names`, if that is `whole` also which files of ours there are for others,
 /// and the host's nsswitch.conf.
@@ -113,7 +113,7 @@ fn entries(folder: &OwnedFd, path: &str) -> Result<Vec<String>, Error> {
 /// is in them. Returns which those were. Goes on past every failure.
 pub(crate) fn remove_leftovers(
     is_left: impl Fn(&NetnsName) -> bool,
-) -> Result<Vec<(NetnsName, Result<(), Error>)>, Error> {
+) -> Result<Removed<NetnsName>, Error> {
     let etc = observe(&BTreeSet::new(), true)?;
     let files = etc.files.into_iter().filter(|((name, _), _)| is_left(name));
     let mut results = Vec::new();

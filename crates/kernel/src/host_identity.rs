@@ -18,7 +18,7 @@ use crate::error::{Context, Error};
 use crate::netns::Netns;
 use crate::presence::if_present;
 use crate::processes::{self, Depth};
-use crate::state_dir::{RUN_NETNSCTL, read_text, replace_file};
+use crate::state_dir::{RUN_NETNSCTL, read_text, replace_file, temporary_name};
 
 /// The file in [`RUN_NETNSCTL`]: device, inode and, where the kernel has them, cookie. Its name has
 /// no `.json` at its end, so it is no record's.
@@ -67,12 +67,15 @@ pub(crate) fn note(folder: &OwnedFd, home: &Netns) -> Result<(), Error> {
     replace_file(folder, FILE, text.as_bytes(), 0o644).context("write", path())
 }
 
-/// Removes the note, when there are no records any longer.
+/// Removes the note, and what a kill left of writing it, when there are no records any longer.
 pub(crate) fn forget(folder: &OwnedFd) -> Result<(), Error> {
-    match unlinkat(folder, FILE, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error).context("remove", path()),
+    for file in [FILE, &temporary_name(FILE)] {
+        match unlinkat(folder, file, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error).context("remove", path()),
+        }
     }
+    Ok(())
 }
 
 fn path() -> String {

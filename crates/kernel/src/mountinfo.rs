@@ -16,8 +16,8 @@ fn is_shared_in(mountinfo: &str, path: &str) -> bool {
     // Of several mounts on one path the last is on top.
     let mounts = mountinfo.lines().map(|line| line.split(' '));
     let on_top = mounts
-        .filter(|fields| fields.clone().nth(4) == Some(path))
-        .next_back();
+        .rev()
+        .find(|fields| fields.clone().nth(4) == Some(path));
     on_top.is_some_and(|fields| {
         let mut optional = fields.skip(6).take_while(|field| *field != "-");
         optional.any(|field| field.starts_with("shared:"))

@@ -13,6 +13,9 @@ use crate::error::{Context, Error};
 use crate::presence::if_present;
 use crate::state_dir::{read_file, replace_file, temporary_name};
 
+/// What came of removing files of ours, by whose they were.
+pub(crate) type Removed<T> = Vec<(T, Result<(), Error>)>;
+
 /// Such a folder.
 pub(crate) struct OwnFiles<'a> {
     /// Opened without following a link.

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
-use crate::own_files::OwnFiles;
+use crate::own_files::{OwnFiles, Removed};
 use crate::presence::if_present;
 use crate::rights;
 
@@ -136,7 +136,7 @@ fn named(folders: &Folders) -> Result<BTreeSet<NetnsRef>, Error> {
 /// past every failure.
 pub(crate) fn remove_leftovers(
     is_left: impl Fn(&NetnsRef) -> bool,
-) -> Result<Vec<(NetnsRef, Result<(), Error>)>, Error> {
+) -> Result<Removed<NetnsRef>, Error> {
     let Some(polkit) = observe(std::iter::empty(), true)? else {
         return Ok(Vec::new());
     };

@@ -111,11 +111,9 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
 /// Whether this process is in a view. One that may not look below the folder of views has not got the
 /// rights to manage namespaces either, and is told of that by what it tries next.
 pub(crate) fn is_in_view() -> Result<bool, Error> {
-    match stat(content::BOUND) {
-        Err(Errno::ACCESS) => Ok(false),
-        found => Ok(if_present(found)
-            .context("look at", content::BOUND)?
-            .is_some()),
+    match is_inside() {
+        Err(Error::System { source, .. }) if is_denied(&source) => Ok(false),
+        found => found,
     }
 }
 

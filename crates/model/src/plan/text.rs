@@ -109,12 +109,13 @@ impl Action {
             Self::DeleteLink { link } => format!("link {}", place(link, of)),
             Self::DeleteNetns => "network namespace, no longer declared".to_owned(),
             Self::MakeView => format!("view /run/netns-{of}/mntns"),
-            Self::MakeDirectory { path } => format!("folder {path}"),
+            Self::MakeDirectory { path } | Self::RemoveDirectory { path } => {
+                format!("folder {path}")
+            }
             Self::RemoveAccess => format!("polkit action {}", action_id_of(of)),
             Self::RemoveAddress { link, address } => {
                 format!("address {address} on {}", place(link, of))
             }
-            Self::RemoveDirectory { path } => format!("folder {path}"),
             Self::RemoveFile { file } => format!("file /etc/netns/{of}/{}", file.file_name()),
             Self::RemoveRoute { route } => format!("route {}", self::route(route)),
             Self::RemoveStaleName => format!("file /run/netns/{of}, which is no namespace"),

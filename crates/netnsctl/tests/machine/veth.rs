@@ -184,7 +184,10 @@ fn renamed_end() {
     expect(0, &["up"]);
     let index = link("office", "host").index;
     let rename = |from: &str, to: &str| {
-        inside("office", &format!("ip link set {from} down && ip link set {from} name {to}"));
+        inside(
+            "office",
+            &format!("ip link set {from} down && ip link set {from} name {to}"),
+        );
     };
     rename("host", "world");
     for command in ["plan", "up"] {
