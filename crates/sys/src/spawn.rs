@@ -49,7 +49,8 @@ const POWERS: [u32; PID_DIGITS] = {
 /// Starts the child and gives its process id, which stays its own until it is waited for.
 ///
 /// The child is in a process group of its own, so that a terminal's Ctrl-C reaches only its
-/// parent; no signal is blocked in it. If it cannot enter a namespace or be executed it exits with
+/// parent; no signal is blocked in it. It has the standard streams and `sockets` open and no other
+/// descriptor, whatever this process inherited. If it cannot enter a namespace or be executed it exits with
 /// 125. Joining the namespaces needs CAP_SYS_ADMIN, that of mounts CAP_SYS_CHROOT too, and leads to
 /// its root directory (setns(2)); the program's path is looked up there.
 ///
@@ -184,11 +185,11 @@ unsafe fn write_decimal(number: u32, digits: *mut u8) {
 }
 
 /// Puts `sockets` at descriptors 3, 4, … without FD_CLOEXEC: first copies of all of them beyond
-/// those places, so that none is overwritten before it is moved.
+/// those places, so that none is overwritten before it is moved. Closes all other descriptors there.
 ///
 /// # Safety
 ///
-/// To be called in a child just forked: what stood at those places is lost.
+/// To be called in a child just forked: all other descriptors from 3 on are lost.
 unsafe fn place_sockets(sockets: &mut [RawFd]) -> bool {
     let Ok(count) = RawFd::try_from(sockets.len()) else {
         return false;
@@ -200,11 +201,39 @@ unsafe fn place_sockets(sockets: &mut [RawFd]) -> bool {
             return false;
         }
     }
-    // SAFETY: the descriptors overwritten are those of the parent's copy in this child, which
-    // nothing uses before execve closes them; dup2 clears FD_CLOEXEC on the new ones.
-    (FIRST_FD..)
+    // SAFETY: the descriptors overwritten are copies of the parent's in this child, which nothing
+    // uses before they are closed; dup2 clears FD_CLOEXEC on the new ones.
+    let placed = (FIRST_FD..)
         .zip(sockets)
-        .all(|(place, socket)| unsafe { libc::dup2(*socket, place) } >= 0)
+        .all(|(place, socket)| unsafe { libc::dup2(*socket, place) } >= 0);
+    // SAFETY: as above; nothing uses what stands beyond the sockets.
+    placed && unsafe { close_from(FIRST_FD + count) }
+}
+
+/// Closes every descriptor from `first` on (close_range(2)), one by one where the kernel or a
+/// container's system call filter has no such call. Returns whether that was possible.
+///
+/// # Safety
+///
+/// To be called in a child just forked, whose copies of these descriptors nothing uses any more.
+unsafe fn close_from(first: RawFd) -> bool {
+    // SAFETY: plain numbers, and a limit written to a local variable of its type; the descriptors
+    // are unused, as promised. Each of these calls only enters the kernel.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) == 0 {
+            return true;
+        }
+        let mut limit = std::mem::MaybeUninit::<libc::rlimit>::uninit();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) != 0 {
+            return false;
+        }
+        // A higher number can only have been opened before the limit was lowered.
+        let end = RawFd::try_from(limit.assume_init().rlim_max).unwrap_or(RawFd::MAX);
+        for fd in first..end {
+            libc::close(fd);
+        }
+        true
+    }
 }
 
 /// `KEY=value` as a C string; none if there is a NUL inside.

@@ -1,16 +1,19 @@
 //! What a running forwarder cannot do any more, whoever started it.
 
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::io::FdFlags;
 use rustix::process::Signal;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule, apply_filter};
 
 use crate::forward::{Forwarder, ready};
 use crate::sandbox::Plain;
 use crate::serve::{may_be_looked_at, poor};
-use crate::served::{send, status};
-use crate::support::{eventually, netnsctl};
+use crate::served::{Served, send, status};
+use crate::support::{configure, eventually, netnsctl};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
 use crate::{Test, tests};
 
@@ -18,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_forwarder_of_root_is_sealed,
     a_forwarder_of_a_normal_user_is_sealed,
     a_forwarder_that_cannot_be_sealed_says_so_and_goes_on,
+    what_serve_inherited_is_closed_in_its_children,
 ];
 
 const WORDS: &[&str] = &[
@@ -80,19 +84,64 @@ fn a_forwarder_of_a_normal_user_is_sealed() {
     expect_bytes();
 }
 
-/// Starts a forwarder where the kernel says that it knows neither Landlock nor filters.
-fn on_an_old_kernel() -> Forwarder {
-    let unknown = [libc::SYS_landlock_create_ruleset, libc::SYS_seccomp];
+/// Has every process started from now on inherit a file, at a low and a high number.
+fn leave_a_file_open() -> [OwnedFd; 2] {
+    std::fs::write("/run/secret", "of root").unwrap();
+    let file = std::fs::File::open("/run/secret").unwrap();
+    [3, 77].map(|least| {
+        let copy = rustix::io::fcntl_dupfd_cloexec(&file, least).unwrap();
+        rustix::io::fcntl_setfd(&copy, FdFlags::empty()).unwrap();
+        copy
+    })
+}
+
+/// How often a process has that file open.
+fn stray_files(pid: u32) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it may be looked at");
+    let links = entries.map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap());
+    links
+        .filter(|link| link == Path::new("/run/secret"))
+        .count()
+}
+
+fn what_serve_inherited_is_closed_in_its_children() {
+    let netns = "[netns.left]\n[[netns.left.forward]]\nlisten = \"127.0.0.1:1001\"\n\
+                 connect = \"127.0.0.1:2001\"\n";
+    configure(&format!("{netns}[netns.left.nscd]\n"));
+    let _open = leave_a_file_open();
+    let mut served = Served::ready(&[]);
+    assert_eq!(stray_files(served.pid()), 2);
+    assert_eq!(stray_files(served.forwarder("127.0.0.1:2001")), 0);
+    assert_eq!(stray_files(served.daemon("left")), 0);
+    served.stop();
+    // A container's filter may forbid close_range(2).
+    configure(netns);
+    let start = || {
+        refuse([(libc::SYS_close_range, Vec::new())], libc::EPERM);
+        Served::ready(&[])
+    };
+    let mut served = std::thread::spawn(start).join().unwrap();
+    assert_eq!(stray_files(served.forwarder("127.0.0.1:2001")), 0);
+    served.stop();
+}
+
+/// Has the kernel refuse system calls of this thread, and of the processes that it starts.
+pub(crate) fn refuse<const COUNT: usize>(calls: [(i64, Vec<SeccompRule>); COUNT], errno: i32) {
     let filter = SeccompFilter::new(
-        unknown.map(|call| (call, Vec::new())).into(),
+        calls.into(),
         SeccompAction::Allow,
-        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+        SeccompAction::Errno(errno.unsigned_abs()),
         std::env::consts::ARCH.try_into().unwrap(),
     );
     let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    apply_filter(&filter).unwrap();
+}
+
+/// Starts a forwarder where the kernel says that it knows neither Landlock nor filters.
+fn on_an_old_kernel() -> Forwarder {
+    let unknown = [libc::SYS_landlock_create_ruleset, libc::SYS_seccomp];
     let start = move || {
-        // Of this thread, and of what it starts.
-        apply_filter(&filter).unwrap();
+        refuse(unknown.map(|call| (call, Vec::new())), libc::ENOSYS);
         let mut command = netnsctl(WORDS);
         command.stderr(Stdio::piped());
         between(command)
