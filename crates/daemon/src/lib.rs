@@ -3,17 +3,20 @@
 //! | module | holds |
 //! |---|---|
 //! | `confine` | giving up privileges after set-up |
+//! | `folder` | the folder of such a socket, and who else can change it |
 //! | `socket_file` | unix sockets that listen at a path, and the files that remain of them |
 //! | `log` | where lines go |
 #![forbid(unsafe_code)]
 
 mod confine;
+mod folder;
 mod log;
 mod socket_file;
 
 use rustix::io::Errno;
 
 pub use confine::{ConfineError, confine, raise_file_limit};
+pub use folder::Exposed;
 pub use log::Log;
 pub use socket_file::{SocketFile, bind_unix_listener};
 

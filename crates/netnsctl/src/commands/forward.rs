@@ -23,7 +23,7 @@ use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
 use super::orders;
-use super::serve::forwarder::{path_taken, port_taken, protocol, socket_address};
+use super::serve::forwarder::{path_taken, port_taken, protocol, socket_address, warn_if_exposed};
 use super::serve::notify::Manager;
 use crate::cli::Forward;
 use crate::output::{self, Exit, Failure};
@@ -165,7 +165,8 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
         ForwardAddress::Unix(path) => {
             // Its file stays behind: who it is made by may not remove it any more at the end.
             let bound = bind_unix_listener(path.as_path());
-            let (fd, _) = bound.map_err(|error| path_taken(&error, path.as_path()))?;
+            let (fd, file) = bound.map_err(|error| path_taken(&error, path.as_path()))?;
+            warn_if_exposed(path.as_path(), &file);
             return listener(fd);
         }
         ForwardAddress::Inet(endpoint) => endpoint,

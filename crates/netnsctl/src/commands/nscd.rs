@@ -10,7 +10,7 @@ use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
-use super::serve::forwarder::path_taken;
+use super::serve::forwarder::{path_taken, warn_if_exposed};
 use super::serve::notify::Manager;
 use crate::cli::Nscd;
 use crate::output::{self, Exit, Failure};
@@ -88,7 +88,8 @@ fn listener(arguments: &Nscd) -> Result<OwnedFd, Failure> {
         (None, None, Some(path)) => {
             // Its file stays behind: who it is made by may not remove it any more at the end.
             let bound = bind_unix_listener(path);
-            let (listener, _) = bound.map_err(|error| path_taken(&error, path))?;
+            let (listener, file) = bound.map_err(|error| path_taken(&error, path))?;
+            warn_if_exposed(path, &file);
             Ok(listener)
         }
         (None, None, None) => Err(Failure::usage("there is nothing to listen at")

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::forward::ready;
 use crate::served::{Served, is_alive, send, status};
-use crate::support::{PATIENCE, command, configure, eventually, expect, netnsctl};
+use crate::support::{PATIENCE, command, configure, eventually, expect, netnsctl, say};
 use crate::traffic::{connect, expect_answer, expect_end, serve_tcp};
 use crate::{Test, tests};
 
@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_unix_socket_leads_into_a_namespace,
     a_unix_socket_comes_and_goes_with_its_declaration,
     a_unix_socket_of_somebody_else_is_left_alone,
+    a_link_of_another_user_leads_no_unix_socket_elsewhere,
     by_hand_an_abandoned_unix_socket_is_replaced,
     a_service_manager_may_pass_a_unix_socket,
 ];
@@ -160,6 +161,45 @@ fn a_unix_socket_of_somebody_else_is_left_alone() {
     let error = expect(1, &["serve"]).stderr;
     let words = "unix:/run/nowhere/in.sock: No such file or directory (ENOENT)";
     assert!(error.contains(words), "{error}");
+}
+
+/// A folder of another user, and one of root. Returns whether there is another user.
+fn folders() -> bool {
+    for folder in ["/run/users", "/run/roots"] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    // Without root there is one user only.
+    chown("/run/users", Some(1000), Some(1000)).is_ok()
+}
+
+fn a_link_of_another_user_leads_no_unix_socket_elsewhere() {
+    if !folders() {
+        return say("SKIPPED: needs two users");
+    }
+    symlink("/run/roots", "/run/users/link").unwrap();
+    configure(&config("/run/users/link/in.sock", ""));
+    let mut served = Served::ready(&[]);
+    served.wait_for(
+        "warning: the socket unix:/run/users/link/in.sock can be replaced: user 1000 owns the \
+         folder \"/run/users\"",
+    );
+    served.stop();
+    assert!(!is_socket("/run/roots/in.sock"));
+    lchown("/run/users/link", Some(1000), None).unwrap();
+    let error = expect(1, &["serve"]).stderr;
+    let words = "cannot open the folder for unix:/run/users/link/in.sock: \
+                 Too many levels of symbolic links (ELOOP)";
+    assert!(
+        error.contains(words) && error.contains("hint: links of other"),
+        "{error}"
+    );
+    // Nobody can change what this path leads to.
+    configure(&config("/run/roots/in.sock", ""));
+    let mut served = Served::ready(&[]);
+    assert!(!served.text().contains("warning"), "{}", served.text());
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    assert!(table.contains(" /run/roots/in.sock\n"), "{table}");
+    served.stop();
 }
 
 fn by_hand_an_abandoned_unix_socket_is_replaced() {

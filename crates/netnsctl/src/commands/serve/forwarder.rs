@@ -23,7 +23,7 @@ use rustix::process::Signal;
 
 use super::child::{Child, Part, environment, words};
 use super::published::forward_name;
-use crate::output::Failure;
+use crate::output::{self, Failure};
 
 /// A forwarded port.
 #[derive(Debug)]
@@ -170,7 +170,10 @@ fn listen(
     let deadline = Instant::now() + patience;
     match &forward.listen {
         ForwardAddress::Unix(path) => retry(deadline, || bind_unix_listener(path.as_path()))
-            .map(|(listener, file)| (listener, Some(file)))
+            .map(|(listener, file)| {
+                warn_if_exposed(path.as_path(), &file);
+                (listener, Some(file))
+            })
             .map_err(|error| path_taken(&error, path.as_path())),
         ForwardAddress::Inet(endpoint) => {
             let listened = netns::within(netns, name.as_str(), || {
@@ -234,7 +237,21 @@ pub(crate) fn path_taken(error: &BindError, path: &Path) -> Failure {
         Errno::ADDRINUSE => failure.hint(listeners::hint_about_path(path)),
         Errno::NOENT => failure.hint("make its folder first"),
         Errno::ACCESS => failure.hint("its folder must be one this user may write to"),
+        Errno::LOOP => failure.hint(
+            "links of other users are not followed; give the path of the folder itself, or make \
+             root the owner of the link",
+        ),
         _ => failure,
+    }
+}
+
+/// Prints a warning if another user can put a socket of theirs in the place of this one.
+pub(crate) fn warn_if_exposed(path: &Path, file: &SocketFile) {
+    if let Some(exposed) = file.exposed() {
+        let path = path.display();
+        output::note(&format!(
+            "warning: the socket unix:{path} can be replaced: {exposed}"
+        ));
     }
 }
 
