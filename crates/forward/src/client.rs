@@ -1,13 +1,13 @@
-//! Clients: accepting them, and turning them away.
+//! Clients: accepting them.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{self, SocketFlags, sockopt};
+use rustix::net::{self, SocketFlags};
 
 use crate::address::Address;
-use crate::listener::Listener;
+use crate::listener::{Listener, tune};
+use crate::options::Options;
 use crate::proxy_header::proxy_header;
 
 /// A client that was accepted.
@@ -20,39 +20,38 @@ pub(crate) struct Client {
 }
 
 /// Takes the next client of `listener`'s queue, its PROXY header written if the target wants one.
+/// Closing the client is a reset.
 ///
 /// Errors: those of accept(2). A client of which the kernel does not tell where it came from is
 /// reset and counts as one that left (`ECONNABORTED`).
-pub(crate) fn accept(listener: &Listener, with_header: bool) -> Result<Client, Errno> {
+pub(crate) fn accept(listener: &mut Listener, options: &Options) -> Result<Client, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let is_unix = listener.is_unix();
-    if !with_header {
-        let fd = net::accept_with(&listener.fd, flags)?;
-        let header = Vec::new();
-        return Ok(Client {
-            fd,
-            is_unix,
-            header,
-        });
-    }
     // The address as it is told here is that of a client that has left already, too.
-    let (fd, from) = net::acceptfrom_with(&listener.fd, flags)?;
+    let accepted = match options.proxy_protocol {
+        true => net::acceptfrom_with(&listener.fd, flags),
+        false => net::accept_with(&listener.fd, flags).map(|fd| (fd, None)),
+    };
+    listener.passes_on |= accepted.as_ref().is_err_and(|error| *error == Errno::AGAIN);
+    let (fd, from) = accepted?;
+    let is_unix = listener.is_unix();
+    if !listener.passes_on && !is_unix {
+        // It may have come before its listener was tuned. The kernel took all of that there.
+        let _ = tune(&fd, options.keepalive.as_ref());
+    }
     let header = || {
         let from = Address::read(from.ok_or(Errno::DESTADDRREQ)?)?;
         let to = Address::read(net::getsockname(&fd)?)?;
-        Ok(proxy_header(&from, &to))
+        Ok::<_, Errno>(proxy_header(&from, &to))
     };
-    match header() {
-        Ok(header) => Ok(Client {
-            fd,
-            is_unix,
-            header,
-        }),
-        Err::<_, Errno>(_) => {
-            refuse(&fd);
-            Err(Errno::CONNABORTED)
-        }
-    }
+    let header = match options.proxy_protocol {
+        true => header().map_err(|_| Errno::CONNABORTED)?,
+        false => Vec::new(),
+    };
+    Ok(Client {
+        fd,
+        is_unix,
+        header,
+    })
 }
 
 /// Whether an error of accept is one of the client that would have been accepted, as accept(2)
@@ -71,9 +70,4 @@ pub(crate) fn is_of_client(error: Errno) -> bool {
             | Errno::PERM
             | Errno::PROTO
     )
-}
-
-/// Makes the close of `client` a reset.
-pub(crate) fn refuse(client: &OwnedFd) {
-    let _ = sockopt::set_socket_linger(client, Some(Duration::ZERO));
 }

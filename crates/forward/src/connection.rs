@@ -15,13 +15,14 @@
 //! an end of the stream, unless bytes cross it.
 
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 use rustix::net::sockopt;
 
 use crate::counters::TcpCounters;
 use crate::list::{Linked, Links};
+use crate::listener::end_in_order;
 use crate::relay::{Direction, Scratch, Side, Stage};
 
 /// Where a connection is in its life.
@@ -132,11 +133,10 @@ impl Connection {
         ended(&self.to_target) || ended(&self.to_client) || self.client.broken || self.target.broken
     }
 
-    /// Makes the close of both sockets a reset instead of an orderly end (SO_LINGER of zero).
-    pub(crate) fn set_reset(&self) {
+    /// Makes the close of both sockets an orderly end instead of a reset.
+    pub(crate) fn end_in_order(&self) {
         for side in [&self.client, &self.target] {
-            // At worst the peer sees an end where it should have seen a reset.
-            let _ = sockopt::set_socket_linger(&side.fd, Some(Duration::ZERO));
+            end_in_order(&side.fd);
         }
     }
 }

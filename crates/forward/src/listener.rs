@@ -45,6 +45,9 @@ pub struct Listener {
     dual_stack: bool,
     /// Whether it has a turn coming.
     pub(crate) queued: bool,
+    /// Whether all sockets of its queue have inherited what [`tune`] set on it: its queue was empty
+    /// once since then.
+    pub(crate) passes_on: bool,
 }
 
 /// Why a descriptor cannot be served.
@@ -129,6 +132,7 @@ impl Listener {
             address: address.into(),
             dual_stack,
             queued: false,
+            passes_on: false,
         })
     }
 
@@ -142,6 +146,7 @@ impl Listener {
             address: self.address.clone(),
             dual_stack: self.dual_stack,
             queued: false,
+            passes_on: false,
         })
     }
 
@@ -189,14 +194,18 @@ pub(crate) fn grow_buffer(socket: &OwnedFd) {
     }
 }
 
-/// Sets what both sockets of a connection want: no delay for small writes, keepalive, and urgent
-/// bytes in line, since a byte sent as urgent would otherwise be lost on the way.
+/// Sets what both sockets of a connection want: no delay for small writes, keepalive, urgent bytes
+/// in line, since a byte sent as urgent would otherwise be lost on the way, and that a close is a
+/// reset (SO_LINGER of zero), until [`end_in_order`] takes that back: so the sockets of a forwarder
+/// that is killed do not look like the end of the data.
 ///
-/// On a listener these are inherited by every socket it accepts (the kernel clones it).
+/// On a listener these are inherited by every socket that comes to its queue afterwards (the kernel
+/// clones it).
 pub(crate) fn tune(socket: &OwnedFd, keepalive: Option<&Keepalive>) -> Result<(), Errno> {
     let second = Duration::from_secs(1);
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_oobinline(socket, true)?;
+    sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
     let Some(keepalive) = keepalive else {
         // A service manager may have switched it on.
         return sockopt::set_socket_keepalive(socket, false);
@@ -205,6 +214,12 @@ pub(crate) fn tune(socket: &OwnedFd, keepalive: Option<&Keepalive>) -> Result<()
     sockopt::set_tcp_keepintvl(socket, keepalive.interval.max(second))?;
     sockopt::set_tcp_keepcnt(socket, keepalive.probes.clamp(1, 127))?;
     sockopt::set_socket_keepalive(socket, true)
+}
+
+/// Makes the close of a socket an orderly end: the kernel still delivers what the socket was given.
+pub(crate) fn end_in_order(socket: &OwnedFd) {
+    // It was set the same way, so the kernel knows it.
+    let _ = sockopt::set_socket_linger(socket, None);
 }
 
 /// Makes a socket for [`Listener::from_fd`] in the calling thread's network namespace.
@@ -341,9 +356,14 @@ mod tests {
         assert!(sockopt::tcp_nodelay(&accepted).unwrap());
         assert!(sockopt::socket_keepalive(&accepted).unwrap());
         assert!(sockopt::socket_oobinline(&accepted).unwrap());
+        let linger = sockopt::socket_linger(&accepted).unwrap();
+        assert_eq!(linger, Some(Duration::ZERO));
         assert_eq!(
             sockopt::tcp_keepidle(&accepted).unwrap(),
             Duration::from_secs(15)
         );
+        let accepted = accepted.into();
+        end_in_order(&accepted);
+        assert_eq!(sockopt::socket_linger(&accepted).unwrap(), None);
     }
 }

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use slab::Slab;
 
-use crate::client::{Client, accept, is_of_client, refuse};
+use crate::client::{Client, accept, is_of_client};
 use crate::connection::{Connection, Outcome, Phase, note};
 use crate::context::{Core, Kind, Token, Trouble};
 use crate::counters::count;
@@ -88,6 +88,7 @@ impl Tcp {
             if keepalive != before.keepalive && !listener.is_unix() {
                 // It was set before, so the kernel knows it.
                 let _ = tune(&listener.fd, keepalive.as_ref());
+                listener.passes_on = false;
             }
             // Clients that the limit kept out may come in now, and no event will tell of them.
             core.requeue(Token::fixed(Kind::TcpListener, index), &mut listener.queued);
@@ -110,10 +111,10 @@ impl Tcp {
             if self.shortage.is_pause() || Self::is_full(core) {
                 return;
             }
-            let Some(listener) = self.listeners.get(index) else {
+            let Some(listener) = self.listeners.get_mut(index) else {
                 return;
             };
-            match accept(listener, core.options.proxy_protocol) {
+            match accept(listener, &core.options) {
                 Ok(client) => {
                     core.counters.tcp.connections_ever += 1;
                     self.begin(client, core);
@@ -163,8 +164,8 @@ impl Tcp {
                 Ok((target, attempt)) => self.enter(client, target, attempt, core),
                 Err(error) => {
                     count(&mut core.counters.tcp.connect_errors, error);
+                    // Its close is a reset.
                     self.trace.refused(&client.fd, error, core);
-                    refuse(&client.fd);
                 }
             },
         }
@@ -376,9 +377,10 @@ impl Tcp {
         }
         let connection = self.connections.remove(key);
         self.trace.end(key, end, core);
-        if end != End::Done {
+        if end == End::Done {
+            connection.end_in_order();
+        } else {
             core.counters.tcp.resets += u64::from(connection.phase != Phase::Connecting);
-            connection.set_reset();
         }
         drop(connection);
         self.recount(core);
@@ -441,9 +443,7 @@ impl Tcp {
 
     /// Resets every connection.
     pub(crate) fn reset_all(&mut self, core: &mut Core<'_>) {
-        if let Some(client) = self.held.take() {
-            refuse(&client.fd);
-        }
+        self.held = None;
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.remove(key, End::Stopped, core);

@@ -1,10 +1,13 @@
 //! `forward` by hand, and with sockets of another service manager.
 
 use std::fs::Permissions;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -20,6 +23,8 @@ pub(crate) const TESTS: &[Test] = tests![
     what_is_typed_wrong_is_said_with_a_hint,
     a_service_manager_may_pass_the_socket,
     sigterm_lets_connections_end,
+    a_killed_forwarder_resets_its_connections,
+    an_orderly_end_survives_the_forwarder,
 ];
 
 fn two_namespaces() {
@@ -159,11 +164,9 @@ fn what_is_typed_wrong_is_said_with_a_hint() {
     );
 }
 
-fn a_service_manager_may_pass_the_socket() {
-    two_namespaces();
-    serve_tcp("right", "127.0.0.1:2001", "tcp ");
-    let listener = listen("left", "127.0.0.1:1001");
-    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+/// A forwarder that serves `listener` as a service manager passes it, into "right".
+fn passed(listener: &TcpListener) -> Forwarder {
+    rustix::io::fcntl_setfd(listener, rustix::io::FdFlags::empty()).unwrap();
     // A shell knows the process id that the program will have.
     let script = format!(
         "exec 3<&{}; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" forward --connect 127.0.0.1:2001 \
@@ -172,7 +175,14 @@ fn a_service_manager_may_pass_the_socket() {
     );
     let mut shell = command("sh");
     shell.args(["-c", &script, env!("CARGO_BIN_EXE_netnsctl")]);
-    let forward = ready(shell);
+    ready(shell)
+}
+
+fn a_service_manager_may_pass_the_socket() {
+    two_namespaces();
+    serve_tcp("right", "127.0.0.1:2001", "tcp ");
+    let listener = listen("left", "127.0.0.1:1001");
+    let forward = passed(&listener);
     expect_answer(&mut connect("left", "127.0.0.1:1001"), "tcp ", "hello");
     drop(forward);
     // The manager has the socket still: who connects now waits for the next one.
@@ -209,7 +219,131 @@ fn sigterm_lets_connections_end() {
     });
     expect_answer(&mut client, "tcp ", "after");
     assert!(is_alive(forward.id()));
-    client.shutdown(std::net::Shutdown::Write).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
     expect_end(&mut client);
     assert_eq!(forward.exit(), Some(0));
+}
+
+/// Reads to the end, which must be a reset; gives the number of bytes before that.
+#[track_caller]
+fn expect_reset(stream: &mut TcpStream) -> usize {
+    let mut buffer = vec![0; 64 << 10];
+    let mut bytes = 0;
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => panic!("an end in order after {bytes} bytes"),
+            Ok(count) => bytes += count,
+            Err(error) => {
+                assert_eq!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset,
+                    "after {bytes} bytes"
+                );
+                return bytes;
+            }
+        }
+    }
+}
+
+/// A connection through the forward: the client's end and the target's.
+fn pair(target: &TcpListener) -> (TcpStream, TcpStream) {
+    let client = connect("left", "127.0.0.1:1001");
+    let (served, _) = target.accept().unwrap();
+    served.set_read_timeout(Some(PATIENCE)).unwrap();
+    (client, served)
+}
+
+fn a_killed_forwarder_resets_its_connections() {
+    two_namespaces();
+    let target = listen("right", "127.0.0.1:2001");
+    let listener = listen("left", "127.0.0.1:1001");
+    // One that came before the forwarder, in the queue of the service manager's socket.
+    let early = connect("left", "127.0.0.1:1001");
+    let mut forward = passed(&listener);
+    let (served, _) = target.accept().unwrap();
+    served.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut all = vec![(early, served)];
+    all.extend((0..4).map(|_| pair(&target)));
+    for (number, (client, served)) in all.iter_mut().enumerate() {
+        // All are known to be carried, then each is in another state.
+        client.write_all(b"hello").unwrap();
+        served.read_exact(&mut [0; 5]).unwrap();
+        match number {
+            // Half a download, with more on the way than was read.
+            0 | 1 => {
+                served
+                    .set_write_timeout(Some(Duration::from_millis(100)))
+                    .unwrap();
+                while served.write(&[1; 64 << 10]).is_ok() {}
+                client.read_exact(&mut [0; 1000]).unwrap();
+            }
+            // The client has sent all it had.
+            2 => client.shutdown(Shutdown::Write).unwrap(),
+            // The target has sent all it had, and the client has read it.
+            3 => {
+                served.shutdown(Shutdown::Write).unwrap();
+                assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+            }
+            // Idle.
+            _ => {}
+        }
+    }
+    assert_eq!(all[2].1.read(&mut [0; 1]).unwrap(), 0);
+    forward.0.kill().unwrap();
+    forward.exit();
+    for (number, (client, served)) in all.iter_mut().enumerate() {
+        // Who has read the end of the other direction learns of it by writing.
+        for (stream, is_told) in [(client, number != 3), (served, number != 2)] {
+            if is_told {
+                expect_reset(stream);
+            } else {
+                assert!(stream.write_all(b"x").is_err(), "connection {number}");
+            }
+        }
+    }
+}
+
+/// The number of sockets that a process has.
+fn sockets_of(pid: u32) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let links = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let sockets = links.filter(|link| link.to_string_lossy().starts_with("socket:"));
+    sockets.count()
+}
+
+fn an_orderly_end_survives_the_forwarder() {
+    two_namespaces();
+    let target = listen("right", "127.0.0.1:2001");
+    let listener = listen("left", "127.0.0.1:1001");
+    let mut forward = passed(&listener);
+    let before = sockets_of(forward.id());
+    let (mut client, mut served) = pair(&target);
+    // As much as all buffers on the way hold.
+    served
+        .set_write_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    let mut sent = 0;
+    while let Ok(count) = served.write(&[1; 4096]) {
+        sent += count;
+    }
+    client.shutdown(Shutdown::Write).unwrap();
+    drop(served);
+    // The client reads until the forwarder has closed, and has the rest from the kernel.
+    let mut bytes = 0;
+    let mut buffer = vec![0; 64 << 10];
+    eventually("the end of the connection in the forwarder", || {
+        let is_over = sockets_of(forward.id()) == before;
+        if !is_over {
+            client.set_nonblocking(true).unwrap();
+            bytes += client.read(&mut buffer).unwrap_or(0);
+        }
+        is_over.then_some(())
+    });
+    forward.0.kill().unwrap();
+    forward.exit();
+    client.set_nonblocking(false).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).unwrap();
+    assert_eq!(bytes + rest.len(), sent);
+    assert!(!rest.is_empty());
 }
