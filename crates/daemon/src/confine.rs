@@ -1,12 +1,13 @@
 //! Giving up what the data path does not need.
 
+use netnsctl_sys::errno::words;
 use rustix::io::Errno;
 use rustix::process::{self, DumpableBehavior, Gid, Resource, Rlimit, Uid};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
 /// Why privileges were not given up, or the limit of files not raised.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {step}: {errno}")]
+#[error("cannot {step}: {}", words(errno))]
 pub struct ConfineError {
     /// What failed.
     pub step: &'static str,

@@ -13,6 +13,7 @@ mod folder;
 mod log;
 mod socket_file;
 
+use netnsctl_sys::errno::words;
 use rustix::io::Errno;
 
 pub use confine::{ConfineError, confine, raise_file_limit};
@@ -26,7 +27,7 @@ pub const BACKLOG: i32 = 4096;
 
 /// Why a socket was not made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {step} for {what}: {errno}")]
+#[error("cannot {step} for {what}: {}", words(errno))]
 pub struct BindError {
     /// What failed: `create a socket`, `set SO_REUSEADDR`, `bind`, ….
     pub step: &'static str,

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
+use netnsctl_sys::errno::words;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventFlags};
@@ -39,13 +40,13 @@ const BELL: Token = Token::fixed(Kind::Options, 1);
 #[non_exhaustive]
 pub enum RunError {
     /// The epoll instance could not be made.
-    #[error("cannot create an epoll instance: {errno}")]
+    #[error("cannot create an epoll instance: {}", words(errno))]
     Create {
         /// The kernel's answer.
         errno: Errno,
     },
     /// A descriptor could not be put under watch.
-    #[error("cannot watch {what}: {errno}")]
+    #[error("cannot watch {what}: {}", words(errno))]
     Watch {
         /// What it is: `the control socket`, `the stop descriptor`, `TCP 127.0.0.1:80`.
         what: String,
@@ -53,7 +54,7 @@ pub enum RunError {
         errno: Errno,
     },
     /// A worker's thread could not be started.
-    #[error("cannot start a thread: {error}")]
+    #[error("cannot start a thread: {}", words(error))]
     Thread {
         /// The system's answer.
         error: io::Error,
@@ -67,7 +68,7 @@ pub enum RunError {
         target: ConnectTarget,
     },
     /// Waiting failed.
-    #[error("cannot wait for events: {errno}")]
+    #[error("cannot wait for events: {}", words(errno))]
     Wait {
         /// The kernel's answer.
         errno: Errno,

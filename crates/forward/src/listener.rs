@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use netnsctl_daemon::{BACKLOG, BindError};
 use netnsctl_sys::datagram;
+use netnsctl_sys::errno::words;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
@@ -55,7 +56,7 @@ pub struct Listener {
 #[non_exhaustive]
 pub enum ListenerError {
     /// The descriptor is no socket, or the kernel refused a step of preparing it.
-    #[error("cannot {step} on a listener: {errno}")]
+    #[error("cannot {step} on a listener: {}", words(errno))]
     Prepare {
         /// What failed.
         step: &'static str,

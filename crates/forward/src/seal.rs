@@ -15,6 +15,7 @@
 use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope,
 };
+use netnsctl_sys::errno::words;
 use rustix::net::AddressFamily;
 
 use crate::filter;
@@ -60,7 +61,7 @@ pub fn seal(connect: &ConnectTarget) -> Vec<MissingLayer> {
         missing.push(MissingLayer::Landlock { reason });
     }
     if let Err(error) = filter::install(family) {
-        let reason = error.to_string();
+        let reason = words(&error);
         missing.push(MissingLayer::Filter { reason });
     }
     missing
@@ -93,7 +94,7 @@ fn shut_files(family: AddressFamily) -> Result<(), String> {
     match restrict() {
         Ok(RulesetStatus::NotEnforced) => Err("the kernel has none or does not allow it".into()),
         Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(words(&error)),
     }
 }
 
@@ -214,6 +215,9 @@ mod tests {
         );
         let filter = &second[1];
         assert!(filter.starts_with("no system call filter: "), "{filter}");
-        assert!(filter.contains("Operation not permitted"), "{filter}");
+        assert!(
+            filter.contains("Operation not permitted (EPERM)"),
+            "{filter}"
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use netnsctl_sys::errno::words;
 use rustix::io::Errno;
 
 use crate::context::{Core, Trouble};
@@ -37,7 +38,8 @@ impl Shortage {
         self.paused = Some(until);
         if core.shared.is_due(Trouble::Shortage, core.now) {
             core.log(&format!(
-                "cannot {step}: {error}; {connections} connections go on, trying again every {} ms",
+                "cannot {step}: {}; {connections} connections go on, trying again every {} ms",
+                words(&error),
                 PAUSE.as_millis()
             ));
             self.told.get_or_insert((core.now, until));

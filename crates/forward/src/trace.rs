@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use netnsctl_daemon::Log;
+use netnsctl_sys::errno::words;
 use rustix::io::Errno;
 use rustix::net::{self, SocketAddrAny};
 
@@ -34,7 +35,8 @@ impl End {
     fn words(self, options: &Options) -> String {
         let words = match self {
             Self::Connect(error) => {
-                return format!("reset, cannot connect to {}: {error}", options.connect);
+                let words = words(&error);
+                return format!("reset, cannot connect to {}: {words}", options.connect);
             }
             Self::Done => "ended",
             Self::Left => "left before the target answered",

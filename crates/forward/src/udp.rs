@@ -18,6 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use netnsctl_sys::datagram::{self, Batch, Destination, Local, SLOTS};
+use netnsctl_sys::errno::words;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto};
@@ -268,7 +269,8 @@ impl Udp {
         if self.told_short.due(core.now) {
             let kept = self.sessions.len();
             core.log(&format!(
-                "cannot make one more UDP session than {kept}: {error}"
+                "cannot make one more UDP session than {kept}: {}",
+                words(&error)
             ));
         }
     }

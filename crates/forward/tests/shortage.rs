@@ -73,6 +73,7 @@ fn running_out_of_descriptors_passes() {
         assert_eq!(counters.tcp.connections_ever, 1 + 10 * free as u64);
         assert!(shortages(&counters) > before);
         assert!(counters.tcp.accept_errors["EMFILE"] > 0);
+        assert_eq!(count(": Too many open files (EMFILE); "), 1);
     }
     // Where no pipe can be had, much is carried all the same.
     let limit = getrlimit(Resource::Nofile);

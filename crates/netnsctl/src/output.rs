@@ -173,7 +173,8 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("cannot write to stdout: {error}")))
+            let words = netnsctl_sys::errno::words(&error);
+            Err(Failure::failed(format!("cannot write to stdout: {words}")))
         }
         _ => Ok(()),
     }

@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use netnsctl_sys::errno::words;
+
 use wire::{Answer, Call, FIXED, Reader, Writer};
 
 use crate::output::Failure;
@@ -231,7 +233,10 @@ impl Systemd {
 }
 
 fn trouble(error: io::Error) -> Failure {
-    Failure::failed(format!("cannot talk to systemd at {SOCKET}: {error}"))
+    Failure::failed(format!(
+        "cannot talk to systemd at {SOCKET}: {}",
+        words(&error)
+    ))
 }
 
 fn strings(reader: &mut Reader<'_>) -> Option<Vec<String>> {

@@ -11,6 +11,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Instant;
 
+use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{
     SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH, SignalFd, stop_here,
 };
@@ -75,7 +76,7 @@ impl Screen {
     pub(crate) fn take() -> Result<Self, Failure> {
         let of_terminal = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
         let signals = SignalFd::new(&of_terminal)
-            .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+            .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
         let terminal = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 0);
         let screen = Self {
             terminal: terminal.map_err(|error| trouble("take", error))?,
@@ -115,7 +116,12 @@ impl Screen {
                     None => continue,
                 },
                 Ok(None) => {}
-                Err(error) => return Err(Failure::failed(format!("cannot read signals: {error}"))),
+                Err(error) => {
+                    return Err(Failure::failed(format!(
+                        "cannot read signals: {}",
+                        words(&error)
+                    )));
+                }
             }
             let stdin = io::stdin();
             let mut all = vec![PollFd::new(&self.signals, PollFlags::IN)];

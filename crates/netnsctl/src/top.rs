@@ -97,5 +97,8 @@ pub(crate) fn top(config: Vec<PathBuf>, arguments: &Top) -> Result<Exit, Failure
 }
 
 fn gone(error: io::Error) -> Failure {
-    Failure::failed(format!("cannot draw on the terminal: {error}"))
+    Failure::failed(format!(
+        "cannot draw on the terminal: {}",
+        netnsctl_sys::errno::words(&error)
+    ))
 }

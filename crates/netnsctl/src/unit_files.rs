@@ -103,8 +103,12 @@ pub(crate) fn of_machine<'a>(names: impl Iterator<Item = &'a NetnsName>) -> Resu
 /// Where this program is. The path of one that was replaced while it ran ends in words that are no
 /// part of it (proc(5)).
 fn own_path() -> Result<PathBuf, Failure> {
-    let path = std::env::current_exe()
-        .map_err(|error| Failure::failed(format!("cannot find this program: {error}")))?;
+    let path = std::env::current_exe().map_err(|error| {
+        Failure::failed(format!(
+            "cannot find this program: {}",
+            netnsctl_sys::errno::words(&error)
+        ))
+    })?;
     let replaced = path
         .to_str()
         .and_then(|path| path.strip_suffix(" (deleted)"));

@@ -30,6 +30,10 @@ const OTHERS: [&str; 6] = [
 /// Words that a message does without, and what it says in their place.
 const AVOIDED: &[(&str, &str)] = &[
     ("failed to ", "cannot"),
+    (
+        "{errno}",
+        "the words of netnsctl_sys::errno, which have the name",
+    ),
     ("unable to ", "cannot"),
     ("can't", "cannot"),
     ("don't", "do not"),

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netnsctl_daemon::Log;
+use netnsctl_sys::errno::words;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
@@ -244,7 +245,8 @@ impl Shared {
                 *failed = Some(Instant::now());
                 if !self.short.swap(true, Ordering::Relaxed) {
                     self.log.line(&format!(
-                        "cannot {step}: {error}; clients wait or look up by themselves meanwhile"
+                        "cannot {step}: {}; clients wait or look up by themselves meanwhile",
+                        words(&error)
                     ));
                 }
             }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
+use netnsctl_sys::errno::words;
 use netnsctl_sys::nss;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
@@ -26,7 +27,7 @@ pub enum RunError {
     #[error("cannot look up: {0}")]
     NoSwitch(#[from] nss::NoSwitch),
     /// A step of the start failed, or waiting for events later, which no known cause has.
-    #[error("cannot {step}: {errno}")]
+    #[error("cannot {step}: {}", words(errno))]
     Step {
         /// What failed.
         step: &'static str,
@@ -34,7 +35,7 @@ pub enum RunError {
         errno: Errno,
     },
     /// Not a single thread could be started.
-    #[error("cannot start a thread: {error}")]
+    #[error("cannot start a thread: {}", words(error))]
     Thread {
         /// The system's answer.
         error: io::Error,

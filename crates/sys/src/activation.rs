@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 
+use crate::errno::words;
+
 /// The first descriptor the protocol passes; 0 to 2 are the standard streams.
 pub const FIRST_FD: RawFd = 3;
 
@@ -51,7 +53,10 @@ pub enum Error {
         count: u32,
     },
     /// A descriptor that was announced is not open.
-    #[error("cannot take descriptor {fd} announced by LISTEN_FDS: {errno}")]
+    #[error(
+        "cannot take descriptor {fd} announced by LISTEN_FDS: {}",
+        words(errno)
+    )]
     NotOpen {
         /// The descriptor.
         fd: RawFd,
@@ -66,7 +71,7 @@ pub enum Error {
         fd: RawFd,
     },
     /// A descriptor could not be made close-on-exec.
-    #[error("cannot set close-on-exec on descriptor {fd}: {errno}")]
+    #[error("cannot set close-on-exec on descriptor {fd}: {}", words(errno))]
     CloseOnExec {
         /// The descriptor.
         fd: RawFd,

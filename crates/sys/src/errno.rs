@@ -1,6 +1,7 @@
 //! The kernel's words for an errno: `Permission denied (EACCES)`.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::ffi::CStr;
 use std::fmt;
 use std::io;
@@ -75,9 +76,42 @@ impl fmt::Display for Words<'_> {
     }
 }
 
+/// The words of an error with the kernel's in the form of [`Errno`]: those of an I/O error, of an
+/// errno as rustix has it, or of an error that was caused by one of them and prints it.
+pub fn words(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        let plain = error.downcast_ref::<rustix::io::Errno>();
+        let number = io.and_then(io::Error::raw_os_error);
+        if let Some(number) = number.or(plain.map(|errno| errno.raw_os_error())) {
+            return text.replace(&error.to_string(), &Errno(number).to_string());
+        }
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernels_words_are_found_wherever_they_are() {
+        let wanted = "Too many open files (EMFILE)";
+        let io = io::Error::from_raw_os_error(libc::EMFILE);
+        assert_eq!(words(&io), wanted);
+        assert_eq!(words(&rustix::io::Errno::MFILE), wanted);
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open it: {source}")]
+        struct Wrapped {
+            source: io::Error,
+        }
+        let wrapped = io::Error::other(Wrapped { source: io });
+        assert_eq!(words(&wrapped), format!("cannot open it: {wanted}"));
+        assert_eq!(words(&io::Error::other("none")), "none");
+    }
 
     #[test]
     fn an_errno_has_its_text_and_its_name() {

@@ -16,6 +16,7 @@ use netnsctl_model::config::values::{self, BadValue};
 use netnsctl_model::desired::{Protocol, Workers};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
@@ -52,7 +53,7 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
         enter_network(&netns_ref(netns)?)?;
     }
     let signals = SignalFd::new(&[SIGTERM, SIGINT])
-        .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+        .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
     raise_file_limit().map_err(|error| Failure::failed(error.to_string()))?;
     // Nobody in particular may not connect to it.
     let manager = Manager::of_environment();

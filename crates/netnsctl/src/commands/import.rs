@@ -41,7 +41,10 @@ pub(super) fn import(arguments: &Import) -> Result<Exit, Failure> {
 
 /// The text of a file, or of standard input for `-`.
 fn read(path: &Path) -> Result<String, Failure> {
-    let failed = |error| Failure::failed(format!("cannot read {}: {error}", path.display()));
+    let failed = |error: std::io::Error| {
+        let words = netnsctl_sys::errno::words(&error);
+        Failure::failed(format!("cannot read {}: {words}", path.display()))
+    };
     let mut bytes = Vec::new();
     let read = match path.as_os_str() == "-" {
         true => std::io::stdin().take(FILE_MAX + 1).read_to_end(&mut bytes),

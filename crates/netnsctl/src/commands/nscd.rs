@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use netnsctl_daemon::{Log, bind_unix_listener, confine};
 use netnsctl_model::config::values;
 use netnsctl_nscd::{Ended, Options, OwnFiles, RunError};
+use netnsctl_sys::errno::words;
 use netnsctl_sys::memory::forget_start;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::process::{getppid, parent_process_death_signal};
@@ -23,7 +24,7 @@ pub(crate) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
         .map_err(|bad| Failure::usage(format!("--cache: {}", bad.message)).hint(bad.hint))?;
     let listener = listener(arguments)?;
     let signals = SignalFd::new(&[SIGTERM, SIGINT])
-        .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+        .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
     // Nobody in particular may not connect to it.
     let manager = Manager::of_environment();
     confine().map_err(|error| Failure::failed(error.to_string()))?;
@@ -72,7 +73,7 @@ fn own_files(arguments: &Nscd) -> Result<Option<OwnFiles>, Failure> {
         Ok(files) => Ok(Some(files)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
-            let words = netnsctl_sys::errno::Errno::of(&error);
+            let words = words(&error);
             let folder = folder.display();
             Err(Failure::failed(format!("cannot watch {folder}: {words}")))
         }

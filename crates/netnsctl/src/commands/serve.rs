@@ -25,7 +25,7 @@ use netnsctl_kernel::teardown;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::Request;
-use netnsctl_sys::errno::Errno;
+use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions, wait};
@@ -72,7 +72,7 @@ pub(super) fn serve(mut config: Vec<PathBuf>, mut arguments: Serve) -> Result<Ex
         sandbox::enter(Isolation::User).map_err(no_sandbox)?;
     }
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
-        .map_err(|error| Failure::failed(format!("cannot read signals: {error}")))?;
+        .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
     let mut server = Server::start(config, desired, signals, manager, &arguments)?;
     let exit = server.bring_up().unwrap_or_else(Failure::report);
     if exit != Exit::Done {
@@ -133,7 +133,7 @@ impl Server {
             Failure::failed(format!(
                 "cannot listen on {}: {}",
                 notify_path.display(),
-                Errno::of(&error)
+                words(&error)
             ))
         })?;
         let server = Self {
@@ -277,7 +277,10 @@ impl Server {
         };
         if let Err(error) = self.folder.publish(&state) {
             output::error(
-                &format!("cannot tell \"netnsctl status\" about the forwards: {error}"),
+                &format!(
+                    "cannot tell \"netnsctl status\" about the forwards: {}",
+                    words(&error)
+                ),
                 None,
             );
         }

@@ -47,7 +47,8 @@ fn one_after_the_other(look: impl Fn(bool) -> Look) -> Result<Exit, Failure> {
             // The reader has seen enough.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(exit),
             Err(error) => {
-                return Err(Failure::failed(format!("cannot write to stdout: {error}")));
+                let words = netnsctl_sys::errno::words(&error);
+                return Err(Failure::failed(format!("cannot write to stdout: {words}")));
             }
         }
         drop(stdout);

@@ -6,6 +6,7 @@
 //! home: others, which end, visit the namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use netnsctl_kernel::traffic;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_netlink::Traffic;
+use netnsctl_sys::errno::words;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::commands::metrics::{self, Forwards};
@@ -101,16 +103,15 @@ impl Sampler {
 
     /// Goes on by itself, every `interval`.
     pub(super) fn start(self, interval: Duration) -> Result<Samples, Failure> {
-        let failed =
-            |error: &dyn std::fmt::Display| Failure::failed(format!("cannot begin: {error}"));
+        let failed = |error: io::Error| Failure::failed(format!("cannot begin: {}", words(&error)));
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        let wake = eventfd(0, flags).map_err(|error| failed(&error))?;
-        let waker = wake.try_clone().map_err(|error| failed(&error))?;
+        let wake = eventfd(0, flags).map_err(|error| failed(error.into()))?;
+        let waker = wake.try_clone().map_err(failed)?;
         let (sender, receiver) = sync_channel(WAITING);
         std::thread::Builder::new()
             .name("sampler".to_owned())
             .spawn(move || self.run(interval, &sender, &waker))
-            .map_err(|error| failed(&error))?;
+            .map_err(failed)?;
         Ok(Samples { receiver, wake })
     }
 

@@ -7,13 +7,16 @@ use std::process::{Command, Stdio};
 
 use rustix::io::FdFlags;
 use rustix::process::Signal;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule, apply_filter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
 
 use crate::forward::{Forwarder, ready};
 use crate::sandbox::Plain;
 use crate::serve::{may_be_looked_at, poor};
 use crate::served::{Served, send, status};
-use crate::support::{configure, eventually, netnsctl};
+use crate::support::{configure, eventually, expect, netnsctl};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
 use crate::{Test, tests};
 
@@ -22,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_forwarder_of_a_normal_user_is_sealed,
     a_forwarder_that_cannot_be_sealed_says_so_and_goes_on,
     what_serve_inherited_is_closed_in_its_children,
+    no_thread_to_be_had_is_an_error_with_its_name,
 ];
 
 const WORDS: &[&str] = &[
@@ -125,6 +129,41 @@ fn what_serve_inherited_is_closed_in_its_children() {
     served.stop();
 }
 
+/// Processes can be started, and no thread.
+fn refuse_threads() {
+    let flag = libc::CLONE_THREAD.unsigned_abs().into();
+    let is_thread = SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Qword,
+        SeccompCmpOp::MaskedEq(flag),
+        flag,
+    );
+    let is_thread = SeccompRule::new(vec![is_thread.unwrap()]).unwrap();
+    refuse([(libc::SYS_clone, vec![is_thread])], libc::EAGAIN);
+    // Its flags cannot be looked at; the C library falls back to the other one.
+    refuse([(libc::SYS_clone3, Vec::new())], libc::ENOSYS);
+}
+
+fn no_thread_to_be_had_is_an_error_with_its_name() {
+    let workers = [WORDS, &["--workers", "2"]].concat();
+    let nscd = ["nscd", "--socket", "/run/nscd.sock"];
+    let run = move || {
+        refuse_threads();
+        for words in [&workers[..], &nscd[..]] {
+            let error = expect(1, words).stderr;
+            let line = "cannot start a thread: Resource temporarily unavailable (EAGAIN)\n";
+            assert!(error.ends_with(line), "{words:?}: {error}");
+        }
+        // One loop needs no other thread.
+        ready(netnsctl(WORDS))
+    };
+    serve_tcp("default", "127.0.0.1:2002", "tcp ");
+    serve_udp("default", "127.0.0.1:2002", "udp ");
+    // Only the processes of that thread are without.
+    let _forward = std::thread::spawn(run).join().unwrap();
+    expect_bytes();
+}
+
 /// Has the kernel refuse system calls of this thread, and of the processes that it starts.
 pub(crate) fn refuse<const COUNT: usize>(calls: [(i64, Vec<SeccompRule>); COUNT], errno: i32) {
     let filter = SeccompFilter::new(
@@ -159,7 +198,8 @@ fn a_forwarder_that_cannot_be_sealed_says_so_and_goes_on() {
     let mut lines = String::new();
     stderr.read_to_string(&mut lines).unwrap();
     let landlock = "going on with no Landlock: the kernel has none or does not allow it\n";
-    let filter = "going on with no system call filter: Error calling `seccomp`: Function not";
+    let filter = "going on with no system call filter: Error calling `seccomp`: Function not \
+                  implemented (ENOSYS)\n";
     assert!(
         lines.contains(landlock) && lines.contains(filter),
         "{lines}"

@@ -10,7 +10,7 @@ use netnsctl_kernel::run;
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::NetnsName;
 use netnsctl_nscd::identity::{File, Identity};
-use netnsctl_sys::errno::Errno;
+use netnsctl_sys::errno::{Errno, words};
 use netnsctl_sys::nss;
 use rustix::net::netdevice::name_to_index;
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -95,7 +95,9 @@ pub(super) struct Answered {
 /// Looks from inside `name` and asks for `question`.
 pub(super) fn look(name: &NetnsName, question: &str) -> Result<Exit, Failure> {
     let dies = set_parent_process_death_signal(Some(Signal::KILL));
-    dies.map_err(|errno| Failure::failed(format!("cannot follow its parent's end: {errno}")))?;
+    dies.map_err(|errno| {
+        Failure::failed(format!("cannot follow its parent's end: {}", words(&errno)))
+    })?;
     let files = own_files(name)?;
     run::enter_as_it_is(name)?;
     say(&see(files)?)?;

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use netnsctl_kernel::rights;
+use netnsctl_sys::errno::words;
 use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 
 use super::{Check, Mark};
@@ -72,7 +73,10 @@ fn writable(folder: &'static str) -> Check {
     let there = there.unwrap_or(Path::new("/"));
     let on = there.display();
     match statvfs(there) {
-        Err(error) => check(Mark::Unknown, format!("cannot look at {on}: {error}")),
+        Err(error) => check(
+            Mark::Unknown,
+            format!("cannot look at {on}: {}", words(&error)),
+        ),
         Ok(stat) if stat.f_flag.contains(StatVfsMountFlags::RDONLY) => {
             check(Mark::Problem, format!("{on} is read-only")).hint(format!(
                 "mount something there that can be written, such as a tmpfs at {folder}"

@@ -15,6 +15,7 @@ use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::Nscd;
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_sys::errno;
 use netnsctl_sys::spawn::{self, Activated};
 use rustix::process::Signal;
 
@@ -139,7 +140,7 @@ impl Part for Daemon {
             mounts: Some(mounts.as_fd()),
             parent_death_signal: Signal::KILL.as_raw(),
         };
-        spawn::spawn(&child).map_err(|error| error.to_string())
+        spawn::spawn(&child).map_err(|error| errno::words(&error))
     }
 }
 

@@ -17,6 +17,7 @@ use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_sys::errno;
 use netnsctl_sys::spawn::{self, Activated};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -57,7 +58,7 @@ impl Forwarder {
         let (listener, file) = listen(&listen_netns, &netns, &forward, patience)?;
         let control = UnixListener::bind(&control_path).map_err(|error| {
             let path = control_path.display();
-            let words = netnsctl_sys::errno::Errno::of(&error);
+            let words = errno::words(&error);
             Failure::failed(format!("cannot listen on {path}: {words}"))
         })?;
         Ok(Self {
@@ -131,7 +132,7 @@ impl Part for Forwarder {
     }
 
     fn spawn(&self, notify: &Path, verbose: bool) -> Result<u32, String> {
-        let gone = || Errno::NOENT.to_string();
+        let gone = || errno::words(&Errno::NOENT);
         let connect_netns = self.connect_netns.as_ref().ok_or_else(gone)?;
         let mut arguments = arguments(&self.forward)?;
         arguments.extend(verbose.then(|| c"--verbose".to_owned()));
@@ -147,7 +148,7 @@ impl Part for Forwarder {
             mounts: None,
             parent_death_signal: Signal::KILL.as_raw(),
         })
-        .map_err(|error| error.to_string())
+        .map_err(|error| errno::words(&error))
     }
 }
 
@@ -204,9 +205,7 @@ pub(super) fn retry<T>(
 
 /// Why a listener cannot be had, the kernel's words as in every other message.
 pub(crate) fn cannot_bind(error: &BindError) -> String {
-    let cause = std::io::Error::from(error.errno);
-    let words = netnsctl_sys::errno::Errno::of(&cause);
-    format!("cannot {} for {}: {words}", error.step, error.what)
+    error.to_string()
 }
 
 /// As [`cannot_bind`], and who has the address. In the namespace where it was to be bound.
@@ -269,10 +268,11 @@ pub(crate) fn socket_address(
 ) -> Result<SocketAddr, String> {
     let mut address = endpoint.socket_address();
     if let (Some(scope), SocketAddr::V6(v6)) = (&endpoint.scope, &mut address) {
-        let socket = std::net::UdpSocket::bind("[::]:0").map_err(|error| error.to_string())?;
+        let socket = std::net::UdpSocket::bind("[::]:0").map_err(|error| errno::words(&error))?;
         let index = rustix::net::netdevice::name_to_index(&socket, scope.as_str());
         v6.set_scope_id(index.map_err(|error| {
-            format!("cannot listen on {endpoint}: there is no interface \"{scope}\": {error}")
+            let words = errno::words(&error);
+            format!("cannot listen on {endpoint}: there is no interface \"{scope}\": {words}")
         })?);
     }
     Ok(address)

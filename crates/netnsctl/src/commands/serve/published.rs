@@ -71,7 +71,7 @@ impl Folder {
     /// Errors: if another `serve` lives.
     pub(crate) fn take() -> Result<Self, Failure> {
         let trouble = |error: std::io::Error| {
-            let words = netnsctl_sys::errno::Errno::of(&error).to_string();
+            let words = netnsctl_sys::errno::words(&error);
             Failure::failed(format!("cannot set up {FOLDER}: {words}"))
         };
         for _ in 0..ATTEMPTS {
