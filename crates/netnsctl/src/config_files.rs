@@ -12,8 +12,8 @@ use netnsctl_model::config::{self, Format, Loaded, Severity, Source};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::NetnsRef;
 
-use crate::commands::serve::published;
 use crate::output::{self, Exit, Failure};
+use crate::published;
 
 /// Where configuration is looked for, the first taking precedence.
 pub(crate) const FOLDERS: [&str; 3] = ["/etc/netnsctl", "/run/netnsctl/conf", "/usr/lib/netnsctl"];

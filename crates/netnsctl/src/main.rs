@@ -11,8 +11,8 @@ mod commands;
 mod config_files;
 mod man;
 mod output;
+mod published;
 mod status;
-mod systemd;
 mod terminal;
 #[cfg(feature = "top")]
 mod top;

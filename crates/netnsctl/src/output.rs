@@ -121,6 +121,16 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<netnsctl_systemd::Error> for Failure {
+    fn from(error: netnsctl_systemd::Error) -> Self {
+        let failure = Self::failed(error.to_string());
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
 /// Whether stderr takes colour: a terminal, and NO_COLOR is not set (no-color.org).
 pub(crate) fn color_on_stderr() -> bool {
     io::stderr().is_terminal() && wants_color()

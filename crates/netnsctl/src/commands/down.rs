@@ -13,11 +13,11 @@ use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::{self, Part, PartName, Plan, Problem, Request};
 
-use super::serve::published;
 use super::{part, units_in_force, up};
 use crate::cli::Down;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
+use crate::published;
 
 pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure> {
     // From inside one of them, waiting for veth ends at home would look in the wrong place.

@@ -1,19 +1,16 @@
 //! `forward`: the long-running part that carries one port.
 
-use std::num::NonZeroUsize;
+mod options;
+pub(super) mod order;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::time::Duration;
 
-use netnsctl_daemon::{Log, bind_unix_listener, confine, raise_file_limit};
-use netnsctl_forward::{
-    ConnectTarget, Control, Keepalive, Listener, Options, Orders, RunError, available_workers,
-    bind_listener,
-};
+use netnsctl_daemon::{bind_unix_listener, confine, raise_file_limit};
+use netnsctl_forward::{Control, Listener, Orders, RunError, bind_listener};
 use netnsctl_kernel::netns;
 use netnsctl_kernel::run::enter_network;
-use netnsctl_model::config::values::{self, BadValue};
-use netnsctl_model::desired::{Protocol, Workers};
+use netnsctl_model::desired::Protocol;
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::errno::words;
@@ -23,11 +20,11 @@ use rustix::net::sockopt::socket_type;
 use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
-use super::orders;
+use self::options::{address_of, options};
 use super::serve::forwarder::{path_taken, port_taken, protocol, socket_address, warn_if_exposed};
 use super::serve::notify::Manager;
 use crate::cli::Forward;
-use crate::output::{self, Exit, Failure};
+use crate::output::{Exit, Failure};
 
 /// The name under which a service manager passes the socket that tells the counters, and the one
 /// that takes orders.
@@ -69,7 +66,7 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
             counters: sockets.counters,
             orders: sockets
                 .orders
-                .map(|socket| Orders::new(socket, orders::read)),
+                .map(|socket| Orders::new(socket, order::read)),
         },
         signals.as_fd(),
         &options,
@@ -93,7 +90,7 @@ struct Sockets {
 fn own_label() -> String {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-    orders::label(words.iter().map(AsRef::as_ref))
+    order::label(words.iter().map(AsRef::as_ref))
 }
 
 impl Sockets {
@@ -179,64 +176,6 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
         bind_listener(protocol, address).map_err(|error| port_taken(&error, protocol, address))
     })?;
     listener(bound.map_err(|failure| failure.within(netns))?)
-}
-
-/// What the command line says, which is called `label`.
-pub(super) fn options(arguments: &Forward, label: String) -> Result<Options, Failure> {
-    let target = address_of(&arguments.connect)?;
-    let target: ConnectTarget = target
-        .to_string()
-        .parse()
-        .map_err(|error| Failure::usage(format!("{error}")))?;
-    let mut options = Options::new(target);
-    options.connect_timeout = duration("--connect-timeout", &arguments.connect_timeout)?;
-    options.half_close_timeout = duration("--half-close-timeout", &arguments.half_close_timeout)?;
-    options.keepalive = keepalive(arguments)?;
-    options.udp_timeout = duration("--udp-timeout", &arguments.udp_timeout)?;
-    options.drain = duration("--drain", &arguments.drain)?;
-    options.proxy_protocol = arguments.proxy_protocol;
-    options.max_connections = arguments.max_connections.map(|most| most as usize);
-    options.max_sessions = arguments.max_sessions as usize;
-    options.seal = true;
-    options.workers = workers(&arguments.workers)?;
-    options.label = label;
-    options.log = Log::new(output::note);
-    options.trace = arguments.verbose.then(|| options.log.clone());
-    Ok(options)
-}
-
-fn keepalive(arguments: &Forward) -> Result<Option<Keepalive>, Failure> {
-    let pause = duration("--keepalive", &arguments.keepalive)?;
-    values::check_keepalive(pause).map_err(|bad| bad_value("--keepalive", bad))?;
-    Ok((!pause.is_zero()).then_some(Keepalive {
-        idle: pause,
-        interval: pause,
-        probes: arguments.keepalive_probes,
-    }))
-}
-
-fn workers(text: &str) -> Result<NonZeroUsize, Failure> {
-    match values::workers(text).map_err(|bad| bad_value("--workers", bad))? {
-        Workers::Auto => Ok(available_workers()),
-        Workers::Exactly(count) => {
-            Ok(NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN))
-        }
-    }
-}
-
-fn address_of(text: &str) -> Result<ForwardAddress, Failure> {
-    ForwardAddress::parse(text).map_err(|error| {
-        Failure::usage(format!("{text:?} {error}"))
-            .hint("an address is 127.0.0.1:80, [fd20::1]:80, [fe80::1%INTERFACE]:80 or unix:/run/app.sock")
-    })
-}
-
-fn bad_value(option: &str, bad: BadValue) -> Failure {
-    Failure::usage(format!("{option}: {}", bad.message)).hint(bad.hint)
-}
-
-fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
-    values::duration(text).map_err(|bad| bad_value(option, bad))
 }
 
 fn netns_ref(text: &str) -> Result<NetnsRef, Failure> {

@@ -14,10 +14,10 @@ use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
 use netnsctl_model::desired::{Desired, Forward, Protocol};
 use netnsctl_model::name::NetnsRef;
 
-use super::serve::published::{self, ForwardKey, forward_key};
 use crate::cli::Metrics;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
+use crate::published::{self, ForwardKey, forward_key};
 use crate::status::ask;
 
 /// Every forward, and its counters if its forwarder answers.

@@ -7,7 +7,6 @@ mod child;
 mod daemon;
 pub(crate) mod forwarder;
 pub(crate) mod notify;
-pub(crate) mod published;
 mod reconcile;
 mod view_watch;
 
@@ -35,12 +34,12 @@ use self::child::{Part, signal};
 use self::daemon::Daemon;
 use self::forwarder::Forwarder;
 use self::notify::{Manager, NotifySocket};
-use self::published::{Folder, PublishedForward, State, forward_key};
 use self::view_watch::ViewWatch;
 use super::up;
 use crate::cli::Serve;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
+use crate::published::{Folder, PublishedForward, State, forward_key};
 
 /// How long children may take to end before they are killed. Their namespaces are about to go,
 /// so there is nothing to finish.

@@ -9,11 +9,12 @@
 use std::time::{Duration, Instant};
 
 use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_systemd::{Systemd, Unit};
 use netnsctl_units::{Parts, forward_of_service};
 
-use super::orders::{self, OfUnit};
+use super::forward::order;
+use super::orders::OfUnit;
 use crate::output::{self, Failure};
-use crate::systemd::{Systemd, Unit};
 
 /// How long what listens elsewhere from now on may take to stop: a forward drains first.
 const STOP_PATIENCE: Duration = Duration::from_secs(60);
@@ -150,7 +151,7 @@ fn need(systemd: &mut Systemd, name: &NetnsName, unit: &Unit) -> Result<Need, Fa
     // It may have been told otherwise since it was started.
     let in_force = forward.as_ref().and_then(OfUnit::label);
     let is_same = match &in_force {
-        Some(label) => *label == orders::label(words.iter().map(String::as_str)),
+        Some(label) => *label == order::label(words.iter().map(String::as_str)),
         None => now.get(1..) == Some(words),
     };
     Ok(match forward {

@@ -19,8 +19,8 @@ use netnsctl_model::plan::{self, Plan, Request, text};
 
 use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
 use super::{nscd, services};
-use crate::commands::serve::published::{self, ForwardKey, forward_key};
 use crate::output::Failure;
+use crate::published::{self, ForwardKey, forward_key};
 
 /// How long a forwarder may take to tell its counters; it does so between two packets.
 const COUNTERS_PATIENCE: Duration = Duration::from_millis(500);

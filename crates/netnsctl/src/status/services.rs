@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use netnsctl_model::name::NetnsName;
 use netnsctl_model::observed::Observed;
+use netnsctl_systemd::{Systemd, Unit};
 use netnsctl_units::Parts;
 
 use crate::output::Failure;
-use crate::systemd::{Systemd, Unit};
 
 /// Such services, by namespace; none where there is no systemd, or it may not be asked.
 pub(super) fn stale(observed: &Observed) -> BTreeMap<NetnsName, Vec<String>> {

@@ -7,7 +7,7 @@ use super::rates::{ForwardRate, LinkRate, Rates};
 use super::sample::{LinkKey, Sample};
 use super::table::{self, Id};
 use super::text::{self, number};
-use crate::commands::serve::published::ForwardKey;
+use crate::published::ForwardKey;
 use crate::status::text::{addresses, link_state, state};
 use crate::status::wire::{Link, Netns};
 

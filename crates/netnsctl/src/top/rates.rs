@@ -11,7 +11,7 @@ use netnsctl_netlink::Traffic;
 
 use super::sample::{LinkKey, Sample};
 use super::text::number;
-use crate::commands::serve::published::ForwardKey;
+use crate::published::ForwardKey;
 
 /// Two directions: into a namespace and out of it, or to a target and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -8,7 +8,7 @@ use netnsctl_model::name::NetnsRef;
 use super::rates::{ForwardRate, LinkRate, Rates, sum};
 use super::sample::{LinkKey, Sample};
 use super::text::{self, number};
-use crate::commands::serve::published::ForwardKey;
+use crate::published::ForwardKey;
 use crate::status::wire::{Forward, Link, Netns};
 
 /// Which table is shown.

@@ -17,7 +17,7 @@ use super::rates::{Both, Rates};
 use super::sample::Sample;
 use super::table::{Id, Tab};
 use super::view;
-use crate::commands::serve::published::ForwardKey;
+use crate::published::ForwardKey;
 use crate::status::wire::{Drift, Forward, Link, Netns, Nscd, Process, Report, Veth};
 
 const SECOND: Duration = Duration::from_secs(1);

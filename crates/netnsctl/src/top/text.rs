@@ -1,6 +1,6 @@
 //! Numbers and states in few characters.
 
-use crate::commands::serve::published::ForwardKey;
+use crate::published::ForwardKey;
 
 /// A number in at most five characters: `0`, `0.4`, `999`, `1.2K`, `345M`. Steps are `step`, 1000 or
 /// 1024.

@@ -23,8 +23,8 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::child::{Child, Part, environment, words};
-use super::published::forward_name;
 use crate::output::{self, Failure};
+use crate::published::forward_name;
 
 /// A forwarded port.
 #[derive(Debug)]

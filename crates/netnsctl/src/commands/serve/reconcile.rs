@@ -8,9 +8,9 @@ use netnsctl_model::name::{NetnsName, NetnsRef};
 use super::child::Part;
 use super::daemon::Daemon;
 use super::forwarder::Forwarder;
-use super::published::forward_name;
 use super::{STOP_PATIENCE, Server};
 use crate::output::{self, Exit};
+use crate::published::forward_name;
 
 impl Server {
     /// Brings what runs to what is declared.

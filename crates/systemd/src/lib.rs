@@ -1,21 +1,25 @@
-//! Asks the running systemd about units, and has it start and stop them.
+//! Asks the running systemd about units, and has systemd start and stop them.
 //!
-//! Over its own socket, which is root's: it is there as long as systemd is, and needs no bus
-//! (org.freedesktop.systemd1(5) has the calls).
+//! The calls are those of org.freedesktop.systemd1(5). They go over `/run/systemd/private`, the
+//! socket that systemctl(1) itself uses: systemd makes it before it starts the first unit, so it
+//! also answers while the D-Bus daemon is absent, starting or stopping. systemd does not promise
+//! this socket to other programs. It speaks plain D-Bus without a bus, and only root may connect.
+//! Nothing depends on it but `up --units`, `down --units` and the services that `status` reports.
+#![forbid(unsafe_code)]
 
+mod error;
 mod wire;
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use netnsctl_sys::errno::words;
-
 use wire::{Answer, Call, FIXED, Reader, Writer};
 
-use crate::output::Failure;
+pub use error::Error;
+pub use wire::fuzz_messages;
 
-/// systemd's own socket.
+/// The socket of systemctl(1).
 const SOCKET: &str = "/run/systemd/private";
 
 /// How long systemd may take for an answer. It answers between two events.
@@ -26,34 +30,37 @@ const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 
 /// A connection to systemd.
 #[derive(Debug)]
-pub(crate) struct Systemd {
+pub struct Systemd {
     stream: UnixStream,
     serial: u32,
 }
 
 /// A unit as systemd knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unit {
-    pub(crate) name: String,
+pub struct Unit {
+    /// Its full name, such as `netns-office.service`.
+    pub name: String,
     /// `loaded`, `not-found` and others.
-    pub(crate) load: String,
+    pub load: String,
     /// `active`, `inactive`, `failed`, `activating` and others.
-    pub(crate) active: String,
+    pub active: String,
     path: String,
+}
+
+impl Unit {
+    fn into_texts(self) -> [String; 4] {
+        [self.name, self.load, self.active, self.path]
+    }
 }
 
 impl Systemd {
     /// Connects. Needs to be root.
     ///
     /// Errors: if systemd does not run here, or does not want to talk.
-    pub(crate) fn connect() -> Result<Self, Failure> {
-        let stream = UnixStream::connect(SOCKET).map_err(|error| {
-            let words = netnsctl_sys::errno::Errno::of(&error);
-            Failure::failed(format!("cannot connect to systemd at {SOCKET}: {words}"))
-                .hint("is systemd the init of this machine, and are you root?")
-        })?;
+    pub fn connect() -> Result<Self, Error> {
+        let stream = UnixStream::connect(SOCKET).map_err(Error::Connect)?;
         let mut systemd = Self { stream, serial: 0 };
-        systemd.greet().map_err(trouble)?;
+        systemd.greet().map_err(Error::Talk)?;
         Ok(systemd)
     }
 
@@ -80,7 +87,7 @@ impl Systemd {
     }
 
     /// The units that are loaded and whose names match one of `patterns` (glob(7)).
-    pub(crate) fn matching(&mut self, patterns: &[&str]) -> Result<Vec<Unit>, Failure> {
+    pub fn matching(&mut self, patterns: &[&str]) -> Result<Vec<Unit>, Error> {
         let mut body = Writer::default();
         body.strings(&[]);
         body.strings(patterns);
@@ -88,28 +95,28 @@ impl Systemd {
     }
 
     /// The units of these names, loaded if they are not.
-    pub(crate) fn named(&mut self, names: &[&str]) -> Result<Vec<Unit>, Failure> {
+    pub fn named(&mut self, names: &[&str]) -> Result<Vec<Unit>, Error> {
         let mut body = Writer::default();
         body.strings(names);
         self.manager("ListUnitsByNames", "as", &body, units)
     }
 
     /// Has a unit started; does not wait for it.
-    pub(crate) fn start(&mut self, name: &str) -> Result<(), Failure> {
+    pub fn start(&mut self, name: &str) -> Result<(), Error> {
         self.job("StartUnit", name)
     }
 
     /// Has a unit stopped and started again; does not wait for it.
-    pub(crate) fn restart(&mut self, name: &str) -> Result<(), Failure> {
+    pub fn restart(&mut self, name: &str) -> Result<(), Error> {
         self.job("RestartUnit", name)
     }
 
     /// Has a unit stopped; does not wait for it.
-    pub(crate) fn stop(&mut self, name: &str) -> Result<(), Failure> {
+    pub fn stop(&mut self, name: &str) -> Result<(), Error> {
         self.job("StopUnit", name)
     }
 
-    fn job(&mut self, member: &str, name: &str) -> Result<(), Failure> {
+    fn job(&mut self, member: &str, name: &str) -> Result<(), Error> {
         let mut body = Writer::default();
         body.string(name);
         body.string("replace");
@@ -117,42 +124,30 @@ impl Systemd {
     }
 
     /// The units that `unit` wants.
-    pub(crate) fn wants(&mut self, unit: &Unit) -> Result<Vec<String>, Failure> {
+    pub fn wants(&mut self, unit: &Unit) -> Result<Vec<String>, Error> {
         self.property(unit, "Unit", "Wants", strings)
     }
 
     /// The units that require `unit`.
-    pub(crate) fn required_by(&mut self, unit: &Unit) -> Result<Vec<String>, Failure> {
+    pub fn required_by(&mut self, unit: &Unit) -> Result<Vec<String>, Error> {
         self.property(unit, "Unit", "RequiredBy", strings)
     }
 
     /// `NetworkNamespacePath=` of a service; empty if it has none.
-    pub(crate) fn netns_path(&mut self, unit: &Unit) -> Result<String, Failure> {
+    pub fn netns_path(&mut self, unit: &Unit) -> Result<String, Error> {
         self.property(unit, "Service", "NetworkNamespacePath", |reader| {
             reader.string().map(str::to_owned)
         })
     }
 
     /// The main process of a service; 0 if it has none.
-    pub(crate) fn main_process(&mut self, unit: &Unit) -> Result<usize, Failure> {
+    pub fn main_process(&mut self, unit: &Unit) -> Result<usize, Error> {
         self.property(unit, "Service", "MainPID", |reader| reader.number())
     }
 
     /// The words of the command that a service starts with.
-    pub(crate) fn command(&mut self, unit: &Unit) -> Result<Vec<String>, Failure> {
-        let words = |reader: &mut Reader<'_>| {
-            reader.string()?;
-            strings(reader)
-        };
-        self.property(unit, "Service", "ExecStart", |reader| {
-            // Of the first command; what follows its words is not read.
-            let mut first = None;
-            reader.array(8, |reader| {
-                first = words(reader);
-                None::<()>
-            });
-            Some(first.unwrap_or_default())
-        })
+    pub fn command(&mut self, unit: &Unit) -> Result<Vec<String>, Error> {
+        self.property(unit, "Service", "ExecStart", command)
     }
 
     fn property<T>(
@@ -161,7 +156,7 @@ impl Systemd {
         kind: &str,
         name: &str,
         read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Error> {
         let mut body = Writer::default();
         body.string(&format!("org.freedesktop.systemd1.{kind}"));
         body.string(name);
@@ -183,7 +178,7 @@ impl Systemd {
         signature: &str,
         body: &Writer,
         read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Error> {
         let call = Call {
             path: MANAGER,
             interface: MANAGER_INTERFACE,
@@ -198,25 +193,27 @@ impl Systemd {
         call: Call<'_>,
         body: &Writer,
         read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, Error> {
         self.serial += 1;
         let message = wire::call(self.serial, call, body);
-        self.stream.write_all(&message).map_err(trouble)?;
+        self.stream.write_all(&message).map_err(Error::Talk)?;
         loop {
-            let message = self.receive().map_err(trouble)?;
+            let message = self.receive().map_err(Error::Talk)?;
             match wire::answer(&message, self.serial) {
                 Some(Answer::Other) => {}
                 Some(Answer::Error(name, words)) => {
-                    let member = call.member;
-                    return Err(Failure::failed(format!(
-                        "systemd refuses {member}: {words:?} ({name:?})"
-                    )));
+                    let member = call.member.to_owned();
+                    return Err(Error::Refused {
+                        member,
+                        name,
+                        words,
+                    });
                 }
                 Some(Answer::Values(body)) => {
                     let value = read(&mut Reader::new(body));
-                    return value.ok_or_else(|| trouble(io::ErrorKind::InvalidData.into()));
+                    return value.ok_or_else(malformed);
                 }
-                None => return Err(trouble(io::ErrorKind::InvalidData.into())),
+                None => return Err(malformed()),
             }
         }
     }
@@ -232,15 +229,23 @@ impl Systemd {
     }
 }
 
-fn trouble(error: io::Error) -> Failure {
-    Failure::failed(format!(
-        "cannot talk to systemd at {SOCKET}: {}",
-        words(&error)
-    ))
+fn malformed() -> Error {
+    Error::Talk(io::ErrorKind::InvalidData.into())
 }
 
 fn strings(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     reader.array(4, |reader| reader.string().map(str::to_owned))
+}
+
+/// The words of the first of several commands; what follows its words is not read.
+fn command(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    let mut first = None;
+    reader.array(8, |reader| {
+        reader.string()?;
+        first = strings(reader);
+        None::<()>
+    });
+    Some(first.unwrap_or_default())
 }
 
 /// A list of units as the manager gives it.

@@ -24,7 +24,7 @@ const ATTEMPTS: u32 = 20;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What `serve` tells.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     /// Its process id.
     pub(crate) pid: u32,
@@ -34,8 +34,15 @@ pub(crate) struct State {
     pub(crate) forwards: Vec<PublishedForward>,
 }
 
+impl State {
+    /// None if `text` is not the JSON form that [`Folder::publish`] writes.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
 /// Where the counters of a forward can be asked for.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PublishedForward {
     /// Which it is.
     pub(crate) key: ForwardKey,
@@ -136,7 +143,7 @@ fn clear() {
 
 fn read() -> Option<State> {
     let text = std::fs::read_to_string(Path::new(FOLDER).join("state.json")).ok()?;
-    serde_json::from_str(&text).ok()
+    State::parse(&text)
 }
 
 /// What the running `serve` tells; none if none runs.

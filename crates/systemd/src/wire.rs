@@ -133,6 +133,8 @@ pub(super) fn answer(message: &[u8], serial: u32) -> Option<Answer<'_>> {
     reader.at = 12;
     let fields_end = FIXED + reader.number()?;
     let (mut replies_to, mut error) = (None, String::new());
+    // A field that goes beyond the end of the fields is malformed.
+    reader.bytes = message.get(..fields_end)?;
     while reader.at < fields_end {
         reader.align(8);
         let code = reader.byte()?;
@@ -193,16 +195,18 @@ impl<'a> Reader<'a> {
 
     pub(super) fn string(&mut self) -> Option<&'a str> {
         let length = self.number()?;
-        let text = self.take(length)?;
-        self.take(1)?;
-        std::str::from_utf8(text).ok()
+        self.text(length)
     }
 
     pub(super) fn signature(&mut self) -> Option<&'a str> {
         let length = usize::from(self.byte()?);
-        let text = self.take(length)?;
-        self.take(1)?;
-        std::str::from_utf8(text).ok()
+        self.text(length)
+    }
+
+    /// UTF-8 without a NUL in it and with one after it, as the specification wants of every text.
+    fn text(&mut self, length: usize) -> Option<&'a str> {
+        let text = std::str::from_utf8(self.take(length)?).ok()?;
+        (self.byte()? == 0 && !text.contains('\0')).then_some(text)
     }
 
     /// The end of an array that begins here, of values aligned to `align`.
@@ -225,7 +229,79 @@ impl<'a> Reader<'a> {
             self.align(align);
             values.push(read(self)?);
         }
-        Some(values)
+        (self.at == end).then_some(values)
+    }
+}
+
+/// A reply to the call `serial` that returns an array of strings.
+fn reply(serial: u32, texts: &[&str]) -> Vec<u8> {
+    let mut body = Writer::default();
+    body.strings(texts);
+    let mut message = Writer::default();
+    message.bytes.extend([b'l', METHOD_RETURN, 1, 1]);
+    message.number(body.bytes.len());
+    message.number(1);
+    message.number(0);
+    message.align(8);
+    message.bytes.extend([REPLY_SERIAL, 1, b'u', 0]);
+    message.bytes.extend(serial.to_le_bytes());
+    message.field(SIGNATURE, "g", "as");
+    let fields = u32::try_from(message.bytes.len() - FIXED).unwrap_or(u32::MAX);
+    message.bytes[12..FIXED].copy_from_slice(&fields.to_le_bytes());
+    message.align(8);
+    message.bytes.extend(&body.bytes);
+    message.bytes
+}
+
+/// Entry for fuzzing: any bytes as a message of systemd and as the values in one, and any texts as
+/// what systemd returns.
+#[doc(hidden)]
+pub fn fuzz_messages(serial: u32, bytes: &[u8], texts: &[&str]) {
+    if let Some(fixed) = bytes.first_chunk() {
+        let length = length(fixed);
+        assert!(length.is_none_or(|length| (FIXED..=MESSAGE_MAX).contains(&length)));
+    }
+    match answer(bytes, serial) {
+        Some(Answer::Values(body)) => {
+            assert!(bytes.ends_with(body));
+            fuzz_values(body);
+        }
+        Some(Answer::Error(name, words)) => assert!(name.len() + words.len() <= bytes.len()),
+        Some(Answer::Other) | None => {}
+    }
+    fuzz_values(bytes);
+    // The same bytes after a header that is right.
+    let empty = reply(serial, &[]);
+    let message = [&empty[..empty.len() - 4], bytes].concat();
+    assert_eq!(answer(&message, serial), Some(Answer::Values(bytes)));
+    let message = reply(serial, texts);
+    let fixed = message.first_chunk();
+    assert_eq!(fixed.and_then(length), Some(message.len()));
+    let is_text = !texts.iter().any(|text| text.contains('\0'));
+    let body = match answer(&message, serial) {
+        Some(Answer::Values(body)) => body,
+        _ => &[],
+    };
+    let strings = Reader::new(body).array(4, |reader| reader.string());
+    assert_eq!(strings, is_text.then(|| texts.to_vec()));
+    assert_eq!(
+        answer(&message, serial.wrapping_add(1)),
+        Some(Answer::Other)
+    );
+}
+
+/// No value is longer than the bytes that it is read from, and no text has a NUL.
+fn fuzz_values(body: &[u8]) {
+    let strings = crate::strings(&mut Reader::new(body)).unwrap_or_default();
+    let units = crate::units(&mut Reader::new(body)).unwrap_or_default();
+    let command = crate::command(&mut Reader::new(body)).unwrap_or_default();
+    let units = units
+        .into_iter()
+        .flat_map(crate::Unit::into_texts)
+        .collect();
+    for texts in [strings, units, command] {
+        assert!(texts.iter().map(|text| text.len() + 5).sum::<usize>() <= body.len());
+        assert!(!texts.iter().any(|text| text.contains('\0')));
     }
 }
 
@@ -233,29 +309,9 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    /// A reply to call 7 that returns the strings "a" and "bcd".
-    fn reply() -> Vec<u8> {
-        let mut body = Writer::default();
-        body.strings(&["a", "bcd"]);
-        let mut message = Writer::default();
-        message.bytes.extend([b'l', METHOD_RETURN, 1, 1]);
-        message.number(body.bytes.len());
-        message.number(1);
-        message.number(0);
-        message.align(8);
-        message.bytes.extend([REPLY_SERIAL, 1, b'u', 0]);
-        message.number(7);
-        message.field(SIGNATURE, "g", "as");
-        let fields = u32::try_from(message.bytes.len() - FIXED).unwrap();
-        message.bytes[12..FIXED].copy_from_slice(&fields.to_le_bytes());
-        message.align(8);
-        message.bytes.extend(&body.bytes);
-        message.bytes
-    }
-
     #[test]
     fn a_reply_is_read_by_whom_it_answers() {
-        let message = reply();
+        let message = reply(7, &["a", "bcd"]);
         let fixed = message[..FIXED].try_into().unwrap();
         assert_eq!(length(&fixed), Some(message.len()));
         let Some(Answer::Values(body)) = answer(&message, 7) else {
@@ -268,7 +324,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_or_changed_is_none_and_harms_nobody() {
-        let message = reply();
+        let message = reply(7, &["a", "bcd"]);
         for end in 0..message.len() {
             let cut = &message[..end];
             if end > FIXED
@@ -287,6 +343,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_value_that_goes_beyond_its_end_is_malformed() {
+        // The string of four bytes begins inside an array of four, and ends outside.
+        let body = [4, 0, 0, 0, 4, 0, 0, 0, b'a', b'b', b'c', b'd', 0];
+        assert_eq!(Reader::new(&body).array(4, |reader| reader.string()), None);
+        let message = reply(7, &["abc"]);
+        let fields = message[12];
+        // The last field, which tells the signature, takes eight bytes.
+        for cut in 1..8 {
+            let mut message = message.clone();
+            message[12] = fields - cut;
+            assert!(
+                !matches!(answer(&message, 7), Some(Answer::Values(_))),
+                "{cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_ends_in_its_only_nul() {
+        let read = |body: &[u8]| Reader::new(body).string().map(str::to_owned);
+        assert_eq!(read(b"\x02\0\0\0ab\0"), Some("ab".to_owned()));
+        assert_eq!(read(b"\x02\0\0\0abc"), None);
+        assert_eq!(read(b"\x02\0\0\0a\0\0"), None);
+        assert_eq!(Reader::new(b"\x01sx").signature(), None);
     }
 
     #[test]
