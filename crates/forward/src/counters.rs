@@ -80,11 +80,21 @@ pub struct UdpCounters {
 pub struct ParseCountersError(serde_json::Error);
 
 impl Counters {
-    /// Reads the JSON form, as the control socket gives it.
+    /// Reads the JSON form, as the control socket gives it. Reasons are shown on terminals, so of
+    /// each no more than 64 characters are kept, and `?` takes the place of those that are not
+    /// printable ASCII.
     ///
     /// Errors: [`ParseCountersError`] if it is no JSON or a known field has another type.
     pub fn parse(text: &str) -> Result<Self, ParseCountersError> {
-        serde_json::from_str(text).map_err(ParseCountersError)
+        let mut counters: Self = serde_json::from_str(text).map_err(ParseCountersError)?;
+        for reasons in [
+            &mut counters.tcp.connect_errors,
+            &mut counters.tcp.accept_errors,
+            &mut counters.udp.dropped,
+        ] {
+            *reasons = printable(reasons);
+        }
+        Ok(counters)
     }
 
     /// The JSON form: one line that ends in a newline.
@@ -96,6 +106,20 @@ impl Counters {
     }
 }
 
+/// Most characters of a reason.
+const REASON: usize = 64;
+
+fn printable(reasons: &Reasons) -> Reasons {
+    let mut kept = Reasons::new();
+    for (reason, times) in reasons {
+        let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
+        let reason: String = reason.chars().take(REASON).map(printable).collect();
+        add_times(&mut kept, reason.into(), *times);
+    }
+    kept
+}
+
+/// Sums stop at the largest number.
 impl AddAssign<&Self> for Counters {
     fn add_assign(&mut self, other: &Self) {
         self.tcp += &other.tcp;
@@ -105,12 +129,12 @@ impl AddAssign<&Self> for Counters {
 
 impl AddAssign<&Self> for TcpCounters {
     fn add_assign(&mut self, other: &Self) {
-        self.connections_now += other.connections_now;
-        self.connections_ever += other.connections_ever;
-        self.connecting_now += other.connecting_now;
-        self.bytes_to_target += other.bytes_to_target;
-        self.bytes_to_client += other.bytes_to_client;
-        self.resets += other.resets;
+        add_to(&mut self.connections_now, other.connections_now);
+        add_to(&mut self.connections_ever, other.connections_ever);
+        add_to(&mut self.connecting_now, other.connecting_now);
+        add_to(&mut self.bytes_to_target, other.bytes_to_target);
+        add_to(&mut self.bytes_to_client, other.bytes_to_client);
+        add_to(&mut self.resets, other.resets);
         add(&mut self.connect_errors, &other.connect_errors);
         add(&mut self.accept_errors, &other.accept_errors);
     }
@@ -118,21 +142,29 @@ impl AddAssign<&Self> for TcpCounters {
 
 impl AddAssign<&Self> for UdpCounters {
     fn add_assign(&mut self, other: &Self) {
-        self.sessions_now += other.sessions_now;
-        self.sessions_ever += other.sessions_ever;
-        self.sessions_evicted += other.sessions_evicted;
-        self.datagrams_to_target += other.datagrams_to_target;
-        self.datagrams_to_client += other.datagrams_to_client;
-        self.bytes_to_target += other.bytes_to_target;
-        self.bytes_to_client += other.bytes_to_client;
+        add_to(&mut self.sessions_now, other.sessions_now);
+        add_to(&mut self.sessions_ever, other.sessions_ever);
+        add_to(&mut self.sessions_evicted, other.sessions_evicted);
+        add_to(&mut self.datagrams_to_target, other.datagrams_to_target);
+        add_to(&mut self.datagrams_to_client, other.datagrams_to_client);
+        add_to(&mut self.bytes_to_target, other.bytes_to_target);
+        add_to(&mut self.bytes_to_client, other.bytes_to_client);
         add(&mut self.dropped, &other.dropped);
     }
 }
 
+fn add_to(sum: &mut u64, other: u64) {
+    *sum = sum.saturating_add(other);
+}
+
 fn add(sum: &mut Reasons, other: &Reasons) {
     for (reason, times) in other {
-        *sum.entry(reason.clone()).or_default() += times;
+        add_times(sum, reason.clone(), *times);
     }
+}
+
+fn add_times(sum: &mut Reasons, reason: Cow<'static, str>, times: u64) {
+    add_to(sum.entry(reason).or_default(), times);
 }
 
 /// Counts one more of `errno`. Allocates only the first time each one occurs.
@@ -177,6 +209,33 @@ mod tests {
             "{json}"
         );
         assert_eq!(Counters::parse(&json).unwrap(), counters);
+    }
+
+    #[test]
+    fn a_forwarder_cannot_write_to_the_terminal_of_who_asks() {
+        let dropped = r#"{"udp":{"dropped":{"\u001b[2J":1,"\u009b[2J":2,"\u202eno address":3}}}"#;
+        let counters = Counters::parse(dropped).unwrap();
+        let kept: Vec<_> = counters.udp.dropped.iter().collect();
+        // The first two are one now.
+        assert_eq!(kept, [(&"?[2J".into(), &3), (&"?no address".into(), &3)]);
+        let long = format!(
+            r#"{{"tcp":{{"accept_errors":{{"{}":1}}}}}}"#,
+            "x".repeat(1000)
+        );
+        let counters = Counters::parse(&long).unwrap();
+        assert!(counters.tcp.accept_errors.keys().all(|it| it.len() == 64));
+    }
+
+    #[test]
+    fn sums_stop_at_the_largest_number() {
+        let text = format!(
+            r#"{{"tcp":{{"resets":{max},"connect_errors":{{"EPERM":{max}}}}},"udp":{{"bytes_to_client":{max}}}}}"#,
+            max = u64::MAX
+        );
+        let most = Counters::parse(&text).unwrap();
+        let mut sum = most.clone();
+        sum += &most;
+        assert_eq!(sum, most);
     }
 
     #[test]

@@ -22,11 +22,12 @@
 //! | `udp` | sessions, their addresses and expiry; sending in batches |
 //! | `shortage` | pauses for want of descriptors |
 //! | `orders` | other options while it serves |
-//! | `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
+//! | `ask`, `control`, `counters`, `trace` | what is counted and who may read it; lines for each connection |
 //! | `seal`, `filter` | giving up all but the data path |
 #![forbid(unsafe_code)]
 
 mod address;
+mod ask;
 mod client;
 mod connection;
 mod context;
@@ -61,6 +62,7 @@ mod waiting;
 mod workers;
 
 pub use address::Address;
+pub use ask::ask;
 pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounters};
 pub use engine::{Control, RunError, run};
 pub use listener::{Listener, ListenerError, Protocol, bind_listener};

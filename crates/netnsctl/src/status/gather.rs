@@ -1,9 +1,7 @@
 //! Gathers what `status` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::net::IpAddr;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -285,11 +283,7 @@ pub(crate) fn ask_unit(
 
 /// Asks a forwarder for its counters; none if it does not answer.
 pub(crate) fn ask(control: &Path) -> Option<Counters> {
-    let mut stream = UnixStream::connect(control).ok()?;
-    stream.set_read_timeout(Some(COUNTERS_PATIENCE)).ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    Counters::parse(&text).ok()
+    netnsctl_forward::ask(control, COUNTERS_PATIENCE)
 }
 
 /// Whether it is one that the kernel gives every link.

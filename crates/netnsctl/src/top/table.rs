@@ -384,7 +384,11 @@ fn forward_row(sample: &Sample, rate: Option<&ForwardRate>, key: &ForwardKey) ->
 
 /// Everything that went wrong in a forward.
 fn failures(counters: &Counters) -> u64 {
-    let total = |reasons: &Reasons| reasons.values().sum::<u64>();
-    let tcp = total(&counters.tcp.connect_errors) + total(&counters.tcp.accept_errors);
-    tcp + total(&counters.udp.dropped)
+    let all: [&Reasons; 3] = [
+        &counters.tcp.connect_errors,
+        &counters.tcp.accept_errors,
+        &counters.udp.dropped,
+    ];
+    let times = all.into_iter().flat_map(|reasons| reasons.values());
+    times.fold(0, |sum: u64, times| sum.saturating_add(*times))
 }
