@@ -41,8 +41,10 @@ impl Databases {
         let modules = |database: &str| {
             let mut lines = text.lines().filter_map(|line| {
                 let line = line.split('#').next().unwrap_or_default();
-                let (name, rest) = line.split_once(':')?;
-                (name.trim() == database).then(|| Modules::parse(rest))
+                // Any run of spaces and colons may follow a name.
+                let is_between = |c: char| c == ':' || c.is_whitespace();
+                let (name, rest) = line.trim_start().split_once(is_between)?;
+                (name == database).then(|| Modules::parse(rest.trim_start_matches(is_between)))
             });
             let found = lines.next()?;
             // Of two lines one counts, and which one is the C library's secret.
@@ -170,6 +172,10 @@ mod tests {
         let databases = Databases::parse("hosts: files\n hosts : files\ngroup: files");
         assert_eq!(databases.hosts, Modules::Others);
         assert_eq!(databases.of(Kind::GroupsOfUser), Modules::FilesOnly);
+        for line in ["hosts dns", "hosts :: dns", "\thosts\u{b}dns"] {
+            let databases = Databases::parse(&format!("hosts: files\n{line}\n"));
+            assert_eq!(databases.hosts, Modules::Others, "{line:?}");
+        }
         let databases = Databases::parse("group: files\ninitgroups: files systemd");
         assert_eq!(databases.of(Kind::GroupsOfUser), Modules::FilesFirst);
     }

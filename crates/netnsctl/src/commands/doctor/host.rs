@@ -5,6 +5,7 @@ use std::path::Path;
 use netnsctl_kernel::error::{Error, OLDEST_LINUX as OLDEST};
 use netnsctl_kernel::host::{Mounts, Tried, link_kinds, mounts, user_namespaces_setting};
 use netnsctl_kernel::names::{self, RUN_NETNS};
+use netnsctl_model::etc_files::hosts_line;
 use netnsctl_sys::errno::Errno;
 use netnsctl_sys::landlock::landlock_version;
 use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxFlags, statvfs, statx};
@@ -345,10 +346,7 @@ fn resolve() -> Check {
     let Some(text) = read("/etc/nsswitch.conf") else {
         return check(Mark::Ok, "not there; the C library looks in files and DNS");
     };
-    let mut lines = text
-        .lines()
-        .filter_map(|it| it.trim_start().strip_prefix("hosts:"));
-    let line = lines.next().unwrap_or_default();
+    let line = hosts_line(&text).unwrap_or_default();
     if line.split_whitespace().any(|word| word == "resolve") {
         return check(
             Mark::Ok,

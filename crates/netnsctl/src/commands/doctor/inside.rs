@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 
 use netnsctl_kernel::run;
-use netnsctl_model::etc_files::directory;
+use netnsctl_model::etc_files::{directory, name_servers, uses_tcp};
 use netnsctl_model::name::NetnsName;
 use netnsctl_nscd::identity::{File, Identity};
 use netnsctl_sys::errno::{Errno, words};
@@ -21,9 +21,6 @@ use crate::output::{self, Exit, Failure};
 
 /// Where glibc looks for nscd, and where that may also stand.
 const NSCD: [&str; 2] = ["/run/nscd/socket", "/var/run/nscd/socket"];
-
-/// Name servers that glibc asks (MAXNS of resolv.h).
-const SERVERS: usize = 3;
 
 /// The port of DNS.
 const DNS: u16 = 53;
@@ -182,23 +179,6 @@ fn see(mut files: Vec<Shown>) -> Result<Inside, Failure> {
     })
 }
 
-/// The name servers of a resolv.conf(5); the one that glibc asks where none is named.
-pub(super) fn named(resolv_conf: &str) -> Vec<&str> {
-    let address = |line: &'_ str| -> Option<usize> {
-        let mut words = line.split_ascii_whitespace();
-        (words.next() == Some("nameserver")).then_some(())?;
-        words.next().map(str::len)
-    };
-    let lines = resolv_conf.lines().filter(|line| address(line).is_some());
-    let all = lines.filter_map(|line| line.split_ascii_whitespace().nth(1));
-    let all: Vec<_> = all.take(SERVERS).collect();
-    if all.is_empty() {
-        vec!["127.0.0.1"]
-    } else {
-        all
-    }
-}
-
 fn servers(resolv_conf: &str) -> Result<Vec<Server>, Failure> {
     let protocol = if uses_tcp(resolv_conf) { "tcp" } else { "udp" };
     let server = |address: &str| {
@@ -207,14 +187,7 @@ fn servers(resolv_conf: &str) -> Result<Vec<Server>, Failure> {
             way: way_to(address, protocol)?,
         })
     };
-    named(resolv_conf).into_iter().map(server).collect()
-}
-
-/// Whether the options of a resolv.conf(5) say so.
-fn uses_tcp(resolv_conf: &str) -> bool {
-    let words = |line: &str| line.split_ascii_whitespace().any(|word| word == "use-vc");
-    let mut options = resolv_conf.lines().filter(|it| it.starts_with("options"));
-    options.any(words)
+    name_servers(resolv_conf).into_iter().map(server).collect()
 }
 
 /// Finds the way to a name server without sending anything: connect(2) of a datagram socket only
@@ -317,15 +290,6 @@ fn bound(table: &str) -> Vec<(IpAddr, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn name_servers_are_those_that_glibc_asks() {
-        let text = "# nameserver 192.0.2.1\nnameserver 192.0.2.2\n;nameserver x\nnameservers y\n\
-                    search a\nnameserver\tfe80::1%host  \nnameserver 192.0.2.3\nnameserver 192.0.2.4\n";
-        assert_eq!(named(text), ["192.0.2.2", "fe80::1%host", "192.0.2.3"]);
-        assert_eq!(named("search a\nnameserver\n"), ["127.0.0.1"]);
-        assert!(uses_tcp("options edns0 use-vc\n") && !uses_tcp("# options use-vc\n"));
-    }
 
     #[test]
     fn a_socket_that_listens_is_found_in_the_tables() {

@@ -1,9 +1,9 @@
 //! What was seen from inside a view, and what that says.
 
-use netnsctl_model::etc_files::directory;
+use netnsctl_model::etc_files::{self, directory, name_servers};
 use netnsctl_model::name::NetnsName;
 
-use super::inside::{Inside, Server, Shown, Way, named};
+use super::inside::{Inside, Server, Shown, Way};
 use super::look::Places;
 use super::socket::{Door, Nscd, Process};
 use super::{Check, Mark};
@@ -54,7 +54,7 @@ pub(super) fn judge(name: &NetnsName, inside: &Inside, places: &Places) -> Vec<C
 fn says(file: &str, inside: &Inside) -> String {
     match file {
         "resolv.conf" => match &inside.resolv_conf_text {
-            Some(text) => format!(": name servers {}", visible(&named(text).join(", "))),
+            Some(text) => format!(": name servers {}", visible(&name_servers(text).join(", "))),
             None => String::new(),
         },
         "nsswitch.conf" => match hosts_line(inside) {
@@ -123,13 +123,7 @@ fn not_own(name: &NetnsName, file: &str, inside: &Inside) -> Check {
 
 /// The services that hosts are looked up with.
 fn hosts_line(inside: &Inside) -> Option<&str> {
-    let text = inside.nsswitch_conf_text.as_deref()?;
-    let mut lines = text
-        .lines()
-        .filter_map(|it| it.trim_start().strip_prefix("hosts:"));
-    lines
-        .next()
-        .map(|it| it.split('#').next().unwrap_or_default().trim())
+    etc_files::hosts_line(inside.nsswitch_conf_text.as_deref()?)
 }
 
 fn modules(inside: &Inside) -> Check {
