@@ -7,6 +7,7 @@
 mod backend;
 mod detail;
 mod input;
+mod keys;
 mod model;
 mod rates;
 mod sample;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use ratatui_core::terminal::Terminal;
 
 use self::backend::Backend;
-use self::input::Keys;
+use self::keys::Keys;
 use self::model::{Model, Next};
 use self::sample::Sampler;
 use crate::cli::Top;
