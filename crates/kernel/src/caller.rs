@@ -342,6 +342,29 @@ impl Status {
     }
 }
 
+/// Entry for fuzzing: any text as `status` of proc(5). Gives its numbers: the parent, the umask, four
+/// users, four groups, and all further groups.
+#[doc(hidden)]
+pub fn fuzz_status(text: &str) -> Option<Vec<u32>> {
+    let status = Status::parse(text)?;
+    let (users, groups) = (status.users, status.groups_of_process);
+    Some(
+        [
+            &[status.parent, status.umask],
+            &users[..],
+            &groups,
+            &status.groups,
+        ]
+        .concat(),
+    )
+}
+
+/// Entry for fuzzing: any bytes as `environ` of proc(5).
+#[doc(hidden)]
+pub fn fuzz_environment(bytes: &[u8]) -> Vec<(OsString, OsString)> {
+    variables(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -203,6 +203,15 @@ fn find(packet: &[u8], name: &[u8]) -> Option<(u16, Option<u8>)> {
     Some((id, is_answer.then_some(code & 0x0f)))
 }
 
+/// Entry for fuzzing: any bytes as a packet, in which to find the name made of `labels`. Also gives the
+/// name as it is in a DNS message.
+#[doc(hidden)]
+pub fn fuzz_find(packet: &[u8], labels: &[&str]) -> (Vec<u8>, Option<(u16, Option<u8>)>) {
+    let name = Watch::new(labels).name;
+    let found = find(packet, &name);
+    (name, found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

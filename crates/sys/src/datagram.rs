@@ -25,6 +25,7 @@ mod option;
 mod wire;
 
 pub use option::{can_segment, coalesce, report_destination, report_losses};
+pub use wire::fuzz_wire;
 use wire::{decode_controls, decode_name, encode_local, encode_name, encode_segment};
 
 /// Datagrams per system call. Beyond 32 the cost of the call is spread thinly enough.

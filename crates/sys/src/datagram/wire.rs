@@ -76,7 +76,7 @@ fn decode_control<'a>(control: &'a [u8], told: &mut Told) -> Option<&'a [u8]> {
     let data = control.get(CMSG_HEADER..length)?;
     match (level, kind) {
         (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-            let interface = i32::from_ne_bytes(array(data, 0)?).unsigned_abs();
+            let interface = u32::from_ne_bytes(array(data, 0)?);
             let address = Ipv4Addr::from(array::<4>(data, 4)?).into();
             told.local = Some(Local { address, interface });
         }
@@ -134,6 +134,47 @@ pub(super) fn encode_segment(segment: u16, control: &mut [u8]) -> usize {
     LENGTH.next_multiple_of(word)
 }
 
+/// Entry for fuzzing: any bytes as the control messages of a datagram and as its sender's name, and
+/// any address, interface and segment as those that are written and read back.
+#[doc(hidden)]
+pub fn fuzz_wire(bytes: &[u8], length: u32, from: SocketAddr, interface: u32, segment: u16) {
+    let told = decode_controls(bytes);
+    // Each finding takes a header and its data.
+    let found = [told.local.is_some(), told.segment != 0, told.lost != 0];
+    let least = found.iter().filter(|it| **it).count() * (CMSG_HEADER + 4);
+    assert!(bytes.len() >= least, "{told:?}");
+    let mut name = [0; NAME];
+    let kept = bytes.len().min(NAME);
+    name[..kept].copy_from_slice(&bytes[..kept]);
+    if let Some(address) = decode_name(&name, length) {
+        assert!(length >= if address.is_ipv4() { 8 } else { NAME_LENGTH });
+        let mut again = [0; NAME];
+        let length = encode_name(address, &mut again);
+        assert_eq!(decode_name(&again, length), Some(address));
+    }
+    let mut name = [0; NAME];
+    let length = encode_name(from, &mut name);
+    assert_eq!(decode_name(&name, length), Some(from));
+    let local = Local {
+        address: from.ip(),
+        interface,
+    };
+    let mut control = [0; CONTROL];
+    let used = encode_local(local, &mut control);
+    let used = used + encode_segment(segment, &mut control[used..]);
+    // A message of an unknown kind before it changes nothing.
+    let data = bytes.len().min(4096);
+    let mut all = (CMSG_HEADER + data).to_ne_bytes().to_vec();
+    all.extend([0xff; CMSG_HEADER - size_of::<usize>()]);
+    all.extend(&bytes[..data]);
+    all.resize(all.len().next_multiple_of(size_of::<usize>()), 0);
+    all.extend(&control[..used]);
+    assert_eq!(decode_controls(&all).local, Some(local));
+    // What was cut off is not made up.
+    let cut = decode_controls(&all[..all.len() - used + usize::from(segment) % used]);
+    assert!(cut.local.is_none_or(|it| it == local), "{cut:?}");
+}
+
 /// The `N` bytes at `offset`, if there are that many.
 fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
@@ -172,7 +213,7 @@ mod tests {
         for address in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"] {
             let local = Local {
                 address: address.parse().unwrap(),
-                interface: 4,
+                interface: u32::MAX,
             };
             let mut control = [0; CONTROL];
             let used = encode_local(local, &mut control);

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, Command};
 
 /// What can stand where the cursor is.
 #[derive(Debug)]
-pub(super) enum Wanted<'c> {
+pub(crate) enum Wanted<'c> {
     /// An option.
     Option,
     /// A command of this program.
@@ -19,22 +19,22 @@ pub(super) enum Wanted<'c> {
 
 /// A line, read up to the cursor.
 #[derive(Debug)]
-pub(super) struct Line<'c> {
+pub(crate) struct Line<'c> {
     /// The command that was chosen, or the program.
-    pub(super) command: &'c Command,
+    pub(crate) command: &'c Command,
     /// What can follow.
-    pub(super) wanted: Wanted<'c>,
+    pub(crate) wanted: Wanted<'c>,
     /// Options that were given, by their id, with their values.
-    pub(super) options: Vec<(String, Option<String>)>,
+    pub(crate) options: Vec<(String, Option<String>)>,
     /// Positional arguments that were given.
-    pub(super) positional: Vec<String>,
+    pub(crate) positional: Vec<String>,
     /// Options are not recognised any more, after `--`.
     only_positional: bool,
 }
 
 impl<'c> Line<'c> {
     /// Reads `words`, the program first, the last one up to the cursor.
-    pub(super) fn read(program: &'c Command, words: &[String]) -> Self {
+    pub(crate) fn read(program: &'c Command, words: &[String]) -> Self {
         let mut line = Self {
             command: program,
             wanted: Wanted::Nothing,
@@ -149,7 +149,7 @@ impl<'c> Line<'c> {
     }
 
     /// The options that can be given now, hidden ones left out and those given already.
-    pub(super) fn open_options(&self) -> impl Iterator<Item = &'c Arg> {
+    pub(crate) fn open_options(&self) -> impl Iterator<Item = &'c Arg> {
         let is_open = |option: &&Arg| {
             let again = matches!(option.get_action(), ArgAction::Append | ArgAction::Count);
             let given = self
