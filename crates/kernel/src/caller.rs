@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use netnsctl_sys::limits::take_limits;
+use netnsctl_sys::limits::{raise_limits, take_limits};
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat, readlinkat};
 use rustix::io::Errno;
 use rustix::process::{
@@ -25,6 +25,7 @@ use rustix::thread::{
 };
 
 use crate::error::{Context, Error};
+use crate::keyring;
 use crate::state_dir::read_text;
 
 /// `f_type` of proc(5) (statfs(2)).
@@ -179,20 +180,14 @@ impl Caller {
         })
     }
 
-    /// Makes this process the caller's for good: limits, umask, groups, user, and no capability
-    /// in any set that the caller could use. It must have a single thread and no descriptor that
-    /// the caller should not have.
+    /// Makes this process the caller's for good: groups, user, keys, limits, umask, and no
+    /// capability in any set that the caller could use. It must have a single thread and no
+    /// descriptor that the caller should not have.
     ///
-    /// Needs CAP_SETUID and CAP_SETGID; limits that cannot be had without CAP_SYS_RESOURCE stay.
+    /// Needs CAP_SETUID and CAP_SETGID; limits that are higher than the hard limits of this process
+    /// cannot be had.
     /// Errors: the step that the kernel refused, upon which nothing may be run.
     pub fn become_caller(&self) -> Result<(), Error> {
-        // Not an error: a container's root may lack the right to look.
-        let _ = take_limits(self.pid.as_raw_nonzero().get().unsigned_abs());
-        // What was read just now was that of the witness only if it is still there.
-        if Status::of(&self.folder).is_none() {
-            let gone = io::Error::from(Errno::SRCH);
-            return Err(gone).context("look at", "the caller's witness");
-        }
         let whose = || format!("user {}", self.user.as_raw());
         thread::clear_ambient_capability_set().context("give up capabilities for", whose())?;
         set_thread_groups(&self.groups).context("take the groups of", whose())?;
@@ -206,6 +201,16 @@ impl Caller {
             inheritable: none,
         };
         thread::set_capabilities(None, sets).context("give up capabilities for", whose())?;
+        keyring::leave_keys_of_others(self.user)?;
+        // As the caller, who may look at what is theirs. Lower limits than those of this process
+        // need no right, so that no limit can be left out.
+        take_limits(self.pid.as_raw_nonzero().get().unsigned_abs())
+            .context("take the limits of", whose())?;
+        // What was read just now was that of the witness only if it is still there.
+        if Status::of(&self.folder).is_none() {
+            let gone = io::Error::from(Errno::SRCH);
+            return Err(gone).context("look at", "the caller's witness");
+        }
         umask(self.umask);
         Ok(())
     }
@@ -241,6 +246,19 @@ impl Caller {
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
+}
+
+/// Gives this process the umask 022 and the highest limits it can have, so that those of the caller
+/// do not spoil what it makes for all who enter. [`Caller::become_caller`] takes the caller's again.
+pub fn reset_limits_and_umask() {
+    umask(Mode::from_raw_mode(0o022));
+    let most = read_number("/proc/sys/fs/nr_open");
+    raise_limits(most.unwrap_or_default());
+}
+
+fn read_number(path: &str) -> Option<u64> {
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    read_text(&file).ok()?.trim().parse().ok()
 }
 
 /// The processes between this one and the caller's: root's, from our parent upwards.

@@ -11,6 +11,7 @@ pub mod error;
 pub mod etc;
 pub mod host;
 mod host_identity;
+mod keyring;
 pub mod listeners;
 mod lock;
 mod mountinfo;

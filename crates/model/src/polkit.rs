@@ -2,13 +2,15 @@
 //! one can be allowed and another not, and rules for the users and groups that are declared.
 //!
 //! pkexec(1) finds the action by the program's path and its first argument (the annotations
-//! `org.freedesktop.policykit.exec.path` and `.argv1`).
+//! `org.freedesktop.policykit.exec.path` and `.argv1`). sudo(8) compares a rule with all arguments
+//! as one text, in which a space is no different from the end of an argument, and names may have
+//! spaces. So both know a namespace by a [`word`] without spaces or wildcards.
 
 use crate::desired::RunAccess;
 use crate::name::{NetnsRef, is_control};
 use crate::observed::AccessFiles;
 
-/// The first argument of the program that pkexec(1) starts for a namespace, before its name.
+/// The first argument of the program that pkexec(1) starts for a namespace, before its [`word`].
 pub const ENTER_OPTION: &str = "--enter=";
 
 /// What the first line of a file of ours has in it.
@@ -25,18 +27,46 @@ pub fn is_ours(content: &str) -> bool {
         .is_some_and(|line| line.contains(MARK))
 }
 
-/// The identifier of the action that stands for entering `netns`. An identifier may have letters,
-/// digits, `-` and `.`; other bytes of a name become `.x` and two digits, and so does `.`.
+/// The first argument with which the privileged half of `run` is started for `netns`.
+pub fn enter_argument(netns: &NetnsRef) -> String {
+    format!("{ENTER_OPTION}{}", word(netns))
+}
+
+/// The identifier of the action that stands for entering `netns`.
 pub fn action_id(netns: &NetnsRef) -> String {
-    let mut id = "org.netnsctl.run.".to_owned();
+    format!("org.netnsctl.run.{}", word(netns))
+}
+
+/// The name of `netns` as part of an action's identifier, which may have letters, digits, `-` and
+/// `.`: other bytes become `.x` and two digits, and so does `.`. [`from_word`] gives it back.
+fn word(netns: &NetnsRef) -> String {
+    let mut word = String::new();
     for byte in netns.as_str().bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
-            id.push(char::from(byte));
+            word.push(char::from(byte));
         } else {
-            id.push_str(&format!(".x{byte:02x}"));
+            word.push_str(&format!(".x{byte:02x}"));
         }
     }
-    id
+    word
+}
+
+/// The namespace that `argument` stands for; none if it is not exactly an [`enter_argument`].
+pub fn from_enter_argument(argument: &str) -> Option<NetnsRef> {
+    let netns = from_word(argument.strip_prefix(ENTER_OPTION)?)?;
+    // Each namespace has one argument only, so that no rule is met by another spelling.
+    (enter_argument(&netns) == argument).then_some(netns)
+}
+
+fn from_word(word: &str) -> Option<NetnsRef> {
+    let mut parts = word.split(".x");
+    let mut name = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        name.push(u8::from_str_radix(digits, 16).ok()?);
+        name.extend(rest.as_bytes());
+    }
+    NetnsRef::parse(std::str::from_utf8(&name).ok()?).ok()
 }
 
 /// The name of the file with the action; none if it would be too long.
@@ -123,7 +153,7 @@ fn action(keeper: Keeper, netns: &NetnsRef, program: &str) -> String {
     // Two dashes would end the comment.
     let section = name.replace('-', "&#45;");
     let id = action_id(netns);
-    let (program, option) = (xml(program), xml(ENTER_OPTION));
+    let (program, argument) = (xml(program), enter_argument(netns));
     let defaults: String = ["any", "inactive", "active"]
         .iter()
         .map(|who| format!("      <allow_{who}>auth_admin_keep</allow_{who}>\n"))
@@ -138,7 +168,7 @@ fn action(keeper: Keeper, netns: &NetnsRef, program: &str) -> String {
              <message>Authentication is required to run a program in the network namespace {name}</message>\n    \
              <defaults>\n{defaults}    </defaults>\n    \
              <annotate key=\"org.freedesktop.policykit.exec.path\">{program}</annotate>\n    \
-             <annotate key=\"org.freedesktop.policykit.exec.argv1\">{option}{name}</annotate>\n  \
+             <annotate key=\"org.freedesktop.policykit.exec.argv1\">{argument}</annotate>\n  \
            </action>\n\
          </policyconfig>\n"
     )
@@ -241,6 +271,54 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_has_one_argument_and_an_argument_one_namespace() {
+        let names = [
+            "office",
+            "office vpn",
+            "a_b",
+            "a.x5fb",
+            "a.xxb",
+            ".x41",
+            "a*",
+            "[a]",
+            "ä",
+            "x",
+            "default",
+        ];
+        for name in names {
+            let argument = enter_argument(&netns(name));
+            assert_eq!(
+                from_enter_argument(&argument),
+                Some(netns(name)),
+                "{argument}"
+            );
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.=".contains(&byte);
+            assert!(argument.bytes().all(is_plain), "{argument}");
+        }
+        for odd in [
+            "--enter=",
+            "--enter=office vpn",
+            "--enter=office*",
+            "--enter=a_b",
+            "--enter=a.b",
+            // Other spellings of "office", of a file name that is none, and of nothing whole.
+            "--enter=.x6fffice",
+            "--enter=office.X20",
+            "--enter=a.x2F",
+            "--enter=a.x2f",
+            "--enter=a.x",
+            "--enter=a.x2",
+            "--enter=a.x+1",
+            "--enter=a.xä",
+            "--enter=a.xff",
+            "--enter=.x2e.x2e",
+            "enter=office",
+        ] {
+            assert_eq!(from_enter_argument(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
     fn the_files_say_whose_they_are_and_who_may() {
         let access = RunAccess {
             users: vec!["alice".into()],
@@ -251,10 +329,7 @@ mod tests {
         assert!(is_ours(&action) && is_ours(&rules));
         let comment = action.lines().next().unwrap();
         assert_eq!(comment.matches("--").count(), 2, "{comment}");
-        assert!(
-            action.contains(">--enter=a&#60;b--&#38;&#34;c<"),
-            "{action}"
-        );
+        assert!(action.contains(">--enter=a.x3cb--.x26.x22c<"), "{action}");
         assert!(rules.contains("var users = [\"alice\"];"), "{rules}");
         let groups = r#"var groups = ["office", "x\u0022];//\u000a\u005c\u00e9"];"#;
         assert!(rules.contains(groups), "{rules}");

@@ -5,6 +5,7 @@
 
 pub mod descriptor;
 pub mod errno;
+pub mod keyring;
 pub mod landlock;
 pub mod limits;
 pub mod memory;

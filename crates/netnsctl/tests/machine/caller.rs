@@ -5,6 +5,8 @@
 //! in for pkexec(1), sudo(8) and doas(1) and does to the process what they do.
 
 pub(crate) mod hostile;
+pub(crate) mod inherited;
+pub(crate) mod names_of_rules;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};

@@ -74,6 +74,8 @@ fn all() -> Vec<Test> {
         access::TESTS,
         caller::TESTS,
         caller::hostile::TESTS,
+        caller::inherited::TESTS,
+        caller::names_of_rules::TESTS,
         change::TESTS,
         check::TESTS,
         complete::TESTS,

@@ -9,16 +9,16 @@
 //! `run` does not mend; being stopped would, so the terminal cannot until then.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
-use netnsctl_kernel::caller::{Caller, Claims};
+use netnsctl_kernel::caller::{Caller, Claims, reset_limits_and_umask};
 use netnsctl_kernel::run::enter;
 use netnsctl_model::name::NetnsRef;
-use netnsctl_model::polkit::ENTER_OPTION;
+use netnsctl_model::polkit::{ENTER_OPTION, from_enter_argument};
 use netnsctl_sys::descriptor::close_at_exec_from;
 use netnsctl_sys::errno::Errno;
 use netnsctl_sys::signal::{STOPPING, block};
-use rustix::fs::Mode;
-use rustix::process::{geteuid, umask};
+use rustix::process::geteuid;
 
 use crate::output::{Exit, Failure};
 
@@ -29,7 +29,8 @@ const FIRST_BEYOND_STREAMS: u32 = 3;
 /// What the caller wants, as it was passed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    netns: OsString,
+    /// The first argument, with which the rules of pkexec(1) and sudo(8) were compared.
+    enter: OsString,
     witness: OsString,
     command: Vec<OsString>,
 }
@@ -39,9 +40,11 @@ impl Entry {
     pub(crate) fn of_arguments(arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let mut arguments = arguments.skip(1);
         let option = arguments.next()?;
-        let netns = option.to_str()?.strip_prefix(ENTER_OPTION)?;
+        if !option.as_bytes().starts_with(ENTER_OPTION.as_bytes()) {
+            return None;
+        }
         Some(Self {
-            netns: netns.into(),
+            enter: option,
             witness: arguments.next().unwrap_or_default(),
             command: arguments.collect(),
         })
@@ -52,7 +55,7 @@ pub(crate) fn enter_as_caller(entry: Entry) -> Result<Exit, Failure> {
     let failed = |failure: Failure| failure.exit(Exit::RunFailed);
     let blocked = block(&STOPPING);
     let blocked = blocked.map_err(|error| failed(step("block signals", &error)))?;
-    let caller = prepare(&entry).map_err(failed)?;
+    let (caller, netns) = prepare(&entry).map_err(failed)?;
     caller
         .become_caller()
         .map_err(|error| failed(error.into()))?;
@@ -65,13 +68,13 @@ pub(crate) fn enter_as_caller(entry: Entry) -> Result<Exit, Failure> {
         .as_ref()
         .is_none_or(|folder| std::env::set_current_dir(folder).is_err())
     {
-        super::say_folder_is_missing(folder.as_deref(), &entry.netns.to_string_lossy());
+        super::say_folder_is_missing(folder.as_deref(), netns.as_str());
     }
     Err(super::become_command(entry.command, Some(environment)))
 }
 
 /// All that takes root, but becoming the caller.
-fn prepare(entry: &Entry) -> Result<Caller, Failure> {
+fn prepare(entry: &Entry) -> Result<(Caller, NetnsRef), Failure> {
     let refused = |message: String| Failure::usage(message);
     if !geteuid().is_root() {
         return Err(refused(format!(
@@ -81,7 +84,7 @@ fn prepare(entry: &Entry) -> Result<Caller, Failure> {
     close_at_exec_from(FIRST_BEYOND_STREAMS)
         .map_err(|error| step("keep descriptors from the command", &error))?;
     std::env::set_current_dir("/").map_err(|error| step("leave the folder", &error))?;
-    umask(Mode::from_raw_mode(0o077));
+    reset_limits_and_umask();
     let variable = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let claims = Claims {
         pkexec: variable("PKEXEC_UID"),
@@ -102,13 +105,15 @@ fn prepare(entry: &Entry) -> Result<Caller, Failure> {
     })?;
     let caller = Caller::of_witness(witness, asker);
     let caller = caller.map_err(|refusal| refused(refusal.to_string()))?;
-    let netns = entry.netns.to_str().map(NetnsRef::parse);
-    let netns = match netns {
-        Some(Ok(netns)) => netns,
-        _ => return Err(refused(format!("{:?} is no namespace name", entry.netns))),
-    };
+    let netns = entry.enter.to_str().and_then(from_enter_argument);
+    let netns = netns.ok_or_else(|| {
+        refused(format!(
+            "{:?} is not a namespace argument as \"netnsctl run\" writes it",
+            entry.enter
+        ))
+    })?;
     enter(&netns)?;
-    Ok(caller)
+    Ok((caller, netns))
 }
 
 fn step(what: &str, error: &std::io::Error) -> Failure {
@@ -124,7 +129,7 @@ mod tests {
         let read = |words: &[&str]| Entry::of_arguments(words.iter().map(OsString::from));
         let entry = read(&["netnsctl", "--enter=office", "7", "sh", "-c", "x"]);
         let wanted = Entry {
-            netns: "office".into(),
+            enter: "--enter=office".into(),
             witness: "7".into(),
             command: ["sh", "-c", "x"].map(OsString::from).to_vec(),
         };

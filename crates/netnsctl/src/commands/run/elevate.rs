@@ -10,7 +10,7 @@ use std::process::Command;
 
 use netnsctl_kernel::netns::Netns;
 use netnsctl_model::name::NetnsRef;
-use netnsctl_model::polkit::ENTER_OPTION;
+use netnsctl_model::polkit::enter_argument;
 use netnsctl_sys::errno::Errno;
 use netnsctl_sys::witness::fork_witness;
 
@@ -93,7 +93,7 @@ fn prepare(netns: &NetnsRef, words: &[OsString]) -> Result<(PathBuf, Command), F
         command.env_remove(claim);
     }
     command.arg(program);
-    command.arg(format!("{ENTER_OPTION}{netns}"));
+    command.arg(enter_argument(netns));
     command.arg(witness.to_string()).args(words);
     Ok((giver, command))
 }

@@ -2,7 +2,8 @@
    By the name it is called by: "pkexec" stays the same process, "sudo" starts another and has the
    caller's name in a variable of its own, "doas" as well. GIVER_KEEPS, in its environment, makes
    the last two keep the environment whole, as some configurations of theirs do; GIVER_LEAVES leaves
-   what is open open, and a file of root's with it. */
+   what is open open, and a file of root's with it. Where there is a file /mnt/giver-keys, a session
+   keyring of root's is given, as pam_keyinit(8) does where it is configured, with a key "roots". */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
@@ -51,6 +52,10 @@ int main(int argc, char **argv) {
   gid_t group = 0;
   must(setgroups(1, &group) == 0, "setgroups");
   must(setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0, "become root");
+  if (access("/mnt/giver-keys", F_OK) == 0) {
+    must(syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL) > 0, "session keyring");
+    must(syscall(SYS_add_key, "user", "roots", "secret", 6, -3 /* the session's */) > 0, "add_key");
+  }
   must(chdir("/root") == 0 || chdir("/") == 0, "chdir");
   umask(022);
   if (is_pkexec) {

@@ -222,7 +222,7 @@ fn a_name_is_a_name() {
             "pkexec",
             &format!("witness sleep 600; give '--enter={name}' $pid id"),
         );
-        is_refused(&seen, "is no namespace name");
+        is_refused(&seen, "is not a namespace argument");
     }
     let seen = privileged("pkexec", "witness sleep 600; give --enter=nowhere $pid id");
     is_refused(&seen, "no network namespace \"nowhere\"");
