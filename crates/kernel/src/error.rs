@@ -73,6 +73,17 @@ pub enum Error {
         /// The process, in words.
         holder: String,
     },
+    /// A process is not in a sandbox that the caller may enter.
+    #[error("cannot enter the sandbox of process {pid}: {reason}")]
+    NoSandbox {
+        /// Its process id.
+        pid: u32,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The mounts of a namespace would lead out of a chroot(2).
+    #[error("cannot enter netns \"{0}\" from a chroot: its files show only outside of the chroot")]
+    Chroot(String),
 }
 
 impl Error {
@@ -104,6 +115,16 @@ impl Error {
                 "run the command there: \"nsenter --net=/proc/{pid}/ns/net netnsctl …\""
             )),
             Self::Locked { .. } => Some("wait until that process has ended, or end it".to_owned()),
+            Self::NoSandbox { .. } => Some(
+                "only a sandbox of your own can be entered: one that \"netnsctl serve --sandbox\" \
+                 made for you"
+                    .to_owned(),
+            ),
+            Self::Chroot(_) => Some(
+                "run this outside of the chroot, or start the chroot as a container, such as with \
+                 \"systemd-nspawn --directory\""
+                    .to_owned(),
+            ),
             Self::System { .. } | Self::Netlink { .. } | Self::Unplanned(_) => None,
         }
     }

@@ -27,6 +27,7 @@ pub mod processes;
 pub mod question;
 mod record;
 pub mod rights;
+mod root_folder;
 pub mod run;
 mod run_folder;
 pub mod sandbox;

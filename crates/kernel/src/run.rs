@@ -14,12 +14,14 @@ use std::os::fd::AsFd;
 
 use crate::error::{Context, Error};
 use crate::netns::{Netns, Place, named_when_settled, place};
+use crate::root_folder::refuse_chroot;
 use crate::{nscd, view};
 
 /// Moves this process into `netns` and what belongs to it; home undoes that. The process must
 /// have a single thread and is expected to become another program. Needs CAP_SYS_ADMIN.
 ///
-/// Errors: [`Error::NoSuchNetns`], [`Error::Stale`], or a step that the kernel refused.
+/// Errors: [`Error::NoSuchNetns`], [`Error::Stale`], [`Error::Chroot`] where the namespace has
+/// files of its own, or a step that the kernel refused.
 pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
     match netns {
         NetnsRef::Home => leave(),
@@ -27,11 +29,14 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
             let handle = named_when_settled(name)?;
             join(&handle, name.as_str())?;
             // What shows in the view that this process is in belongs to another namespace.
-            view::leave()?;
+            view::leave(name.as_str())?;
             // With nothing of its own the host's mount namespace will do.
             match files_of(name)? {
                 files if files.is_empty() && !nscd::has_folder(name)? => Ok(()),
-                files => view::enter(name, &files),
+                files => {
+                    refuse_chroot(name.as_str())?;
+                    view::enter(name, &files)
+                }
             }
         }
     }
@@ -42,17 +47,20 @@ pub fn enter(netns: &NetnsRef) -> Result<(), Error> {
 /// have a single thread. Needs CAP_SYS_ADMIN, and the right to look at the process (ptrace(2)).
 pub fn enter_path(path: &str) -> Result<(), Error> {
     join(&Netns::open_path(path)?, path)?;
-    view::leave()
+    view::leave(path)
 }
 
 /// As [`enter`] for the namespace `name`, but its view, if there is one, is left as it is: to see
 /// what those see who are in it already.
 pub fn enter_as_it_is(name: &NetnsName) -> Result<(), Error> {
     join(&Netns::named(name)?, name.as_str())?;
-    view::leave()?;
+    view::leave(name.as_str())?;
     match files_of(name)? {
         files if files.is_empty() && !nscd::has_folder(name)? => Ok(()),
-        files => view::enter_as_it_is(name, &files),
+        files => {
+            refuse_chroot(name.as_str())?;
+            view::enter_as_it_is(name, &files)
+        }
     }
 }
 
@@ -71,6 +79,7 @@ fn leave() -> Result<(), Error> {
         Place::Elsewhere(process) if process.pid != 1 => return Err(Error::OtherHost(process)),
         Place::Elsewhere(_) | Place::Inside(_) | Place::View => {}
     }
+    refuse_chroot(NetnsRef::HOME)?;
     join(&Netns::open_path("/proc/1/ns/net")?, NetnsRef::HOME)?;
     view::join(&view::open_namespace("/proc/1/ns/mnt")?, NetnsRef::HOME)
 }

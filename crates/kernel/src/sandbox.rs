@@ -17,12 +17,13 @@ use netnsctl_sys::namespace;
 use rustix::fs::{CWD, Dir, Mode, OFlags, mkdirat, openat, readlinkat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
-use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, getuid, pidfd_open, set_dumpable_behavior,
-};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+use rustix::process::{DumpableBehavior, getuid, set_dumpable_behavior};
 
 use crate::error::{Context, Error, NetlinkContext};
+
+mod join;
+
+pub use join::join;
 
 /// Where the host's /etc can be seen inside. A sandbox in a sandbox has one for each around it,
 /// told apart by a number.
@@ -191,24 +192,4 @@ fn is_sandbox(pid: u32, user: u32, own: Option<&Path>) -> bool {
 
 fn link(path: &str) -> Option<std::path::PathBuf> {
     std::fs::read_link(path).ok()
-}
-
-/// Moves this process into the sandbox of process `pid`, and back to the working directory it
-/// had, if the sandbox has that. It must have a single thread.
-pub fn join(pid: u32) -> Result<(), Error> {
-    let object = format!("the sandbox of process {pid}");
-    let folder = std::env::current_dir();
-    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let id = id
-        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-        .context("find", &object)?;
-    let pidfd = pidfd_open(id, PidfdFlags::empty()).context("find", &object)?;
-    let kinds =
-        ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::NETWORK;
-    move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&pidfd), kinds)
-        .context("enter", &object)?;
-    if let Ok(folder) = folder {
-        let _ = std::env::set_current_dir(folder);
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Joining an existing namespace (setns(2)) is safe and in rustix.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::thread::UnshareFlags;
 
@@ -46,6 +46,42 @@ pub fn unshare_user_mounts_network() -> io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
 }
 
+/// The user who owns the user namespace `namespace`: the one who created it (NS_GET_OWNER_UID,
+/// ioctl_nsfs(2)), as the caller's user namespace numbers users. Needs no capability.
+///
+/// Errors: EINVAL if it is a namespace of another kind, ENOTTY if it is none.
+pub fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut owner: libc::uid_t = 0;
+    // SAFETY: the request writes one uid_t, for which `owner` has room and which lives through the
+    // call.
+    let done = unsafe {
+        libc::ioctl(
+            namespace.as_raw_fd(),
+            libc::NS_GET_OWNER_UID,
+            &raw mut owner,
+        )
+    };
+    match done {
+        0 => Ok(owner),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The user namespace that owns `namespace`, which is of another kind (NS_GET_USERNS,
+/// ioctl_nsfs(2)). Needs no capability.
+///
+/// Errors: EPERM if that user namespace is neither the caller's nor below it.
+pub fn user_namespace_of(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the request takes no argument and changes nothing of the descriptor.
+    let fd = unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_USERNS) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us; nothing else knows its number. It
+    // is closed at exec (O_CLOEXEC, fs/nsfs.c).
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// SO_NETNS_COOKIE of include/uapi/asm-generic/socket.h.
 const SO_NETNS_COOKIE: libc::c_int = 71;
 
@@ -80,6 +116,20 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+
+    #[test]
+    fn a_namespace_has_an_owner_and_an_owning_user_namespace() {
+        let open = |name: &str| std::fs::File::open(format!("/proc/self/ns/{name}")).unwrap();
+        let (user, network) = (open("user"), open("net"));
+        // The network namespace is ours or that of a user namespace above, which is not shown.
+        match user_namespace_of(network.as_fd()) {
+            Ok(owner) => assert!(owner_of_user_namespace(owner.as_fd()).is_ok()),
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EPERM)),
+        }
+        assert!(owner_of_user_namespace(user.as_fd()).is_ok());
+        let error = owner_of_user_namespace(network.as_fd()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    }
 
     #[test]
     fn two_sockets_of_one_namespace_have_one_cookie() {

@@ -19,17 +19,19 @@ use rustix::io::Errno;
 use super::content::{bound, is_inside};
 use super::{join, open_namespace};
 use crate::error::{Context, Error};
+use crate::root_folder::refuse_chroot;
 
 /// What the line begins with that notes where a view comes from.
 const FROM: &str = "from ";
 
-/// Moves this process out of the view that it is in, if it is in one. It stays in its working
+/// Moves this process, on its way to netns `to`, out of the view that it is in, if it is in one. It stays in its working
 /// directory. The process must have a single thread. Needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and
 /// CAP_SYS_PTRACE.
 ///
 /// Errors: [`Error::NoWayOut`] if no process is in the mounts that the view was made from.
-pub(crate) fn leave() -> Result<(), Error> {
+pub(crate) fn leave(to: &str) -> Result<(), Error> {
     if is_inside()? {
+        refuse_chroot(to)?;
         join(&origin()?, NetnsRef::HOME)?;
     }
     Ok(())

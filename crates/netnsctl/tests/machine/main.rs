@@ -15,6 +15,7 @@ mod access;
 mod caller;
 mod change;
 mod check;
+mod chroot;
 mod complete;
 mod crash;
 mod datagrams;
@@ -77,6 +78,7 @@ fn all() -> Vec<Test> {
         caller::inherited::TESTS,
         caller::names_of_rules::TESTS,
         change::TESTS,
+        chroot::TESTS,
         check::TESTS,
         complete::TESTS,
         crash::TESTS,
@@ -100,6 +102,7 @@ fn all() -> Vec<Test> {
         reload::TESTS,
         run::TESTS,
         sandbox::TESTS,
+        sandbox::others::TESTS,
         scale::TESTS,
         sealed::TESTS,
         serve::TESTS,

@@ -1,5 +1,7 @@
 //! `serve --sandbox`: for everybody, and out of the host's sight.
 
+pub(crate) mod others;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -18,8 +20,11 @@ pub(crate) const TESTS: &[Test] = tests![
     without_a_sandbox_there_is_none_to_enter,
 ];
 
-/// A user that nobody is.
-const USER: u32 = 1000;
+/// A user that nobody is, and no other test: tests that run at the same time see the processes of
+/// each other, and a user's sandboxes are found by their user.
+fn user() -> u32 {
+    100_000 + std::process::id()
+}
 
 /// The program as a normal user runs it.
 pub(crate) struct Plain {
@@ -54,7 +59,7 @@ impl Plain {
         let mut command = command(&self.program);
         command.args(arguments).current_dir(self.folder.path());
         if self.is_root {
-            command.uid(USER).gid(USER);
+            command.uid(user()).gid(user());
         }
         command
     }

@@ -1,0 +1,80 @@
+//! In a chroot(2): joining the mounts of a namespace would lead out of it.
+
+use std::fs;
+
+use rustix::mount::{MountFlags, mount, mount_bind_recursive};
+
+use crate::serve::make_foreign;
+use crate::support::{Ran, command, configure, expect};
+use crate::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![nothing_leads_out_of_a_chroot];
+
+/// A folder that is fit for chroot(8), with the host's folders in it.
+fn root(path: &str) {
+    fs::create_dir(path).unwrap();
+    for name in ["usr", "bin", "lib", "lib64", "etc", "run", "proc", "dev"] {
+        let (from, to) = (format!("/{name}"), format!("{path}/{name}"));
+        match fs::read_link(&from) {
+            Ok(target) => std::os::unix::fs::symlink(target, to).unwrap(),
+            Err(_) if !fs::exists(&from).unwrap() => {}
+            Err(_) => {
+                fs::create_dir(&to).unwrap();
+                mount_bind_recursive(&from, &to).unwrap();
+            }
+        }
+    }
+    fs::copy(env!("CARGO_BIN_EXE_netnsctl"), format!("{path}/netnsctl")).unwrap();
+    fs::write(format!("{path}/here"), "the chroot\n").unwrap();
+}
+
+fn chroot(root: &str, arguments: &[&str]) -> Ran {
+    let mut chroot = command("chroot");
+    chroot.args([root, "/netnsctl"]).args(arguments);
+    Ran::of(chroot.output().unwrap())
+}
+
+fn nothing_leads_out_of_a_chroot() {
+    configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
+    expect(0, &["up", "--quiet"]);
+    make_foreign("plain");
+    mount("tmpfs", "/mnt", "tmpfs", MountFlags::empty(), c"mode=755").unwrap();
+    root("/mnt/folder");
+    // Also where the root is one of a mount.
+    fs::create_dir("/mnt/mount").unwrap();
+    mount_bind_recursive("/mnt/folder", "/mnt/mount").unwrap();
+    for root in ["/mnt/folder", "/mnt/mount"] {
+        // Before there is a view, and when there is one.
+        for _ in 0..2 {
+            let seen = chroot(root, &["run", "office", "--", "cat", "/here"]);
+            assert_eq!(
+                (seen.status, seen.stdout.as_str()),
+                (Some(125), ""),
+                "{}",
+                seen.stderr
+            );
+            let why = "cannot enter netns \"office\" from a chroot";
+            assert!(
+                seen.stderr.contains(why) && seen.stderr.contains("hint: "),
+                "{}",
+                seen.stderr
+            );
+            assert!(inside().contains("192.0.2.53"));
+        }
+        // A namespace without files of its own has no mounts to join.
+        let seen = chroot(root, &["run", "plain", "--", "cat", "/here"]);
+        assert_eq!(
+            (seen.status, seen.stdout.as_str()),
+            (Some(0), "the chroot\n"),
+            "{}",
+            seen.stderr
+        );
+        let seen = chroot(root, &["doctor", "office"]);
+        let all = format!("{}{}", seen.stdout, seen.stderr);
+        assert!(all.contains("from a chroot"), "{all}");
+    }
+}
+
+fn inside() -> String {
+    crate::support::inside("office", "cat /etc/resolv.conf")
+}
