@@ -65,17 +65,27 @@ impl StateDir {
 
     /// Removes the folder if nothing is left in it but what a kill left of records that were being
     /// written. Whoever waits for its lock makes a new one.
-    pub fn remove_if_empty(self) {
-        let entries = Dir::read_from(&self.folder).into_iter().flatten().flatten();
-        // Records are written under the lock, so none of them is still in the making.
-        for file in entries.filter(|entry| is_temporary_record(entry.file_name())) {
-            let _ = unlinkat(&self.folder, file.file_name(), AtFlags::empty());
+    ///
+    /// Errors: a file that cannot be removed, or a folder that cannot be read.
+    pub fn remove_if_empty(self) -> Result<(), Error> {
+        for entry in Dir::read_from(&self.folder).context("list", RUN_NETNSCTL)? {
+            let entry = entry.context("list", RUN_NETNSCTL)?;
+            let file = entry.file_name();
+            // Records are written under the lock, so none of them is still in the making.
+            if is_temporary_record(file) {
+                let path = || format!("{RUN_NETNSCTL}/{}", file.to_string_lossy());
+                unlinkat(&self.folder, file, AtFlags::empty()).context("remove", path())?;
+            }
         }
         view::remove_folders_if_empty();
-        if records().is_ok_and(|records| records.is_empty()) {
-            let _ = host_identity::forget(&self.folder);
+        if records()?.is_empty() {
+            host_identity::forget(&self.folder)?;
         }
-        let _ = unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR);
+        match unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR) {
+            // Somebody keeps something there, such as a configuration.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(error) => Err(error).context("remove", RUN_NETNSCTL),
+        }
     }
 }
 

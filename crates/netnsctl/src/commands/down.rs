@@ -60,7 +60,10 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         report.failures.push(failure);
     }
     published::remove_stale();
-    state.remove_if_empty();
+    if let Err(error) = state.remove_if_empty() {
+        let failure = KernelFailure::new(NetnsRef::Home, &error);
+        report.failures.push(failure);
+    }
     if !arguments.quiet {
         print_removed(&report)?;
     }
@@ -99,7 +102,7 @@ fn left_alone(names: &BTreeSet<NetnsName>, records: &Records, quiet: bool) -> bo
 fn view_down(name: &NetnsName) -> Result<Exit, Failure> {
     let state = StateDir::lock()?;
     teardown::remove_view(name, &state)?;
-    state.remove_if_empty();
+    state.remove_if_empty()?;
     Ok(Exit::Done)
 }
 
@@ -122,8 +125,9 @@ fn veth_down(
     if !quiet {
         output::print(&up::changes(&plan, &outcome))?;
     }
-    state.remove_if_empty();
-    Ok(up::report(&plan, &outcome))
+    let exit = up::report(&plan, &outcome);
+    state.remove_if_empty()?;
+    Ok(exit)
 }
 
 fn print_removed(report: &Report) -> Result<(), Failure> {

@@ -358,10 +358,10 @@ impl Server {
         let exit = self.take_down(&names.cloned().collect());
         let state = StateDir::lock();
         drop(self.folder);
-        if let Ok(state) = state {
-            state.remove_if_empty();
+        match state.and_then(StateDir::remove_if_empty) {
+            Ok(()) => exit,
+            Err(error) => Failure::from(error).report(),
         }
-        exit
     }
 
     /// Waits until the draining children that `which` picks are gone, and helps after a while.
