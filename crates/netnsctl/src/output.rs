@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal, Write};
 
 use netnsctl_kernel::error::Error;
-use netnsctl_sys::errno::Errno;
 
 /// The exit statuses of every command but `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -103,7 +103,7 @@ fn function_lengths_are_counted() {
 }
 
 #[test]
-fn only_sys_has_unsafe_code() {
+fn only_sys_has_unsafe_code_in_the_product() {
     for entry in std::fs::read_dir(root().join("crates")).unwrap() {
         let folder = entry.unwrap().path();
         let head = ["src/lib.rs", "src/main.rs"].map(|file| folder.join(file));
@@ -112,7 +112,22 @@ fn only_sys_has_unsafe_code() {
             .find_map(|file| std::fs::read_to_string(file).ok())
             .unwrap();
         let forbids = head.contains("#![forbid(unsafe_code)]");
-        assert_eq!(forbids, !folder.ends_with("sys"), "{}", folder.display());
+        // The second is for tests, and no part of the product.
+        let may = folder.ends_with("sys") || folder.ends_with("inject");
+        assert_eq!(forbids, !may, "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_product_does_not_depend_on_what_is_for_tests() {
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let manifest = entry.unwrap().path().join("Cargo.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let product = text.split("[dev-dependencies]").next().unwrap();
+        let uses = product
+            .lines()
+            .any(|line| line.starts_with("netnsctl-inject"));
+        assert!(!uses, "{}", manifest.display());
     }
 }
 

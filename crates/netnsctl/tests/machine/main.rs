@@ -17,16 +17,18 @@ mod change;
 mod check;
 mod chroot;
 mod complete;
-mod crash;
 mod datagrams;
 mod doctor;
 mod drift;
+mod errno;
 mod exits;
 mod forward;
 mod graph;
+mod harm;
 mod holders;
 mod import;
 mod interop;
+mod kills;
 mod metrics;
 mod mistakes;
 mod names;
@@ -81,16 +83,17 @@ fn all() -> Vec<Test> {
         chroot::TESTS,
         check::TESTS,
         complete::TESTS,
-        crash::TESTS,
         datagrams::TESTS,
         doctor::TESTS,
         drift::TESTS,
+        errno::TESTS,
         exits::TESTS,
         forward::TESTS,
         graph::TESTS,
         holders::TESTS,
         import::TESTS,
         interop::TESTS,
+        kills::TESTS,
         metrics::TESTS,
         mistakes::TESTS,
         names::TESTS,
@@ -165,9 +168,12 @@ fn run_child(name: &str) -> Result<(), String> {
         String::from_utf8_lossy(&output.stderr),
     );
     if output.status.success() {
-        // What a test could not try is said even though it passed.
-        let skipped = err.lines().filter(|line| line.starts_with("SKIPPED"));
-        skipped.for_each(|line| eprintln!("{name}: {line}"));
+        // What a test could not try is said even though it passed, and how much another tried.
+        let (skipped, counted) = ("SKIPPED", support::COUNTED);
+        let told = err
+            .lines()
+            .filter(|line| line.starts_with(skipped) || line.starts_with(counted));
+        told.for_each(|line| eprintln!("{name}: {line}"));
         return Ok(());
     }
     Err(format!("{}\n{out}{err}", output.status))

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -35,7 +36,17 @@ impl Served {
     }
 
     /// Starts `command`, which becomes a `serve`.
-    pub(crate) fn start_as(mut command: Command) -> Self {
+    pub(crate) fn start_as(command: Command) -> Self {
+        Self::start_by(command, |command| {
+            command.spawn().expect("the program can be started")
+        })
+    }
+
+    /// Has `start` start `command`, which becomes a `serve`.
+    pub(crate) fn start_by(
+        mut command: Command,
+        start: impl FnOnce(&mut Command) -> Child,
+    ) -> Self {
         let path = "/run/test-notify";
         // Another `serve` of the test may have had one there.
         let _ = std::fs::remove_file(path);
@@ -44,13 +55,12 @@ impl Served {
         notify
             .set_read_timeout(Some(PATIENCE))
             .expect("a time-out can be set");
-        let mut child = command
+        command
             .env("NOTIFY_SOCKET", path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
+            .stderr(Stdio::piped());
+        let mut child = start(&mut command);
         let stderr = child.stderr.take().expect("a pipe");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);
@@ -84,6 +94,29 @@ impl Served {
     #[track_caller]
     pub(crate) fn wait_ready(&mut self) {
         assert_eq!(self.message(), ["READY=1"], "{}", self.text());
+    }
+
+    /// Whether it tells its service manager something that has `word`, or ends, within `time`.
+    /// What it tells before is dropped.
+    pub(crate) fn tells_within(&self, word: &str, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        let mut buffer = [0; 1024];
+        let mut told = false;
+        while let Some(left) = deadline.checked_duration_since(Instant::now())
+            && !told
+            && is_alive(self.pid())
+        {
+            let wait = left.clamp(Duration::from_millis(1), Duration::from_millis(50));
+            self.notify
+                .set_read_timeout(Some(wait))
+                .expect("a time-out can be set");
+            let count = self.notify.recv(&mut buffer).unwrap_or(0);
+            told = String::from_utf8_lossy(&buffer[..count]).contains(word);
+        }
+        self.notify
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a time-out can be set");
+        told
     }
 
     /// Tells it to reload and waits until it has.

@@ -125,6 +125,14 @@ pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }
 
+/// How a line begins that says how much a test tried; it is shown even though the test passed.
+pub(crate) const COUNTED: &str = "COUNTED";
+
+/// Tells how much this test tried.
+pub(crate) fn count(line: &str) {
+    say(&format!("{COUNTED} {line}"));
+}
+
 /// Waits until `done` gives something, for at most [`PATIENCE`].
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {

@@ -1,0 +1,194 @@
+//! Each system call of a command fails, one at a time, with each error that it may have. After each
+//! the command has ended, has done its work or has said why it has not, and the next command
+//! without a fault reaches its end.
+
+mod cases;
+mod reload;
+
+use std::time::Instant;
+
+use crate::Test;
+use crate::harm::chance::Chance;
+use crate::harm::watch::{Deed, Hit, Watch};
+use crate::harm::world::World;
+use crate::support::{Ran, count, say};
+
+use self::cases::Case;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("up_with_an_error_at_each_call", || inject(&cases::UP)),
+    ("up_again_with_an_error_at_each_call", || {
+        inject(&cases::AGAIN)
+    }),
+    ("a_change_with_an_error_at_each_call", || {
+        inject(&cases::CHANGE)
+    }),
+    ("down_with_an_error_at_each_call", || inject(&cases::DOWN)),
+    ("run_with_an_error_at_each_call", || inject(&cases::RUN)),
+    ("run_that_mends_with_an_error_at_each_call", || {
+        inject(&cases::RUN_STALE)
+    }),
+    ("doctor_with_an_error_at_each_call", || {
+        inject(&cases::DOCTOR)
+    }),
+    ("reload_with_an_error_at_each_call", reload::inject),
+];
+
+/// Takes every so many of the injections; all of them with 1.
+const EVERY: &str = "NETNSCTL_ERRNO_EVERY";
+
+/// Takes only this one: the number of the call, a colon, the number of the error.
+const ONLY: &str = "NETNSCTL_ERRNO_ONLY";
+
+/// Which injections are taken: number of the call, number of its error.
+fn chosen(errors: &[usize], share: usize) -> (Vec<(usize, usize)>, String) {
+    let all = errors.iter().enumerate();
+    let all = all.flat_map(|(at, errors)| (0..*errors).map(move |choice| (at, choice)));
+    let all: Vec<_> = all.collect();
+    if let Ok(only) = std::env::var(ONLY) {
+        let numbers = only
+            .split_once(':')
+            .map(|(at, choice)| (at.parse(), choice.parse()));
+        let Some((Ok(at), Ok(choice))) = numbers else {
+            panic!("{ONLY} is not NUMBER:NUMBER");
+        };
+        return (vec![(at, choice)], format!("only {only}"));
+    }
+    let every = std::env::var(EVERY)
+        .ok()
+        .and_then(|every| every.parse().ok());
+    let every = every.unwrap_or(share).max(1);
+    let mut chance = Chance::new();
+    let first = chance.below(every);
+    let of = all.len();
+    let taken: Vec<_> = all.into_iter().skip(first).step_by(every).collect();
+    let how = format!(
+        "{} of {of} injections at {} calls (every {every} from {first}, NETNSCTL_SEED={})",
+        taken.len(),
+        errors.len(),
+        chance.seed
+    );
+    (taken, how)
+}
+
+fn inject(case: &Case) {
+    let world = World::new();
+    (case.set)(&world);
+    // Twice, since the first one may find a colder machine.
+    let mut errors = Vec::new();
+    for _ in 0..2 {
+        (case.prepare)(&world).expect("nothing is in the way");
+        let watch = Watch::new(0, Deed::Nothing);
+        let ran = watch
+            .run(&mut (case.command)())
+            .map(Ran::of)
+            .expect("it ends");
+        (case.goal)(&world, &ran).expect("nothing fails");
+        errors = watch.errors();
+        (case.recover)(&world, 0).expect("nothing fails");
+    }
+    let (chosen, how) = chosen(&errors, case.every);
+    let (mut bad, mut hits, start) = (Vec::new(), 0, Instant::now());
+    for (round, (at, choice)) in chosen.into_iter().enumerate() {
+        let (hit, wrong) = once(case, &world, at, choice, round);
+        hits += usize::from(hit.is_some());
+        if wrong.is_empty() {
+            continue;
+        }
+        world.reset();
+        (case.set)(&world);
+        let hit = hit.map_or_else(|| "no hit".to_owned(), |hit| hit.to_string());
+        let line = format!(
+            "BAD {} {at}:{choice} {hit}: {}",
+            case.name,
+            wrong.join("; ")
+        );
+        say(&line);
+        bad.push(line);
+    }
+    let seconds = start.elapsed().as_secs();
+    count(&format!(
+        "errno {}: {how}, {hits} hit, {} bad, {seconds} s",
+        case.name,
+        bad.len()
+    ));
+    assert!(bad.is_empty(), "{} injections went wrong", bad.len());
+}
+
+/// One injection; where it was and what went wrong.
+fn once(
+    case: &Case,
+    world: &World,
+    at: usize,
+    choice: usize,
+    round: usize,
+) -> (Option<Hit>, Vec<String>) {
+    let mut wrong = Vec::new();
+    if let Err(why) = (case.prepare)(world) {
+        return (None, vec![format!("before: {why}")]);
+    }
+    let watch = Watch::new(at, Deed::Fail(choice));
+    let ran = watch.run(&mut (case.command)()).map(Ran::of);
+    let hit = watch.hit();
+    match ran {
+        None => wrong.push("hangs".to_owned()),
+        Some(ran) => wrong.extend(judge(case, world, &ran, hit.as_ref())),
+    }
+    wrong.extend(crate::harm::world::recorded().err());
+    wrong.extend((case.recover)(world, round).err());
+    (hit, wrong)
+}
+
+/// What is wrong with the way a command ended.
+fn judge(case: &Case, world: &World, ran: &Ran, hit: Option<&Hit>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let text = ran.stderr.trim();
+    if text.contains("panicked") {
+        wrong.push(format!("panics: {text}"));
+    }
+    match ran.status {
+        None => wrong.push(format!("ended by a signal: {text}")),
+        Some(0) => wrong.extend(
+            (case.goal)(world, ran)
+                .err()
+                .map(|why| format!("status 0, but {why}")),
+        ),
+        Some(status) => {
+            if !is_told(case, ran, hit) {
+                let (out, err) = (ran.stdout.trim(), ran.stderr.trim());
+                wrong.push(format!("status {status}, and says: {out} {err}"));
+            }
+        }
+    }
+    wrong
+}
+
+/// Whether a command that failed says so, with the name of the error.
+fn is_told(case: &Case, ran: &Ran, hit: Option<&Hit>) -> bool {
+    let named = |text: &str| {
+        // pthread_create(3) has one error for everything.
+        let names = hit.map(|hit| {
+            [
+                hit.errno.1,
+                if hit.is_of_a_thread() {
+                    "EAGAIN"
+                } else {
+                    hit.errno.1
+                },
+            ]
+        });
+        names.is_none_or(|names| names.iter().any(|name| text.contains(name)))
+    };
+    let begins = |text: &str, words: &[&str]| {
+        text.lines()
+            .any(|line| words.iter().any(|word| line.starts_with(word)))
+    };
+    if begins(&ran.stderr, &["error: "]) {
+        return named(&ran.stderr);
+    }
+    let report = &ran.stdout;
+    case.tells_on_stdout
+        && begins(report, &["unknown ", "problem ", "leak "])
+        // The C library does not say why it found nothing.
+        && (named(report) || begins(report, &["unknown a DNS question: "]))
+}
