@@ -58,6 +58,10 @@ fn read_answer(mut stream: UnixStream, patience: Duration) -> io::Result<String>
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixListener;

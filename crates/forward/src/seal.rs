@@ -99,6 +99,10 @@ fn shut_files(family: AddressFamily) -> Result<(), String> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 mod tests {
     use std::fs::File;
     use std::io::{Error, ErrorKind};

@@ -1,6 +1,10 @@
 //! What connections hold, and that nothing is held for those that are gone. The only tests of their
 //! process, and one after the other, because they count the process's descriptors.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 
 #[path = "harness/mod.rs"]
 mod harness;

@@ -1,6 +1,10 @@
 //! Trying what a sealed thread must not do, and what it must. Nothing is given up by `confine`
 //! here, so where root runs these tests it is the seal alone that refuses.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 
 #[path = "harness/mod.rs"]
 mod harness;

@@ -1,6 +1,10 @@
 //! Thousands of connections that end in every way, checked byte by byte at both ends. The only
 //! test of its process, because it counts the process's descriptors afterwards.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 
 #[path = "harness/mod.rs"]
 mod harness;

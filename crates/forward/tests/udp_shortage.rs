@@ -1,6 +1,10 @@
 //! UDP without descriptors to spare. The only test of its process, because the limit is the
 //! process's.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 
 #[path = "harness/mod.rs"]
 mod harness;

@@ -1,5 +1,9 @@
 //! A forwarder on a thread of its own, with clients and targets on loopback.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 
 #[path = "../harness/mod.rs"]
 mod harness;

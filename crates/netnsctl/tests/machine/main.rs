@@ -8,6 +8,10 @@
 //! Where such a machine cannot be had the tests are skipped, which is said on stderr and is a
 //! failure where CI is set.
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test that gets no thread fails"
+)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "a test says on stderr why it failed")]
 
