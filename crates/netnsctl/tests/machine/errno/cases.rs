@@ -22,7 +22,7 @@ pub(super) struct Case {
     pub(super) command: fn() -> Command,
     /// What a command that succeeds has done.
     pub(super) goal: fn(&World, &Ran) -> Wrong,
-    /// One command without a fault gets everywhere from here; which one depends on the round.
+    /// One command without a fault gets everywhere from here; there are two ways.
     pub(super) recover: fn(&World, usize) -> Wrong,
     /// Whether it tells on stdout what is wrong.
     pub(super) tells_on_stdout: bool,
@@ -30,13 +30,9 @@ pub(super) struct Case {
 
 fn nothing_to_set(_: &World) {}
 
-/// `up` or `down`, by turns, reaches its end.
-fn up_or_down(world: &World, round: usize) -> Wrong {
-    if round.is_multiple_of(2) {
-        up(world)
-    } else {
-        down(world)
-    }
+/// `up` or `down` reaches its end.
+fn up_or_down(world: &World, way: usize) -> Wrong {
+    if way == 0 { up(world) } else { down(world) }
 }
 
 fn up(world: &World) -> Wrong {
@@ -114,8 +110,8 @@ pub(super) const CHANGE: Case = Case {
         is(&world.other, "it is not complete")?;
         settled(&["--prune"])
     },
-    recover: |world, round| {
-        if !round.is_multiple_of(2) {
+    recover: |world, way| {
+        if way != 0 {
             return down(world);
         }
         fine(&["up", "--quiet", "--prune"])?;
@@ -132,7 +128,7 @@ pub(super) const DOWN: Case = Case {
     prepare: have_one,
     command: || netnsctl(&["down"]),
     goal: |world, _| is(&world.nothing, "it is not gone"),
-    recover: |world, round| up_or_down(world, round + 1),
+    recover: up_or_down,
     tells_on_stdout: false,
 };
 

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::harm::watch::{DEADLINE, Deed, Hit, Watch};
 use crate::harm::world::{FORWARDS, ONE, OTHER, OTHER_FORWARDS, World, Wrong, settled};
 use crate::served::{Served, arguments, children, is_alive};
-use crate::support::{configure, count, netnsctl, say};
+use crate::support::{configure, netnsctl, say};
 
 /// CI takes every so many of its injections.
 const EVERY: usize = 36;
@@ -161,27 +161,25 @@ pub(super) fn inject() {
         errors = server.watch.errors();
         eventually_right(&server).expect("nothing fails");
     }
-    let (chosen, how) = super::chosen(&errors, EVERY);
-    let (mut bad, mut hits, start) = (Vec::new(), 0, Instant::now());
-    for (at, choice) in chosen {
+    let chosen = super::choose(&errors, EVERY);
+    let (mut bad, mut hits, start) = (0, 0, Instant::now());
+    for (at, choice) in chosen.taken.clone() {
         let (hit, wrong) = once(&mut server, at, choice);
         hits += usize::from(hit.is_some());
         if wrong.is_empty() {
             continue;
         }
         let hit = hit.map_or_else(|| "no hit".to_owned(), |hit| hit.to_string());
-        let line = format!("BAD reload {at}:{choice} {hit}: {}", wrong.join("; "));
-        say(&line);
-        bad.push(line);
+        say(&format!(
+            "BAD reload {at}:{choice} {hit}: {}",
+            wrong.join("; ")
+        ));
+        bad += 1;
         drop(server);
         world.reset();
         server = Server::start();
     }
-    let seconds = start.elapsed().as_secs();
-    count(&format!(
-        "errno reload: {how}, {hits} hit, {} bad, {seconds} s",
-        bad.len()
-    ));
-    assert!(bad.is_empty(), "{} injections went wrong", bad.len());
+    server.watch.again(0, Deed::Nothing);
     server.served.stop();
+    super::end("reload", &chosen, hits, bad, start);
 }
