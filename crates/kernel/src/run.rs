@@ -17,6 +17,10 @@ use crate::netns::{Netns, Place, named_when_settled, place};
 use crate::root_folder::refuse_chroot;
 use crate::{nscd, view};
 
+mod bare;
+
+pub use bare::enter_bare;
+
 /// Moves this process into `netns` and what belongs to it; home undoes that. The process must
 /// have a single thread and is expected to become another program. Needs CAP_SYS_ADMIN.
 ///

@@ -26,7 +26,7 @@ mod up;
 
 pub(crate) use generator::generator;
 pub(crate) use nscd::nscd;
-pub(crate) use run::{Entry, enter_as_caller, run};
+pub(crate) use run::{Entry, enter_as_caller, run, run_bare};
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;

@@ -20,7 +20,7 @@ mod unit_files;
 
 use clap::Parser;
 
-netnsctl_sys::program!(start);
+netnsctl_sys::program!(commands::run_bare, start);
 
 fn start() -> u8 {
     if let Some(entry) = commands::Entry::of_arguments(std::env::args_os()) {

@@ -1,6 +1,7 @@
 //! `run`: becomes a command inside a namespace.
 
 mod as_caller;
+mod bare;
 mod elevate;
 
 use std::ffi::{OsStr, OsString};
@@ -14,6 +15,7 @@ use netnsctl_model::name::NetnsRef;
 use rustix::thread::{CapabilitySet, capabilities};
 
 pub(crate) use self::as_caller::{Entry, enter_as_caller};
+pub(crate) use self::bare::run_bare;
 use crate::cli::Run;
 use crate::output::{self, Exit, Failure};
 

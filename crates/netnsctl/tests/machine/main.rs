@@ -108,6 +108,7 @@ fn all() -> Vec<Test> {
         parts::TESTS,
         reload::TESTS,
         run::TESTS,
+        run::counted::TESTS,
         sandbox::TESTS,
         sandbox::others::TESTS,
         scale::TESTS,

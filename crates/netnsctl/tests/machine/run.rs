@@ -1,5 +1,7 @@
 //! `run`: becomes the command, inside.
 
+pub(crate) mod counted;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
