@@ -69,7 +69,8 @@ pub struct UdpCounters {
     pub bytes_to_client: u64,
     /// Datagrams lost, by errno, or `draining` (from a new client after the order to stop),
     /// `no address` (the kernel told no source or destination), `receive buffer full` (more came than
-    /// could be taken; noticed with the next datagram), `truncated`. `ECONNREFUSED` counts what the
+    /// could be taken; noticed with the next datagram), `too many new clients` (from a new client while
+    /// the receive buffer was nearly full), `truncated`. `ECONNREFUSED` counts what the
     /// target's host reported as undeliverable after it had been sent.
     pub dropped: Reasons,
 }

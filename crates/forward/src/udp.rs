@@ -29,9 +29,11 @@ use crate::errno;
 use crate::listener::{Listener, grow_buffer};
 use crate::options::Options;
 
+mod crowd;
 mod send;
 mod session;
 
+use crowd::Crowd;
 use send::{Letter, Sent};
 use session::{Key, Session, Sessions};
 
@@ -55,6 +57,15 @@ struct Port {
     segments: bool,
     /// How many datagrams the socket had lost when the last one came in.
     lost: u32,
+    crowd: Crowd,
+}
+
+/// Why a datagram of a newcomer starts no session.
+enum Refusal {
+    /// The kernel's answer.
+    Errno(Errno),
+    /// A reason of ours.
+    Reason(&'static str),
 }
 
 /// Everything UDP.
@@ -89,6 +100,7 @@ impl Udp {
             fixed: listener.address().inet().and_then(|it| fixed(it.ip())),
             listener,
             lost: 0,
+            crowd: Crowd::default(),
         };
         Ok(Self {
             ports: listeners.into_iter().map(port).collect(),
@@ -123,6 +135,7 @@ impl Udp {
             match self.batch.receive(&port.listener.fd, SLOTS) {
                 Ok(received) => {
                     note_losses(&self.batch, &mut port.lost, &mut core.counters.udp.dropped);
+                    port.crowd.look(&port.listener.fd, received == SLOTS);
                     self.deliver(index, core);
                     self.batch.clear();
                     // A batch that is not full ended because the socket was empty.
@@ -160,14 +173,14 @@ impl Udp {
             }
             match self.session(key, core) {
                 Ok(index) => self.request(index, (start, next), core),
-                Err(Some(error)) => {
+                Err(Refusal::Errno(error)) => {
                     for _ in 0..self.datagrams(start, next) {
                         count(&mut core.counters.udp.dropped, error);
                     }
                 }
-                Err(None) => {
+                Err(Refusal::Reason(reason)) => {
                     let lost = self.datagrams(start, next);
-                    count_lost(&mut core.counters.udp.dropped, "draining", lost);
+                    count_lost(&mut core.counters.udp.dropped, reason, lost);
                 }
             }
         }
@@ -197,13 +210,17 @@ impl Udp {
         })
     }
 
-    /// Finds or makes the session for `key`. None as error: none is made any more.
-    fn session(&mut self, key: Key, core: &mut Core<'_>) -> Result<usize, Option<Errno>> {
+    /// Finds or makes the session for `key`.
+    fn session(&mut self, key: Key, core: &mut Core<'_>) -> Result<usize, Refusal> {
         if let Some(index) = self.sessions.find(&key) {
             return Ok(index);
         }
         if core.draining {
-            return Err(None);
+            return Err(Refusal::Reason("draining"));
+        }
+        let port = self.ports.get_mut(key.listener);
+        if !port.is_none_or(|port| port.crowd.admits()) {
+            return Err(Refusal::Reason("too many new clients"));
         }
         self.make_room(core);
         let made = self.make(key, core);
@@ -212,12 +229,12 @@ impl Udp {
             Err(error) if errno::is_shortage(error) => {
                 self.tell_short(error, core);
                 let Some(stranger) = self.sessions.stranger() else {
-                    return Err(Some(error));
+                    return Err(Refusal::Errno(error));
                 };
                 self.evict(stranger, core);
-                self.make(key, core)?
+                self.make(key, core).map_err(Refusal::Errno)?
             }
-            made => made?,
+            made => made.map_err(Refusal::Errno)?,
         };
         core.counters.udp.sessions_ever += 1;
         core.counters.udp.sessions_now = self.sessions.len() as u64;

@@ -24,7 +24,7 @@ use rustix::net::SendFlags;
 mod option;
 mod wire;
 
-pub use option::{can_segment, coalesce, report_destination, report_losses};
+pub use option::{Queue, can_segment, coalesce, queue, report_destination, report_losses};
 pub use wire::fuzz_wire;
 use wire::{decode_controls, decode_name, encode_local, encode_name, encode_segment};
 

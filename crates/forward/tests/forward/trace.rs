@@ -111,9 +111,8 @@ fn what_kept_a_target_from_being_reached_is_told() {
     let client = traced.forwarder.connect();
     assert_reset(&client);
     let words = format!(
-        "reset, cannot connect to {}: {}",
-        silent.at,
-        rustix::io::Errno::TIMEDOUT
+        "reset, cannot connect to {}: Connection timed out (ETIMEDOUT)",
+        silent.at
     );
     let at = client.local_addr().unwrap();
     traced.told(at, &words, "0 bytes there, 0 back");

@@ -52,6 +52,42 @@ pub fn can_segment(socket: impl AsFd) -> bool {
     result == 0
 }
 
+/// How full the receive queue of a socket is, in bytes of kernel memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Bytes used. Bytes that were read may count for a while.
+    pub used: u32,
+    /// Bytes from which on the kernel drops what comes in.
+    pub limit: u32,
+}
+
+/// Asks how full the receive queue of `socket` is (SO_MEMINFO, Linux 4.12). Needs no capability.
+///
+/// Errors: those of getsockopt(2).
+pub fn queue(socket: impl AsFd) -> Result<Queue, Errno> {
+    /// SK_MEMINFO_RMEM_ALLOC and SK_MEMINFO_RCVBUF, of include/uapi/linux/sock_diag.h.
+    const BOTH: usize = 2;
+    let mut values = [0_u32; BOTH];
+    #[allow(clippy::cast_possible_truncation, reason = "8 fits")]
+    let mut length = size_of::<[u32; BOTH]>() as libc::socklen_t;
+    // SAFETY: the option is an array of u32, of which the kernel writes as many as fit into
+    // `length`; `values` has that size, and both live through the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            values.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    let [used, limit] = values;
+    match result {
+        0 => Ok(Queue { used, limit }),
+        _ => Err(last_errno()),
+    }
+}
+
 fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> Result<(), Errno> {
     let on: libc::c_int = 1;
     // SAFETY: all options that the callers above name take an int; `on` is one, lives through
