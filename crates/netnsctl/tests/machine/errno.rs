@@ -70,6 +70,8 @@ fn choose(errors: &[usize], share: usize) -> Chosen {
     let mut chance = Chance::new();
     let first = chance.below(every);
     let of = all.len();
+    // Otherwise nobody saw where `main` begins.
+    assert!(errors.len() > 50, "only {} calls were seen", errors.len());
     let taken: Vec<_> = all.into_iter().skip(first).step_by(every).collect();
     let how = format!(
         "{} of {of} injections at {} calls (every {every} from {first}, NETNSCTL_SEED={})",

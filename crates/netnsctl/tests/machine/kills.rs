@@ -126,6 +126,7 @@ fn calls(command: &dyn Fn() -> Command) -> usize {
     let watch = Watch::new(0, Deed::Nothing);
     let ran = watch.run(&mut command()).map(Ran::of).expect("it ends");
     assert_eq!(ran.status, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(watch.count() > 50, "only {} calls were seen", watch.count());
     watch.count()
 }
 
