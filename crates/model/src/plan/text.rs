@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::desired::{Route, RunAccess, VethPair};
-use crate::name::NetnsRef;
+use crate::name::{NetnsRef, SysctlKey};
 use crate::polkit::action_id;
 
 use super::{Action, Plan};
@@ -131,13 +131,7 @@ impl Action {
             Self::SetUp { link } => format!("link {} down → up", place(link, of)),
             Self::WriteFile { file, .. } => format!("file /etc/netns/{of}/{}", file.file_name()),
             Self::WriteRecord { .. } => format!("record /run/netnsctl/{of}.json"),
-            Self::WriteSysctl { key, from, to } => match from {
-                Some(from) => format!(
-                    "sysctl {key} {} → {to}",
-                    from.split_whitespace().collect::<Vec<_>>().join(" ")
-                ),
-                None => format!("sysctl {key} = {to}"),
-            },
+            Self::WriteSysctl { key, from, to } => sysctl(key, from.as_deref(), to),
         }
     }
 }
@@ -167,6 +161,16 @@ fn told(of: &str, access: &RunAccess) -> String {
         members => members.join(", "),
     };
     format!("polkit action {}: {members}", action_id_of(of))
+}
+
+fn sysctl(key: &SysctlKey, from: Option<&str>, to: &str) -> String {
+    match from {
+        Some(from) => format!(
+            "sysctl {key} {} → {to}",
+            from.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+        None => format!("sysctl {key} = {to}"),
+    }
 }
 
 fn view(outdated: &BTreeSet<String>) -> String {

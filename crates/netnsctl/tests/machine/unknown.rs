@@ -155,12 +155,12 @@ fn without_a_thread_nothing_is_changed() {
     expect(0, &["up"]);
     let all = traces();
     lacks_a_thread(&["down"]);
+    assert_eq!(traces(), all);
     let ran = without_threads(|| Ran::of(netnsctl(&["doctor", "office"]).output().unwrap()));
     assert!(
         ran.status == Some(1) && ran.stderr.contains("cannot start a thread"),
         "{ran:?}"
     );
-    assert_eq!(traces(), all);
     expect(0, &["down"]);
     assert_eq!(traces(), nothing);
 }
