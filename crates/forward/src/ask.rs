@@ -1,6 +1,6 @@
 //! Asks a running forwarder for its counters.
 //!
-//! A forwarder has no rights, and whoever asks may be root. So a forwarder that was taken over must not be
+//! A forwarder has no rights, and the program that asks may be root. So a forwarder that was taken over must not be
 //! able to hold the asking program up, fill its memory, or write to its terminal.
 
 use std::io::{self, Read};
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes of asking a forwarder that runs `serve` for whoever connects.
+    /// The result of asking a forwarder that runs `serve` for each connection.
     fn asked(patience: Duration, serve: impl FnOnce(UnixStream) + Send) -> Option<Counters> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");

@@ -1,4 +1,4 @@
-//! A system call that somebody is about to make.
+//! A system call that a watched process is about to make.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

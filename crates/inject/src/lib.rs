@@ -28,7 +28,7 @@ pub enum Verdict {
     Fail(i32),
 }
 
-/// Calls about which nobody is asked. None of them is of use as a place to fail or to be killed at:
+/// Calls that are not reported. None of them is of use as a place to fail or to be killed at:
 /// they cannot fail, end the caller, or only wait for another thread.
 const UNASKED: &[libc::c_long] = &[
     libc::SYS_exit,

@@ -66,7 +66,7 @@ impl Listener {
         }
     }
 
-    /// Answers a call. Whoever made it may be dead by now, which is no error.
+    /// Answers a call. The process that made it may have ended, which is not an error.
     pub(crate) fn answer(&self, call: &Call, verdict: Verdict) {
         let (error, flags) = match verdict {
             Verdict::Continue => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE),

@@ -1,7 +1,7 @@
 //! Which network namespace is the host namespace: noted when the first record is written, and
 //! compared by every command that manages namespaces.
 //!
-//! Without it a shell that was left behind in a namespace without a name would pass for the host, and
+//! Without it a shell in a namespace that lost its name would pass for the host, and
 //! `up` from there would move every veth pair into it.
 
 use std::collections::BTreeSet;

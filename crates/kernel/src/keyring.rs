@@ -1,4 +1,4 @@
-//! The keys that a process has from whoever started it (keyrings(7)).
+//! The keys that a process has from the process that started it (keyrings(7)).
 //!
 //! A process keeps its session keyring when it becomes another user. pkexec(1) and sudo(8) give
 //! themselves one of root's where PAM says so (pam_keyinit(8)), with whatever keys root's session
@@ -24,7 +24,7 @@ pub(crate) fn leave_keys_of_others(user: Uid) -> Result<(), Error> {
     match session_keyring_owner() {
         Ok(owner) if owner == user.as_raw() => return Ok(()),
         Err(error) if is_out_of_reach(&error) => return Ok(()),
-        // Of somebody else, also if that somebody does not let us look.
+        // It belongs to another user, also if that user does not let this process look.
         Ok(_) | Err(_) => {}
     }
     let whose = || format!("user {}", user.as_raw());

@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(5);
 pub(crate) enum Mode {
     /// Others may have the same kind.
     Shared,
-    /// Nobody else has one.
+    /// No other process has one.
     Exclusive,
 }
 

@@ -2,7 +2,7 @@
 //! folder of its name-service daemon, and the sockets at which forwards that systemd started tell
 //! of themselves.
 //!
-//! Nobody but root may pass through it: from other namespaces, the daemon's socket is out of reach.
+//! Only root may pass through it: from other namespaces, the daemon's socket is out of reach.
 //! Those inside find the daemon's folder at /run/nscd, for which they need no right to this path.
 //!
 //! `/run` is root's, so nobody else can put a link into the path; none is followed all the same.

@@ -82,7 +82,7 @@ impl StateDir {
             host_identity::forget(&self.folder)?;
         }
         match unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR) {
-            // Somebody keeps something there, such as a configuration.
+            // Something else is kept there, such as a configuration.
             Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
             Err(error) => Err(error).context("remove", RUN_NETNSCTL),
         }
@@ -94,11 +94,11 @@ impl StateDir {
 pub struct Undisturbed {
     /// None if there is no folder, or this user may not lock it.
     _folder: Option<OwnedFd>,
-    /// Why somebody may be changing something all the same.
+    /// The process that may be changing namespaces all the same.
     pub disturbed: Option<String>,
 }
 
-/// Waits until nobody changes anything, and keeps it so while the result lives. A process that takes
+/// Waits until no process changes namespaces, and keeps others from it while the result lives. A process that takes
 /// long is not waited for: the result says who it is.
 ///
 /// Errors: the folder cannot be opened or locked.

@@ -262,12 +262,12 @@ fn take_names<'a>(
     present.keys().copied().collect()
 }
 
-/// That the namespace `name` is somebody else's, in words.
+/// The message that the namespace `name` was not made by netnsctl.
 pub fn foreign(name: &NetnsName) -> String {
     format!("netns \"{name}\" is not the one netnsctl made; it is left alone")
 }
 
-/// Takes back what polkit was told of who may come home, if nothing of ours is left besides.
+/// Removes the polkit files about the host namespace if there are no records.
 ///
 /// Errors: the records cannot be read, or a file of ours cannot be removed.
 pub fn forget_home_if_last(_state: &StateDir) -> Result<(), Error> {

@@ -109,7 +109,7 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
 }
 
 /// Whether this process is in a view. One that may not look below the folder of views has not got the
-/// rights to manage namespaces either, and is told of that by what it tries next.
+/// rights to manage namespaces either; its next step reports that.
 pub(crate) fn is_in_view() -> Result<bool, Error> {
     match is_inside() {
         Err(Error::System { source, .. }) if is_denied(&source) => Ok(false),

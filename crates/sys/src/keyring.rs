@@ -1,6 +1,6 @@
 //! The session keyring of this process: the keys that a program finds besides those of its user.
 //!
-//! It is inherited by whatever the process starts or becomes, whoever the user is then
+//! Every program that the process starts or becomes inherits it, under any user
 //! (session-keyring(7)). All calls act on the calling thread, whose credentials the other threads
 //! do not share, so the process must have a single thread. The numbers are those of
 //! include/uapi/linux/keyctl.h.

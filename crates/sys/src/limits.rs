@@ -9,8 +9,8 @@ const RESOURCES: libc::c_int = 16;
 /// No limit (RLIM64_INFINITY).
 const NONE: u64 = u64::MAX;
 
-/// Raises the limits of the calling process, so that those of whoever started it are not in its
-/// way: to none with CAP_SYS_RESOURCE, to its hard limits without. That of open files becomes
+/// Raises the limits of the calling process, so that those of the process that started it do not
+/// limit it: to none with CAP_SYS_RESOURCE, to its hard limits without. That of open files becomes
 /// `files`, which the kernel allows up to fs.nr_open. How large a core file may be stays as it is.
 pub fn raise_limits(files: u64) {
     for resource in 0..RESOURCES {

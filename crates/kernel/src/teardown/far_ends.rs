@@ -1,5 +1,4 @@
-//! The veth ends that stay behind in other namespaces unless somebody waits for the kernel or deletes
-//! them.
+//! The veth ends in other namespaces: waiting until the kernel has removed them, or deleting them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;

@@ -41,7 +41,7 @@ pub(super) fn find_mounts(present: &AllPresent<'_>, report: &mut Report) {
 }
 
 /// Keeps of the holders those that hold still: a command that only looked at a namespace as it went
-/// is gone by now, and would be told of in vain.
+/// has ended by now, and naming it would not help.
 pub(super) fn forget_passers_by(present: &AllPresent<'_>, report: &mut Report) {
     if report.held.is_empty() {
         return;

@@ -48,7 +48,7 @@ pub(super) fn is_inside() -> Result<bool, Error> {
     Ok(there.is_some())
 }
 
-/// Covers the folder of pins, so that whoever is inside knows it and cannot touch them. `from` is
+/// Covers the folder of pins, so that processes inside recognize a view and cannot change the pins. `from` is
 /// the line that says where the view comes from.
 pub(super) fn mark_inside(from: &str) -> Result<(), Error> {
     let options = [("mode", "700"), ("size", "1m"), ("nr_inodes", "4096")];

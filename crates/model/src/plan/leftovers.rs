@@ -12,7 +12,7 @@ use super::{Action, Step};
 
 impl Planner<'_> {
     /// Removes files of ours whose namespace is neither declared nor recorded. They have an effect:
-    /// users that may enter a namespace of that name, whoever makes it, and its name servers.
+    /// users that may enter a namespace of that name, whichever program makes it, and its name servers.
     pub(super) fn remove_leftovers(&mut self) {
         if self.request.names.is_some() {
             return;

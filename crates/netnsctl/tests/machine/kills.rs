@@ -23,7 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
 /// How many kills all tests try together.
 const KILLS: &str = "NETNSCTL_KILLS";
 
-/// That number if nobody says another.
+/// The default of that number.
 const IN_CI: usize = 300;
 
 /// At most so many kills come one after another, before a command is let be.
@@ -120,7 +120,7 @@ impl Kills {
     }
 }
 
-/// How many calls a command makes that nobody kills.
+/// How many calls an undisturbed command makes.
 #[track_caller]
 fn calls(command: &dyn Fn() -> Command) -> usize {
     let watch = Watch::new(0, Deed::Nothing);

@@ -193,7 +193,7 @@ fn serve_goes_on_when_no_thread_can_be_started() {
     let mut served = served;
     served.message();
     served.message();
-    expect_answer(&mut connect("office", "127.0.0.1:1001"), "tcp ", "anew");
+    expect_answer(&mut connect("office", "127.0.0.1:1001"), "tcp ", "new");
     served.stop();
 }
 
@@ -283,7 +283,7 @@ fn files_that_outlived_their_record_are_removed_by_down() {
     crate::net::make_foreign("office");
     let ran = expect(1, &["down", "office"]);
     assert!(ran.stderr.contains("was not made by netnsctl"), "{ran:?}");
-    // The namespace is somebody else's. Who may enter it is not for our files to say.
+    // netnsctl did not make that namespace, so our files must not let users in.
     no_leftovers();
     assert!(name_exists("office"));
 }
@@ -349,7 +349,7 @@ fn a_shell_in_a_namespace_without_a_name_cannot_manage() {
     let mut unshare = command("unshare");
     let ran = Ran::of(unshare.args(["-n", program, "up"]).output().unwrap());
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    // That world has ended. Nobody is at home there, so what is left can be taken down from here.
+    // That world has ended: no process is in it, so the rest can be removed from here.
     expect(0, &["down"]);
     assert!(!name_exists("lab"));
 }

@@ -251,7 +251,7 @@ fn is_listened_at(address: IpAddr, protocol: &str) -> Result<bool, Failure> {
 fn has_bound(table: &str, is_it: impl Fn((IpAddr, u16)) -> bool) -> Result<bool, Failure> {
     let path = format!("/proc/thread-self/net/{table}");
     for _ in 0..LOOKS {
-        // There is none of IPv6 where the kernel has no IPv6.
+        // A kernel without IPv6 has no table of it.
         let text = if_there(std::fs::read_to_string(&path), "read", &path)?;
         if bound(&text.unwrap_or_default()).into_iter().any(&is_it) {
             return Ok(true);
