@@ -18,6 +18,7 @@ use crate::error::{Context, Error, NetlinkContext};
 use crate::names::open_folder_nofollow;
 use crate::netns::{Netns, Wanderer, wander};
 use crate::observe::{Raw, Seen, identity, join, raise_descriptor_limit};
+use crate::presence::if_present;
 use crate::{names, state_dir};
 
 /// What is told in words, and the bridges in use, of one namespace.
@@ -257,8 +258,12 @@ fn tables(of: &str) -> Result<Vec<String>, Error> {
         ("ip6_tables_names", "ip6tables"),
     ] {
         // Not there, or not for us to read, where nothing was ever filtered that way.
-        let text = std::fs::read_to_string(format!("/proc/thread-self/net/{file}"));
-        for table in text.unwrap_or_default().lines() {
+        let path = format!("/proc/thread-self/net/{file}");
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => String::new(),
+            read => if_present(read).context("read", path)?.unwrap_or_default(),
+        };
+        for table in text.lines() {
             left.push(format!("{command} table {table}"));
         }
     }

@@ -4,13 +4,13 @@
 //! pkexec(1) finds the action by the program's path and its first argument (the annotations
 //! `org.freedesktop.policykit.exec.path` and `.argv1`). sudo(8) compares a rule with all arguments
 //! as one text, in which a space is no different from the end of an argument, and names may have
-//! spaces. So both know a namespace by a [`word`] without spaces or wildcards.
+//! spaces. So both know a namespace by a `word` without spaces or wildcards.
 
 use crate::desired::RunAccess;
 use crate::name::{NetnsRef, is_control};
 use crate::observed::AccessFiles;
 
-/// The first argument of the program that pkexec(1) starts for a namespace, before its [`word`].
+/// The first argument of the program that pkexec(1) starts for a namespace, before its `word`.
 pub const ENTER_OPTION: &str = "--enter=";
 
 /// What the first line of a file of ours has in it.

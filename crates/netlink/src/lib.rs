@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod connection;
 mod error;
 mod extack;
 mod message;

@@ -1,10 +1,12 @@
 //! Which tables nf_tables has in a namespace: names only.
 //!
-//! Its messages have a header of their own (`struct nfgenmsg` of include/uapi/linux/netfilter/nfnetlink.h)
-//! on a socket of another protocol, so the one request there is is written by hand.
+//! Its messages have a header of their own (`struct nfgenmsg` of
+//! include/uapi/linux/netfilter/nfnetlink.h), so the one request there is is written by hand.
 
+use rustix::io::Errno;
+
+use crate::connection::{Answer, Connection};
 use crate::error::Error;
-use crate::socket::{answers, open};
 
 /// NFNL_SUBSYS_NFTABLES of nfnetlink.h, in the upper byte of a message's type.
 const SUBSYSTEM: u16 = 10 << 8;
@@ -17,36 +19,41 @@ const NAME: u16 = 1;
 const DUMP: u16 = 0x301;
 
 /// The tables of the namespace of the calling thread, as nft(8) writes them: `inet filter`. None
-/// where the kernel has no nf_tables or does not let the caller look, which needs CAP_NET_ADMIN.
+/// where the kernel has no nf_tables. Needs CAP_NET_ADMIN there.
+///
+/// Errors: the kernel refuses to list them, or the exchange broke; whether there are tables is
+/// unknown then.
 pub fn nftables() -> Result<Vec<String>, Error> {
-    let socket = open(netlink_sys::protocols::NETLINK_NETFILTER).map_err(Error::Open)?;
+    let connection = Connection::open(netlink_sys::protocols::NETLINK_NETFILTER);
+    let mut connection = match connection {
+        Err(Error::Open(error)) if Errno::from_io_error(&error) == Some(Errno::PROTONOSUPPORT) => {
+            return Ok(Vec::new());
+        }
+        connection => connection?,
+    };
+    let dumped = connection.dump(request, |answer: &Answer<'_>| {
+        Ok((answer.kind == NEW_TABLE)
+            .then(|| table(answer.payload))
+            .flatten())
+    });
+    match dumped {
+        // netfilter without nf_tables: no subsystem of that number (`nfnetlink_rcv_msg()` in
+        // net/netfilter/nfnetlink.c).
+        Err(Error::Kernel(error)) if error.is(Errno::INVAL) => Ok(Vec::new()),
+        dumped => dumped,
+    }
+}
+
+fn request(sequence: u32) -> Vec<u8> {
     let mut request = Vec::with_capacity(20);
     request.extend(20_u32.to_ne_bytes());
     request.extend(GET_TABLE.to_ne_bytes());
     request.extend(DUMP.to_ne_bytes());
-    request.extend([0; 8]);
+    request.extend(sequence.to_ne_bytes());
+    request.extend([0; 4]);
     // Every family, version 0, no resource.
     request.extend([0; 4]);
-    if socket.send(&request, 0).is_err() {
-        return Ok(Vec::new());
-    }
-    let mut tables = Vec::new();
-    loop {
-        let mut buffer = Vec::with_capacity(32 * 1024);
-        match socket.recv(&mut buffer, 0) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::Receive(error)),
-        }
-        for answer in answers(&buffer) {
-            let answer = answer?;
-            match answer.kind {
-                NEW_TABLE => tables.extend(table(answer.payload)),
-                // The end, or a refusal.
-                _ => return Ok(tables),
-            }
-        }
-    }
+    request
 }
 
 /// The words for one table.
@@ -77,6 +84,16 @@ fn table(payload: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_not_taken_for_a_namespace_without_tables() {
+        match nftables() {
+            // With CAP_NET_ADMIN, or on a kernel without nf_tables.
+            Ok(_) => {}
+            Err(Error::Kernel(error)) => assert!(error.is(Errno::PERM), "{error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
 
     #[test]
     fn a_table_is_named_and_every_truncation_is_harmless() {

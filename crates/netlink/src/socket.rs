@@ -1,9 +1,9 @@
-//! A NETLINK_ROUTE socket: dumps, look-ups and batched changes.
+//! The family rtnetlink(7) on a [`Connection`]: dumps, look-ups and batched changes.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, ParseableParametrized};
+use netlink_packet_core::{NLM_F_DUMP, ParseableParametrized};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
@@ -12,25 +12,9 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::io::Errno;
 
 use crate::batch::{Batch, encode};
+use crate::connection::{Answer, Connection, Next, answers};
 use crate::error::{Error, KernelError};
-use crate::extack;
 use crate::message::{Address, Link, Route, Traffic};
-
-/// Bytes of the receive buffer. The kernel fills at most 32 KiB at a time (`netlink_dump()` in
-/// net/netlink/af_netlink.c), so nothing is ever cut off.
-const RECEIVE_BUFFER: usize = 32 * 1024;
-
-/// Requests sent at once. Every answer waits in the socket's receive queue until the whole send
-/// was worked off; 64 refusals fit into the default queue many times over.
-const REQUESTS_PER_SEND: usize = 64;
-
-/// How often a dump is begun anew when the state changed under it (NLM_F_DUMP_INTR).
-const DUMP_ATTEMPTS: usize = 20;
-
-/// NLM_F_DUMP_INTR of include/uapi/linux/netlink.h.
-const NLM_F_DUMP_INTR: u16 = 0x10;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 
 static CHANGE_REQUESTS: AtomicU64 = AtomicU64::new(0);
 
@@ -43,33 +27,15 @@ pub fn change_requests() -> u64 {
 /// A synchronous rtnetlink socket, bound for life to one network namespace.
 #[derive(Debug)]
 pub struct Socket {
-    inner: netlink_sys::Socket,
-    sequence: u32,
-    buffer: Vec<u8>,
-}
-
-/// One message of an answer.
-pub(crate) struct Answer<'a> {
-    pub(crate) kind: u16,
-    flags: u16,
-    sequence: u32,
-    pub(crate) payload: &'a [u8],
+    connection: Connection,
 }
 
 impl Socket {
     /// Opens a socket in the network namespace of the calling thread. Needs no capability;
     /// changing something through it needs CAP_NET_ADMIN there (netlink(7)).
     pub fn open() -> Result<Self, Error> {
-        let inner = open(netlink_sys::protocols::NETLINK_ROUTE).map_err(Error::Open)?;
-        // Older kernels lack one or the other; errors are then shorter, dumps unfiltered.
-        let _ = inner.set_ext_ack(true);
-        let _ = inner.set_cap_ack(true);
-        let _ = inner.set_netlink_get_strict_chk(true);
-        Ok(Self {
-            inner,
-            sequence: 0,
-            buffer: Vec::with_capacity(RECEIVE_BUFFER),
-        })
+        let connection = Connection::open(netlink_sys::protocols::NETLINK_ROUTE)?;
+        Ok(Self { connection })
     }
 
     /// All interfaces.
@@ -137,11 +103,10 @@ impl Socket {
         };
         let mut message = NsidMessage::default();
         message.attributes.push(NsidAttribute::Fd(fd));
-        let sequence = self.next_sequence();
-        self.send(&encode(0, sequence, RouteNetlinkMessage::GetNsId(message)))?;
+        let request = |sequence| encode(0, sequence, RouteNetlinkMessage::GetNsId(message.clone()));
         let mut id = None;
-        self.receive_until(sequence, |message| {
-            if let RouteNetlinkMessage::NewNsId(message) = message {
+        self.connection.exchange(request, |answer| {
+            if let RouteNetlinkMessage::NewNsId(message) = parse(answer)? {
                 id = message
                     .attributes
                     .iter()
@@ -150,7 +115,7 @@ impl Socket {
                         _ => None,
                     });
             }
-            true
+            Ok(Next::Stop)
         })?;
         Ok(id)
     }
@@ -160,48 +125,8 @@ impl Socket {
     ///
     /// Errors: only where the exchange itself broke, after which it is unknown what was done.
     pub fn commit(&mut self, batch: Batch) -> Result<Vec<Result<(), KernelError>>, Error> {
-        let mut results = vec![Ok(()); batch.requests.len()];
-        for (chunk_number, chunk) in batch.requests.chunks(REQUESTS_PER_SEND).enumerate() {
-            CHANGE_REQUESTS.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            let mut bytes: Vec<u8> = Vec::with_capacity(chunk.iter().map(Vec::len).sum());
-            for request in chunk {
-                bytes.extend_from_slice(request);
-            }
-            // The kernel works through a send in order and answers a refused request without
-            // being asked, so one acknowledgement, of the last request, ends them all.
-            let last = bytes.len() - chunk.last().map_or(0, Vec::len);
-            let flags = u16::from_ne_bytes([bytes[last + 6], bytes[last + 7]]) | NLM_F_ACK;
-            bytes[last + 6..last + 8].copy_from_slice(&flags.to_ne_bytes());
-            self.send(&bytes)?;
-            let first_place = chunk_number * REQUESTS_PER_SEND;
-            self.collect(first_place, chunk.len(), &mut results)?;
-        }
-        Ok(results)
-    }
-
-    /// Takes the answers to the `count` requests from place `first` on.
-    fn collect(
-        &mut self,
-        first: usize,
-        count: usize,
-        results: &mut [Result<(), KernelError>],
-    ) -> Result<(), Error> {
-        let last = first + count - 1;
-        loop {
-            self.receive()?;
-            for answer in answers(&self.buffer) {
-                let answer = answer?;
-                let place = (answer.sequence as usize).wrapping_sub(1);
-                if answer.kind != NLMSG_ERROR || !(first..=last).contains(&place) {
-                    continue;
-                }
-                results[place] = extack::parse(answer.flags, answer.payload)
-                    .ok_or_else(|| Error::Malformed("an acknowledgement is too short".into()))?;
-                if place == last {
-                    return Ok(());
-                }
-            }
-        }
+        CHANGE_REQUESTS.fetch_add(batch.requests.len() as u64, Ordering::Relaxed);
+        self.connection.commit(&batch.requests)
     }
 
     pub(crate) fn dump<T>(
@@ -209,95 +134,20 @@ impl Socket {
         request: impl Fn() -> RouteNetlinkMessage,
         take: impl Fn(RouteNetlinkMessage) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        for _ in 0..DUMP_ATTEMPTS {
-            let sequence = self.next_sequence();
-            self.send(&encode(NLM_F_DUMP, sequence, request()))?;
-            let mut found = Vec::new();
-            let whole = self.receive_until(sequence, |message| {
-                found.extend(take(message));
-                false
-            })?;
-            if whole {
-                return Ok(found);
-            }
-        }
-        Err(Error::Interrupted)
-    }
-
-    /// Hands every message that answers `sequence` to `take`, until that says true, the dump is
-    /// done or the kernel refuses. False if the state changed while it was dumped.
-    fn receive_until(
-        &mut self,
-        sequence: u32,
-        mut take: impl FnMut(RouteNetlinkMessage) -> bool,
-    ) -> Result<bool, Error> {
-        let mut whole = true;
-        loop {
-            self.receive()?;
-            for answer in answers(&self.buffer) {
-                let answer = answer?;
-                if answer.sequence != sequence {
-                    continue;
-                }
-                whole &= answer.flags & NLM_F_DUMP_INTR == 0;
-                match answer.kind {
-                    // The payload of a DONE is an errno as that of an ERROR is.
-                    NLMSG_DONE | NLMSG_ERROR => {
-                        if let Some(refusal) = extack::parse(answer.flags, answer.payload) {
-                            refusal?;
-                        }
-                        return Ok(whole);
-                    }
-                    kind => {
-                        let message = RouteNetlinkMessage::parse_with_param(answer.payload, kind)
-                            .map_err(|error| Error::Malformed(error.to_string()))?;
-                        if take(message) {
-                            return Ok(whole);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn next_sequence(&mut self) -> u32 {
-        // The upper half, so that no late answer to a dump is taken for one to a batch.
-        self.sequence = self.sequence.wrapping_add(1) | 0x8000_0000;
-        self.sequence
-    }
-
-    fn send(&self, bytes: &[u8]) -> Result<(), Error> {
-        loop {
-            match self.inner.send(bytes, 0) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Send(error)),
-            }
-        }
-    }
-
-    fn receive(&mut self) -> Result<(), Error> {
-        loop {
-            self.buffer.clear();
-            match self.inner.recv(&mut self.buffer, 0) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Receive(error)),
-            }
-        }
+        let request = |sequence| encode(NLM_F_DUMP, sequence, request());
+        self.connection
+            .dump(request, |answer| Ok(take(parse(answer)?)))
     }
 }
 
-/// A socket of one of netlink's protocols, connected to the kernel.
-pub(crate) fn open(protocol: isize) -> std::io::Result<netlink_sys::Socket> {
-    let socket = netlink_sys::Socket::new(protocol)?;
-    socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
-    Ok(socket)
+fn parse(answer: &Answer<'_>) -> Result<RouteNetlinkMessage, Error> {
+    RouteNetlinkMessage::parse_with_param(answer.payload, answer.kind)
+        .map_err(|error| Error::Malformed(error.to_string()))
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inner.as_fd()
+        self.connection.as_fd()
     }
 }
 
@@ -305,35 +155,6 @@ pub(crate) fn is_absent(error: &KernelError) -> bool {
     [Errno::NOENT, Errno::AFNOSUPPORT, Errno::OPNOTSUPP]
         .iter()
         .any(|errno| error.is(*errno))
-}
-
-/// The messages in a received buffer. A length that lies ends it with an error.
-pub(crate) fn answers(buffer: &[u8]) -> impl Iterator<Item = Result<Answer<'_>, Error>> {
-    let mut rest = buffer;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let Some(answer) = split_answer(&mut rest) else {
-            rest = &[];
-            return Some(Err(Error::Malformed("a message's length is wrong".into())));
-        };
-        Some(Ok(answer))
-    })
-}
-
-fn split_answer<'a>(rest: &mut &'a [u8]) -> Option<Answer<'a>> {
-    let header: &[u8; 16] = rest.first_chunk()?;
-    let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-    let payload = rest.get(16..length)?;
-    let answer = Answer {
-        kind: u16::from_ne_bytes([header[4], header[5]]),
-        flags: u16::from_ne_bytes([header[6], header[7]]),
-        sequence: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
-        payload,
-    };
-    *rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    Some(answer)
 }
 
 /// Entry for fuzzing: any bytes as what was received.
@@ -408,15 +229,5 @@ mod tests {
                     .contains(&errno)
             );
         }
-    }
-
-    #[test]
-    fn lengths_that_lie_end_the_walk() {
-        let mut bytes = vec![0u8; 16];
-        bytes[..4].copy_from_slice(&64u32.to_ne_bytes());
-        assert!(answers(&bytes).next().unwrap().is_err());
-        bytes[..4].copy_from_slice(&8u32.to_ne_bytes());
-        assert!(answers(&bytes).next().unwrap().is_err());
-        assert!(answers(&bytes[..7]).next().unwrap().is_err());
     }
 }
