@@ -1,5 +1,7 @@
 //! Text that nothing in it can end, in the languages that are written.
 
+use netnsctl_model::name::is_control;
+
 /// For text and attributes of XML, and for labels of dot(1) that are like HTML. Characters that XML
 /// cannot have at all become U+FFFD; names never have them.
 pub(crate) fn xml(text: &str) -> String {
@@ -12,7 +14,7 @@ pub(crate) fn xml(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            character if character.is_control() => escaped.push('\u{fffd}'),
+            character if is_control(character) => escaped.push('\u{fffd}'),
             character => escaped.push(character),
         }
     }

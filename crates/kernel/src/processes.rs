@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
-use netnsctl_model::name::is_control;
+use netnsctl_model::outside::Outside;
 use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
@@ -211,17 +211,10 @@ fn mounts(pid: u32, seen: &mut BTreeMap<PathBuf, BTreeSet<u64>>) -> io::Result<B
     Ok(seen.entry(namespace).or_insert(inodes).clone())
 }
 
-/// The name of a process. Its owner chooses it, so characters that could change what a terminal
-/// shows around it are replaced.
-pub(crate) fn command(pid: u32) -> String {
+/// The name of a process, as it may be shown; empty if it cannot be read.
+pub fn command(pid: u32) -> String {
     let text = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    printable(String::from_utf8_lossy(&text).trim_end())
-}
-
-fn printable(name: &str) -> String {
-    let characters = name.chars();
-    let printable = characters.map(|c| if is_control(c) { '\u{fffd}' } else { c });
-    printable.collect()
+    Outside(String::from_utf8_lossy(&text).trim_end()).to_string()
 }
 
 /// Sends `signal` to a process if it runs inside one of the namespaces with the given inodes now:
@@ -252,15 +245,6 @@ pub fn signal(pid: u32, inodes: &BTreeSet<u64>, signal: Signal) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_name_cannot_reorder_or_clear_the_text_around_it() {
-        assert_eq!(
-            printable("a\u{202e}b\u{1b}[2J\u{2066}c\nd"),
-            "a\u{fffd}b\u{fffd}[2J\u{fffd}c\u{fffd}d"
-        );
-        assert_eq!(printable("nginx: worker é"), "nginx: worker é");
-    }
 
     #[test]
     fn the_number_of_a_namespace_is_read_from_its_link() {

@@ -12,6 +12,7 @@ pub mod etc_files;
 pub mod forward_address;
 pub mod name;
 pub mod observed;
+pub mod outside;
 pub mod plan;
 pub mod polkit;
 pub mod surveyed;

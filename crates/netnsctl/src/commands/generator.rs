@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
 use crate::unit_files::{self, Elsewhere};
+use netnsctl_model::outside::Outside;
 
 /// What the program is called then.
 const NAME: &str = "netnsctl-generator";
@@ -77,14 +78,7 @@ fn tell(text: &str) {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let visible = |c: char| {
-        if netnsctl_model::name::is_control(c) {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    let text: String = text[..end].chars().map(visible).collect();
+    let text = Outside(&text[..end]);
     // Priority 3 is an error (syslog(3)). The log takes one line for each write.
     let line = format!("<3>{NAME}: {text}\n");
     let log = OpenOptions::new().append(true).open(KERNEL_LOG);

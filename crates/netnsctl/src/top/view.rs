@@ -12,6 +12,7 @@ use super::detail::Line;
 use super::input::HELP;
 use super::model::{Extent, Model, Sort};
 use super::table::{Column, Row, Tab};
+use netnsctl_model::outside::Outside;
 
 /// Rows of a terminal from which on each of the lines around the table is drawn.
 const ROWS_FOR_HEADER: u16 = 3;
@@ -80,7 +81,7 @@ impl View<'_> {
 
     /// Writes `text` into `width` columns; what is cut off is seen to be.
     fn put_within(&mut self, (x, y): (u16, u16), text: &str, width: u16, style: Style) {
-        let (text, width) = (printable(text), usize::from(width));
+        let (text, width) = (Outside(text).to_string(), usize::from(width));
         let is_cut = Span::raw(text.as_str()).width() > width;
         let shown = if is_cut {
             width.saturating_sub(1)
@@ -124,7 +125,7 @@ impl View<'_> {
             state.push("paused".to_owned());
         }
         if !model.is_typing() && !model.filter.is_empty() {
-            state.push(format!("filter: {}", printable(&model.filter)));
+            state.push(format!("filter: {}", Outside(&model.filter)));
         }
         state.push(format!("every {} s", model.interval.as_secs_f64()));
         let text = state.join("  ");
@@ -139,7 +140,7 @@ impl View<'_> {
     /// What is typed, what is wrong, or which keys there are.
     fn footer(&mut self, model: &Model, y: u16) {
         if model.is_typing() {
-            let text = format!("/{}_", printable(&model.filter));
+            let text = format!("/{}_", Outside(&model.filter));
             self.put((0, y), &text, Style::new().add_modifier(Modifier::BOLD));
         } else if let Some(trouble) = model.trouble() {
             let style = self.paint(Color::Red);
@@ -247,7 +248,10 @@ impl View<'_> {
             };
             let text = format!("{}{text}", if line.trouble { "!" } else { "" });
             let room = usize::from(area.width - label_width);
-            for (at, part) in wrap(&printable(&text), room).into_iter().enumerate() {
+            for (at, part) in wrap(&Outside(&text).to_string(), room)
+                .into_iter()
+                .enumerate()
+            {
                 let label = if at == 0 { line.label } else { "" };
                 shown.push((label, part, line.trouble));
             }
@@ -332,16 +336,6 @@ fn layout(columns: &[Column], sort: Sort, width: u16) -> Vec<(usize, u16, u16)> 
         x = x.saturating_add(wanted + 1);
     }
     placed
-}
-
-/// `text` without what a terminal would obey: names and command lines are outsiders' words.
-fn printable(text: &str) -> String {
-    let harmless = |character: char| match character {
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => '?',
-        control if control.is_control() => '?',
-        other => other,
-    };
-    text.chars().map(harmless).collect()
 }
 
 /// `text` in lines of `width` columns, broken between words where that can be.

@@ -2,6 +2,7 @@
 
 use netnsctl_model::etc_files::{self, directory, name_servers};
 use netnsctl_model::name::NetnsName;
+use netnsctl_model::outside::Outside;
 
 use super::inside::{Inside, Server, Shown, Way};
 use super::look::Places;
@@ -67,13 +68,8 @@ fn says(file: &str, inside: &Inside) -> String {
 
 /// Text of a file as it can be shown on a terminal.
 fn visible(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars()
-        .take(200)
-        .map(visible)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+    let text: String = text.trim().chars().take(200).collect();
+    Outside(&text).to_string()
 }
 
 fn file(name: &NetnsName, shown: &Shown, inside: &Inside) -> Check {

@@ -117,12 +117,10 @@ fn listener(stream: &UnixStream) -> Process {
     let Some(pid) = pid else {
         return Process::default();
     };
-    let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let network = rustix::fs::stat(format!("/proc/{pid}/ns/net"));
-    let visible = |c: char| if c.is_control() { '?' } else { c };
     Process {
         pid,
-        command: command.trim_end().chars().map(visible).collect(),
+        command: netnsctl_kernel::processes::command(pid),
         network: network.ok().map(|stat| stat.st_ino),
     }
 }
