@@ -35,6 +35,7 @@ use rustix::thread::{CpuSet, LinkNameSpaceType, gettid, move_into_link_name_spac
 
 use crate::error::{Context, Error};
 use crate::presence::if_present;
+use crate::root_folder::refuse_chroot;
 use crate::run::files_of;
 use crate::state_dir::make_folder;
 
@@ -102,7 +103,7 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
             return Ok(pin);
         }
     }
-    visit(|| {
+    visit(name.as_str(), || {
         enter_own(name, &files)?;
         open_namespace("/proc/thread-self/ns/mnt")
     })
@@ -145,7 +146,7 @@ pub(crate) fn refresh(name: &NetnsName) -> Result<(), Error> {
         return Ok(());
     };
     let files = files_of(name)?;
-    let outdated = visit(|| {
+    let outdated = visit(name.as_str(), || {
         move_to(&pin, name.as_str())?;
         let before = bound()?;
         let outdated = is_outdated(&before, &files);
@@ -171,10 +172,10 @@ pub(crate) fn outdated<'a>(
             Err(error) => return Err(error),
         }
     }
-    if pins.is_empty() {
+    let Some((first, ..)) = pins.first() else {
         return Ok(BTreeMap::new());
-    }
-    visit(|| {
+    };
+    visit(first.as_str(), || {
         let mut outdated = BTreeMap::new();
         for (name, pin, files) in &pins {
             move_to(pin, name.as_str())?;
@@ -219,11 +220,15 @@ fn is_denied(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
 }
 
-/// Does `work` on a thread that may join mount namespaces and ends afterwards.
-fn visit<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+/// Does `work`, which begins with the view of netns `of`, on a thread that may join mount namespaces and
+/// ends afterwards.
+///
+/// Errors: those of `work`; [`Error::Chroot`], where paths inside of views would be others than here.
+fn visit<T: Send>(of: &str, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let visitor = start(scope, || {
             namespace::unshare_folders().context("prepare to visit", "views")?;
+            refuse_chroot(of)?;
             work()
         })?;
         visitor.join().unwrap_or_else(|_| {

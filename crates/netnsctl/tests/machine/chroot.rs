@@ -8,7 +8,10 @@ use crate::serve::make_foreign;
 use crate::support::{Ran, command, configure, expect};
 use crate::{Test, tests};
 
-pub(crate) const TESTS: &[Test] = tests![nothing_leads_out_of_a_chroot];
+pub(crate) const TESTS: &[Test] = tests![
+    nothing_leads_out_of_a_chroot,
+    views_cannot_be_looked_at_from_a_chroot
+];
 
 /// A folder that is fit for chroot(8), with the host's folders in it.
 fn root(path: &str) {
@@ -72,6 +75,20 @@ fn nothing_leads_out_of_a_chroot() {
         let seen = chroot(root, &["doctor", "office"]);
         let all = format!("{}{}", seen.stdout, seen.stderr);
         assert!(all.contains("from a chroot"), "{all}");
+    }
+}
+
+fn views_cannot_be_looked_at_from_a_chroot() {
+    configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
+    expect(0, &["up", "--quiet"]);
+    inside();
+    // With the view that is there by now. Paths in it lead elsewhere than here.
+    mount("tmpfs", "/mnt", "tmpfs", MountFlags::empty(), c"mode=755").unwrap();
+    root("/mnt/folder");
+    for words in [&["plan"][..], &["up"], &["status"]] {
+        let seen = chroot("/mnt/folder", words);
+        assert_eq!(seen.status, Some(1), "{words:?} {}", seen.stderr);
+        assert!(seen.stderr.contains("from a chroot"), "{}", seen.stderr);
     }
 }
 
