@@ -117,8 +117,9 @@ refused!(
         ("reference", "[[netns.office.veth]]\nnetns = \"../etc\"\n"),
         (
             "a unit of one is named as the other",
-            "[netns.a]\n[netns.a-nscd]\n[netns.a-extra-veth-1-b]\n[netns.a-port-forward-12-b-tcp]\n\
-             [netns.a-extra-veth-b]\n[netns.default]\n[netns.default-port-forward-1-a-tcp]\n"
+            "[netns.a]\n[netns.a-nscd]\n[netns.a-extra-veth-1-b]\ninterface = \"x\"\n\
+             [netns.a-port-forward-12-b-tcp]\ninterface = \"x\"\n[netns.a-extra-veth-b]\n\
+             [netns.default]\n[netns.default-port-forward-1-a-tcp]\ninterface = \"x\"\n"
         ),
         (
             "reserved peer",
