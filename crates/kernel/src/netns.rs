@@ -143,6 +143,16 @@ pub fn resolve(netns: &NetnsRef) -> Result<Netns, Error> {
     }
 }
 
+/// Whether `netns` is still the namespace `known`, for a process that works in it: an error while
+/// finding out is no reason to stop working.
+pub fn is_still(netns: &NetnsRef, known: &Netns) -> bool {
+    match resolve(netns) {
+        Ok(now) => now == *known,
+        Err(Error::NoSuchNetns(_) | Error::Stale(_)) => false,
+        Err(_) => true,
+    }
+}
+
 /// The right to move the calling thread between namespaces; see [`wander`].
 #[derive(Debug)]
 pub struct Wanderer {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use netnsctl_daemon::{SocketFile, bind_unix_listener};
-use netnsctl_kernel::netns::Netns;
+use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::{nscd, view};
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::Nscd;
@@ -62,7 +62,7 @@ impl Daemon {
     }
 
     fn has_namespace(&self) -> bool {
-        Netns::named(&self.name).is_ok_and(|now| now == self.netns)
+        netns::is_still(&self.name.clone().into(), &self.netns)
     }
 
     /// Takes on a changed declaration; the socket stays. Gives the process that was told to end.

@@ -80,7 +80,7 @@ impl Forwarder {
         self.netns == *netns
             && self.forward.protocol == forward.protocol
             && self.forward.listen == forward.listen
-            && netns::resolve(netns).is_ok_and(|current| current == self.listen_netns)
+            && netns::is_still(netns, &self.listen_netns)
     }
 
     /// Takes on a changed declaration; the listener stays. Gives the process that was serving the
