@@ -18,7 +18,7 @@ use crate::error::{Context, Error};
 use crate::netns::Netns;
 use crate::presence::if_present;
 use crate::processes::{self, Depth};
-use crate::state_dir::{RUN_NETNSCTL, read_text, replace_file, temporary_name};
+use crate::state_dir::{self, RUN_NETNSCTL, read_text, replace_file, temporary_name};
 
 /// The file in [`RUN_NETNSCTL`]: device, inode and, where the kernel has them, cookie. Its name has
 /// no `.json` at its end, so it is no record's.
@@ -41,7 +41,8 @@ pub(crate) fn elsewhere(here: &Netns) -> Result<Option<HostProcess>, Error> {
     let Some(noted) = read()? else {
         return Ok(None);
     };
-    if is_same(noted, identity(here)?) {
+    // What an `up` noted that failed before its first record binds nobody.
+    if is_same(noted, identity(here)?) || state_dir::records()?.is_empty() {
         return Ok(None);
     }
     let inodes = BTreeSet::from([noted.inode]);

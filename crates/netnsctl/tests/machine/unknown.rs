@@ -344,6 +344,15 @@ fn a_shell_in_a_namespace_without_a_name_cannot_manage() {
         (lab, host_end)
     );
     settled();
+    // Without records the note binds nobody.
+    let note = fs::read("/run/netnsctl/host-netns").unwrap();
+    expect(0, &["down"]);
+    fs::create_dir("/run/netnsctl").unwrap();
+    fs::write("/run/netnsctl/host-netns", note).unwrap();
+    let mut unshare = command("unshare");
+    let ran = Ran::of(unshare.args(["-n", program, "plan"]).output().unwrap());
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    expect(0, &["up"]);
     // Once nothing is noted any more, a world of one's own can be made anywhere.
     expect(0, &["down"]);
     let mut unshare = command("unshare");
