@@ -16,12 +16,13 @@ use netnsctl_model::observed::Record;
 use netnsctl_model::plan::{Action, LinkPlace, Plan, Step};
 use netnsctl_netlink::{Batch, NewLink, NewVeth, Route, VethEnd};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use crate::error::{Error, Failure};
 use crate::netns::{Netns, Wanderer, wander};
 use crate::processes::Holder;
 use crate::state_dir::{self, StateDir};
-use crate::{etc, names, polkit, sysctl, teardown, view};
+use crate::{etc, lock, names, polkit, sysctl, teardown, view};
 
 use netns::{Context, FarEnd, OpenNetns};
 use refusal::{attempt, hint, is_link_local, tolerance};
@@ -60,6 +61,8 @@ struct Executor<'a> {
     /// Veth ends made so far.
     made: BTreeSet<LinkPlace>,
     folder_is_set_up: bool,
+    /// How long to wait for its lock.
+    folder_patience: Duration,
     outcome: Outcome,
 }
 
@@ -79,6 +82,7 @@ impl<'a> Executor<'a> {
             failed: BTreeSet::new(),
             made: BTreeSet::new(),
             folder_is_set_up: false,
+            folder_patience: lock::PATIENCE,
             outcome: Outcome::default(),
         }
     }
@@ -268,7 +272,9 @@ impl<'a> Executor<'a> {
         applied: netnsctl_model::observed::Applied,
     ) -> Result<(), Error> {
         if !self.folder_is_set_up {
-            names::set_up_folder()?;
+            // Who could not wait long enough for the first namespace does not wait for each.
+            let patience = std::mem::take(&mut self.folder_patience);
+            names::set_up_folder(patience)?;
             self.folder_is_set_up = true;
         }
         self.open.leave();

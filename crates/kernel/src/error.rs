@@ -65,6 +65,15 @@ pub enum Error {
         .0.pid, .0.command
     )]
     OtherHost(HostProcess),
+    /// As that, and no process of that host namespace can be seen.
+    #[error(
+        "the namespaces of /run/netnsctl belong to another host namespace, of which no process can be \
+         seen from here"
+    )]
+    UnknownHost,
+    /// The note of the host namespace is not what netnsctl writes.
+    #[error("cannot understand /run/netnsctl/host-netns, which says where the host namespace is")]
+    DamagedHostNote,
     /// Another process keeps a lock.
     #[error("cannot lock {path}: {holder} holds the lock")]
     Locked {
@@ -72,6 +81,8 @@ pub enum Error {
         path: &'static str,
         /// The process, in words.
         holder: String,
+        /// Whether root runs it, as far as can be seen.
+        is_root: bool,
     },
     /// A process is not in a sandbox that the caller may enter.
     #[error("cannot enter the sandbox of process {pid}: {reason}")]
@@ -114,6 +125,15 @@ impl Error {
             Self::OtherHost(HostProcess { pid, .. }) => Some(format!(
                 "run the command there: \"nsenter --net=/proc/{pid}/ns/net netnsctl …\""
             )),
+            Self::UnknownHost => Some(
+                "run the command on the machine itself, as root with CAP_SYS_PTRACE; if that host \
+                 namespace has ended, remove /run/netnsctl/host-netns"
+                    .to_owned(),
+            ),
+            Self::DamagedHostNote => Some(
+                "in the host namespace, remove that file; the next \"netnsctl up\" writes it again"
+                    .to_owned(),
+            ),
             Self::Locked { .. } => Some("wait until that process has ended, or end it".to_owned()),
             Self::NoSandbox { .. } => Some(
                 "only a sandbox of your own can be entered: one that \"netnsctl serve --sandbox\" \

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
 use crate::own_files::{OwnFiles, Removed};
+use crate::own_world::Judged;
 
 /// What `/etc` says about `names`, if that is `whole` also which files of ours there are for others,
 /// and the host's nsswitch.conf.
@@ -31,10 +32,11 @@ pub(crate) fn observe(names: &BTreeSet<NetnsName>, whole: bool) -> Result<Etc, E
     };
     etc.directories.insert(ETC_NETNS.to_owned());
     if whole {
+        let judged = Judged::of(ETC_NETNS)?;
         for name in entries(&above, ETC_NETNS)? {
             let name = NetnsName::parse(&name).ok();
             if let Some(name) = name.filter(|name| !names.contains(name)) {
-                observe_leftover(&mut etc, &name)?;
+                observe_leftover(&mut etc, &name, judged)?;
             }
         }
     }
@@ -60,7 +62,7 @@ pub(crate) fn observe(names: &BTreeSet<NetnsName>, whole: bool) -> Result<Etc, E
 
 /// Files of ours for `name`, which is neither declared nor recorded, and their folder if it has
 /// nothing else.
-fn observe_leftover(etc: &mut Etc, name: &NetnsName) -> Result<(), Error> {
+fn observe_leftover(etc: &mut Etc, name: &NetnsName, judged: Judged) -> Result<(), Error> {
     let path = directory(name);
     let Existing::Folder(folder) = open_existing(&path)? else {
         return Ok(());
@@ -78,7 +80,11 @@ fn observe_leftover(etc: &mut Etc, name: &NetnsName) -> Result<(), Error> {
             None => None,
         };
         match state {
-            Some((file, state @ FileState::Ours(_))) => ours.push((file, state)),
+            Some((file, state @ FileState::Ours(_)))
+                if judged.includes(&folder, &path, &entry)? =>
+            {
+                ours.push((file, state));
+            }
             _ => has_others = true,
         }
     }

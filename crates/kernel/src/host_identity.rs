@@ -5,7 +5,6 @@
 //! `up` from there would move every veth pair into it.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use netnsctl_model::observed::Identity;
@@ -15,9 +14,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::error::{Context, Error};
-use crate::netns::Netns;
+use crate::netns::{Netns, within};
 use crate::presence::if_present;
-use crate::processes::{self, Depth};
+use crate::processes;
 use crate::state_dir::{self, RUN_NETNSCTL, read_text, replace_file, temporary_name};
 
 /// The file in [`RUN_NETNSCTL`]: device, inode and, where the kernel has them, cookie. Its name has
@@ -33,30 +32,65 @@ pub struct HostProcess {
     pub command: String,
 }
 
-/// A process in the noted host namespace if that is another one than `here`, the namespace of the
-/// calling thread. None also if the noted one has ended: no process is in it.
+/// Where the host namespace of the records is, seen from the calling thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// Here, or nothing says otherwise: none is noted, or the noted one has ended.
+    Here,
+    /// In another namespace, in which this process is.
+    With(HostProcess),
+    /// In another namespace, and whether that has ended cannot be seen from here.
+    Unknown,
+}
+
+/// Where the noted host namespace is, `here` being the namespace of the calling thread.
 ///
-/// Errors: it cannot be found out.
-pub(crate) fn elsewhere(here: &Netns) -> Result<Option<HostProcess>, Error> {
+/// Errors: it cannot be found out, [`Error::DamagedHostNote`] among them.
+pub(crate) fn find(here: &Netns) -> Result<Host, Error> {
     let Some(noted) = read()? else {
-        return Ok(None);
+        return Ok(Host::Here);
     };
     // What an `up` noted that failed before its first record binds nobody.
     if is_same(noted, identity(here)?) || state_dir::records()?.is_empty() {
-        return Ok(None);
+        return Ok(Host::Here);
     }
     let inodes = BTreeSet::from([noted.inode]);
-    let mut inside = processes::holders(&inodes, Depth::Inside)?;
-    let inside = inside.remove(&noted.inode).unwrap_or_default();
-    let first = inside.into_iter().min_by_key(|process| process.pid);
-    Ok(first.map(|process| HostProcess {
-        pid: process.pid,
-        command: process.command,
-    }))
+    let (inside, all_seen) = processes::inside_of(&inodes)?;
+    for pid in inside {
+        match is_in(pid, noted) {
+            Ok(true) => {
+                let command = processes::command(pid);
+                return Ok(Host::With(HostProcess { pid, command }));
+            }
+            // The number of the namespace is used again by another one.
+            Ok(false) => {}
+            // It may just have ended.
+            Err(_) => return Ok(Host::Unknown),
+        }
+    }
+    Ok(match all_seen {
+        true => Host::Here,
+        false => Host::Unknown,
+    })
 }
 
-/// Notes `home`, the namespace of the calling thread, in `folder`, unless it is noted already.
+/// Whether process `pid` is in the namespace `noted`.
+fn is_in(pid: u32, noted: Identity) -> Result<bool, Error> {
+    let netns = Netns::open_path(&format!("/proc/{pid}/ns/net"))?;
+    let found = within(&netns, "that of a process", || identity(&netns))??;
+    Ok(is_same(noted, found))
+}
+
+/// Notes `home`, the namespace of the calling thread, in `folder`, unless it is noted already. The
+/// folder is locked.
+///
+/// Errors: [`Error::OtherHost`], [`Error::UnknownHost`] if another one was noted meanwhile.
 pub(crate) fn note(folder: &OwnedFd, home: &Netns) -> Result<(), Error> {
+    match find(home)? {
+        Host::Here => {}
+        Host::With(process) => return Err(Error::OtherHost(process)),
+        Host::Unknown => return Err(Error::UnknownHost),
+    }
     let identity = identity(home)?;
     if read()? == Some(identity) {
         return Ok(());
@@ -91,11 +125,7 @@ fn read() -> Result<Option<Identity>, Error> {
         return Ok(None);
     };
     let text = read_text(&file).context("read", path())?;
-    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
-    parse(&text)
-        .ok_or_else(damaged)
-        .map(Some)
-        .context("read", path())
+    parse(&text).ok_or(Error::DamagedHostNote).map(Some)
 }
 
 fn parse(text: &str) -> Option<Identity> {

@@ -20,6 +20,7 @@ pub mod netns;
 pub mod nscd;
 pub mod observe;
 mod own_files;
+mod own_world;
 mod polkit;
 mod presence;
 mod probe;

@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock, fstat, major, minor};
+use rustix::fs::{AtFlags, CWD, FlockOperation, flock, fstat, major, minor, statat};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
@@ -46,23 +46,32 @@ pub(crate) fn lock(
             Err(error) => return Err(error).context("lock", path),
         }
         if Instant::now() >= deadline {
-            let holder = holder(folder);
-            return Err(Error::Locked { path, holder });
+            let (holder, is_root) = holder(folder);
+            return Err(Error::Locked {
+                path,
+                holder,
+                is_root,
+            });
         }
         std::thread::sleep(POLL);
     }
 }
 
-/// The process that has a lock on `folder`, for people: its id and name.
-fn holder(folder: &OwnedFd) -> String {
+/// The process that has a lock on `folder`, for people: its id and name. Also whether root runs it; of a
+/// process that cannot be seen that is taken for true.
+fn holder(folder: &OwnedFd) -> (String, bool) {
     let text = std::fs::read_to_string("/proc/locks").unwrap_or_default();
     let file = fstat(folder).map(|stat| {
         let (device, inode) = (stat.st_dev, stat.st_ino);
         format!("{:02x}:{:02x}:{inode}", major(device), minor(device))
     });
     match file.ok().and_then(|file| pid_of(&text, &file)) {
-        Some(pid) => format!("process {pid} ({})", processes::command(pid)),
-        None => "a process that cannot be seen from here".to_owned(),
+        Some(pid) => {
+            let owner = statat(CWD, format!("/proc/{pid}"), AtFlags::empty());
+            let words = format!("process {pid} ({})", processes::command(pid));
+            (words, owner.is_ok_and(|owner| owner.st_uid == 0))
+        }
+        None => ("a process that cannot be seen from here".to_owned(), true),
     }
 }
 

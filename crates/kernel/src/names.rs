@@ -8,6 +8,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use netnsctl_model::name::NetnsName;
 use rustix::fs::{
@@ -97,8 +98,8 @@ pub fn open(name: &NetnsName) -> Result<Netns, Error> {
 /// Every user can open the folder, and so keep its lock. Where it is a shared mount already there is
 /// nothing to be done that would need the lock.
 ///
-/// Errors: [`Error::Locked`] names a process that keeps the lock.
-pub fn set_up_folder() -> Result<(), Error> {
+/// Errors: [`Error::Locked`] names a process of root's that still keeps the lock after `patience`.
+pub fn set_up_folder(patience: Duration) -> Result<(), Error> {
     if mountinfo::is_shared(RUN_NETNS)? {
         return Ok(());
     }
@@ -113,7 +114,13 @@ pub fn set_up_folder() -> Result<(), Error> {
         Mode::empty(),
     )
     .context("open", RUN_NETNS)?;
-    lock::lock(&folder, RUN_NETNS, lock::Mode::Exclusive, lock::PATIENCE)?;
+    let lock = |patience| lock::lock(&folder, RUN_NETNS, lock::Mode::Exclusive, patience);
+    match lock(Duration::ZERO) {
+        Err(Error::Locked { is_root: true, .. }) => lock(patience)?,
+        // Only root makes names, so another user's lock protects nothing.
+        Ok(()) | Err(Error::Locked { .. }) => {}
+        Err(error) => return Err(error),
+    }
     let share = || {
         let flags = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
         mount_change(RUN_NETNS, flags)

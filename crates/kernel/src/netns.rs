@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Context, Error};
-use crate::host_identity::{self, HostProcess};
+use crate::host_identity::{self, Host, HostProcess};
 use crate::{names, state_dir, view};
 
 /// A network namespace, kept alive by this descriptor. Equality is identity: device and inode.
@@ -80,6 +80,8 @@ pub enum Place {
     View,
     /// In a namespace without a name that is not the host namespace of the records.
     Elsewhere(HostProcess),
+    /// As that, and no process of the host namespace can be seen.
+    Lost,
 }
 
 /// Finds out where this process stands: home is the namespace the machine booted in, or, for
@@ -101,10 +103,11 @@ pub fn place() -> Result<Place, Error> {
     if view::is_in_view()? {
         return Ok(Place::View);
     }
-    match host_identity::elsewhere(&here)? {
-        Some(process) => Ok(Place::Elsewhere(process)),
-        None => Ok(Place::Home(here)),
-    }
+    Ok(match host_identity::find(&here)? {
+        Host::Here => Place::Home(here),
+        Host::With(process) => Place::Elsewhere(process),
+        Host::Unknown => Place::Lost,
+    })
 }
 
 /// The home namespace, for commands that manage others.
@@ -117,6 +120,7 @@ pub fn home() -> Result<Netns, Error> {
         Place::Inside(name) => Err(Error::Inside(name.to_string())),
         Place::View => Err(Error::InView),
         Place::Elsewhere(process) => Err(Error::OtherHost(process)),
+        Place::Lost => Err(Error::UnknownHost),
     }
 }
 

@@ -34,8 +34,9 @@ impl OwnFiles<'_> {
             Ok(_) => Ok(Some(FileState::Foreign)),
             Err(error) => match (error.kind(), Errno::from_io_error(&error)) {
                 (io::ErrorKind::NotFound, _) => Ok(None),
-                // Not text, or a symbolic link: nothing we ever write.
-                (io::ErrorKind::InvalidData, _) | (_, Some(Errno::LOOP)) => {
+                // Not text, a symbolic link, a folder or a socket: nothing we ever write.
+                (io::ErrorKind::InvalidData, _)
+                | (_, Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO)) => {
                     Ok(Some(FileState::Foreign))
                 }
                 _ => Err(error).context("read", self.path_of(file)),

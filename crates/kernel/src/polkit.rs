@@ -10,12 +10,15 @@ use std::path::PathBuf;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::observed::{AccessFiles, FileState, Polkit};
 use netnsctl_model::polkit::{action_file, is_ours, netns_of_file, rules_file};
-use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, accessat, mkdirat, statat};
+use rustix::fs::{
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, mkdirat, openat, statat,
+};
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
 use crate::names::open_folder_nofollow;
 use crate::own_files::{OwnFiles, Removed};
+use crate::own_world::Judged;
 use crate::presence::if_present;
 use crate::rights;
 
@@ -57,17 +60,21 @@ fn folders() -> Result<Option<Folders>, Error> {
         Some((path, folder)) if may_write(folder, path)? => ACTIONS,
         _ => ACTIONS_ETC,
     };
+    let actions = actions.into_iter().map(|(path, folder)| (path, folder.fd));
     Ok(Some(Folders {
         can_write: may_write(&rules, RULES)?,
-        actions,
+        actions: actions.collect(),
         write_actions,
-        rules,
+        rules: rules.fd,
     }))
 }
 
-/// Whether files can be made in `folder`.
-fn may_write(folder: &OwnedFd, path: &str) -> Result<bool, Error> {
-    match accessat(folder, ".", Access::WRITE_OK, AtFlags::EACCESS) {
+/// Whether files of ours may be made in `folder`.
+fn may_write(folder: &Folder, path: &str) -> Result<bool, Error> {
+    if folder.is_linked {
+        return Ok(false);
+    }
+    match accessat(&folder.fd, ".", Access::WRITE_OK, AtFlags::EACCESS) {
         Ok(()) => Ok(true),
         Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(false),
         Err(error) => Err(error).context("look at", path),
@@ -124,9 +131,17 @@ fn named(folders: &Folders) -> Result<BTreeSet<NetnsRef>, Error> {
     let mut found = BTreeSet::new();
     let actions = folders.actions.iter().map(|(path, folder)| (*path, folder));
     for (path, folder) in actions.chain([(RULES, &folders.rules)]) {
+        let judged = Judged::of(path)?;
         for entry in Dir::read_from(folder).context("list", path)? {
             let entry = entry.context("list", path)?;
-            found.extend(entry.file_name().to_str().ok().and_then(netns_of_file));
+            let Ok(file) = entry.file_name().to_str() else {
+                continue;
+            };
+            if let Some(netns) = netns_of_file(file)
+                && judged.includes(folder, path, file)?
+            {
+                found.insert(netns);
+            }
         }
     }
     Ok(found)
@@ -149,14 +164,26 @@ pub(crate) fn remove_leftovers(
         .collect())
 }
 
-/// A folder of polkit's, if it is there. One that is reached through a link is managed elsewhere by
-/// somebody else, and has nothing of ours.
-fn open_folder(path: &str) -> Result<Option<OwnedFd>, Error> {
+/// A folder of polkit's, if it is there.
+struct Folder {
+    fd: OwnedFd,
+    /// Whether a link leads to it: another program manages it elsewhere, so no new file of ours is put
+    /// there. Files of ours that are there already work all the same, so they are seen and removed.
+    is_linked: bool,
+}
+
+fn open_folder(path: &str) -> Result<Option<Folder>, Error> {
     let opened = if_present(open_folder_nofollow(path));
-    match opened {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => Ok(None),
-        opened => opened.context("open", path),
-    }
+    let is_linked =
+        matches!(&opened, Err(error) if Errno::from_io_error(error) == Some(Errno::LOOP));
+    let opened = match is_linked {
+        true => {
+            let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+            if_present(openat(CWD, path, flags, Mode::empty())).context("open", path)?
+        }
+        false => opened.context("open", path)?,
+    };
+    Ok(opened.map(|fd| Folder { fd, is_linked }))
 }
 
 fn own_files<'a>(folder: &'a OwnedFd, path: &'a str) -> OwnFiles<'a> {

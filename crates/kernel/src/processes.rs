@@ -91,6 +91,35 @@ fn find_holders(inodes: &BTreeSet<u64>, depth: Depth) -> io::Result<BTreeMap<u64
     Ok(found)
 }
 
+/// The processes whose first thread is inside one of the namespaces with the given inodes, the lowest
+/// id first, and whether these are all: whether every process of the machine could be looked at.
+///
+/// Errors: /proc cannot be read.
+pub(crate) fn inside_of(inodes: &BTreeSet<u64>) -> Result<(Vec<u32>, bool), Error> {
+    /// The inode of the initial process id namespace (PROC_PID_INIT_INO of include/linux/proc_ns.h),
+    /// in which all processes show.
+    const INITIAL: u64 = 0xeffffffc;
+    let find = || {
+        let own = stat("/proc/self/ns/pid")?;
+        let mut all_seen = own.is_some_and(|(_, inode)| inode == INITIAL);
+        let mut found = Vec::new();
+        let mut ids = process_ids()?;
+        ids.sort_unstable();
+        for pid in ids {
+            match std::fs::read_link(format!("/proc/{pid}/ns/net")) {
+                Ok(link) => {
+                    let inode = link.to_str().and_then(netns_number);
+                    found.extend(inode.filter(|inode| inodes.contains(inode)).map(|_| pid));
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => all_seen = false,
+                Err(error) => drop(visible::<(), _>(Err(error))?),
+            }
+        }
+        Ok::<_, io::Error>((found, all_seen))
+    };
+    find().context("look for processes in", "/proc")
+}
+
 fn process_ids() -> io::Result<Vec<u32>> {
     let own = getpid().as_raw_nonzero().get().unsigned_abs();
     let mut ids = ids()?;

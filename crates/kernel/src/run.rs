@@ -81,6 +81,7 @@ fn leave() -> Result<(), Error> {
         Place::Home(_) => return Ok(()),
         // The namespace of process 1 is not the host namespace here.
         Place::Elsewhere(process) if process.pid != 1 => return Err(Error::OtherHost(process)),
+        Place::Lost => return Err(Error::UnknownHost),
         Place::Elsewhere(_) | Place::Inside(_) | Place::View => {}
     }
     refuse_chroot(NetnsRef::HOME)?;

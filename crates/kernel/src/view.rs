@@ -96,6 +96,8 @@ fn is_outdated(before: &BTreeSet<String>, files: &[String]) -> bool {
 ///
 /// Errors: a step that the kernel refused.
 pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
+    // The child that gets them would be out of a chroot that this process is in.
+    visit(name.as_str(), || Ok(()))?;
     let files = files_of(name)?;
     if !is_inside()? {
         refresh(name)?;

@@ -38,6 +38,8 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         units_in_force::stop_parts(&super::netns_name(name)?)?;
     }
     let state = StateDir::lock()?;
+    // Another host namespace may have been noted while this waited for the lock.
+    netnsctl_kernel::netns::home()?;
     let records = state_dir::records()?;
     let names: BTreeSet<NetnsName> = if arguments.names.is_empty() {
         let unreadable = records.unreadable.keys();
@@ -140,11 +142,8 @@ fn print_removed(report: &Report) -> Result<(), Failure> {
         .iter()
         .map(|name| format!("- netns {name} (its remains)\n"));
     let text: String = removed.chain(gone).collect();
-    output::print(if text.is_empty() {
-        "nothing to do\n"
-    } else {
-        &text
-    })
+    let nothing = text.is_empty() && report.failures.is_empty() && report.foreign.is_empty();
+    output::print(if nothing { "nothing to do\n" } else { &text })
 }
 
 /// Says what holds namespaces and what could not be removed; true if something could not.

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = tests![
     without_polkit_nothing_is_told,
     access_that_cannot_be_revoked_is_a_failure,
     access_that_cannot_be_given_is_noted,
+    access_below_a_link_is_seen_and_removed,
 ];
 
 const RULES: &str = "/etc/polkit-1/rules.d";
@@ -120,6 +121,32 @@ fn access_that_cannot_be_revoked_is_a_failure() {
     expect(0, &["down"]);
     assert_eq!(files(), [""; 0]);
     assert!(!fs::exists("/run/netnsctl").unwrap());
+}
+
+fn access_below_a_link_is_seen_and_removed() {
+    if !set() {
+        return;
+    }
+    let link_rules = || {
+        fs::rename(RULES, "/etc/polkit-1/real.d").unwrap();
+        symlink("real.d", RULES).unwrap();
+    };
+    configure(OFFICE);
+    expect(0, &["up"]);
+    link_rules();
+    settled();
+    configure("[netns.office]\n[netns.default.run]\n");
+    up_does(&["- polkit action org.netnsctl.run.office"]);
+    let rules = "/etc/polkit-1/real.d/50-org.netnsctl.run.office.rules";
+    assert!(!fs::exists(rules).unwrap());
+    // No new file is put there.
+    configure(OFFICE);
+    let ran = expect(0, &["up"]);
+    assert!(
+        ran.stderr.contains("[netns.office.run] has no effect"),
+        "{ran:?}"
+    );
+    assert!(!fs::exists(rules).unwrap());
 }
 
 fn access_that_cannot_be_given_is_noted() {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::mount::{MountFlags, mount_bind, mount_remount, unmount};
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter,
@@ -29,7 +29,11 @@ pub(crate) const TESTS: &[Test] = tests![
     files_of_a_declared_namespace_that_outlived_the_record_go_with_it,
     a_shell_in_a_namespace_without_a_name_cannot_manage,
     a_shell_in_a_view_cannot_manage,
+    a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended,
+    files_of_the_machine_stay_where_run_is_another,
+    odd_things_in_other_folders_stop_nothing,
     nobody_stops_up_by_a_lock_on_the_folder_of_names,
+    a_lock_of_another_user_stops_no_first_up,
     a_process_that_keeps_a_lock_is_named,
     plan_and_run_beside_a_change_say_what_is,
 ];
@@ -181,11 +185,11 @@ fn serve_goes_on_when_no_thread_can_be_started() {
     let pid = i32::try_from(served.pid())
         .ok()
         .and_then(rustix::process::Pid::from_raw);
-    let limit = |current| Rlimit {
-        current,
-        maximum: None,
-    };
-    let before = prlimit(pid, Resource::Nproc, limit(Some(1))).expect("our own child");
+    // Only root may raise the hard limit again.
+    let maximum = getrlimit(Resource::Nproc).maximum;
+    let current = Some(1);
+    let limit = Rlimit { current, maximum };
+    let before = prlimit(pid, Resource::Nproc, limit).expect("our own child");
     served.signal(Signal::HUP);
     served.wait_for("cannot start a thread that enters network namespaces");
     expect_answer(&mut client, "tcp ", "again");
@@ -210,7 +214,9 @@ fn has_polkit() -> bool {
 
 /// A machine after a power cut: /run is new, and what lies in /etc for `office` is still there.
 fn cut() {
-    fs::create_dir_all(RULES).unwrap();
+    if has_polkit() {
+        fs::create_dir_all(RULES).unwrap();
+    }
     configure("[netns.office]\nrun.users = [\"alice\"]\n");
     expect(0, &["up"]);
     let files = [RULES_FILE, ACTION_FILE, RESOLV_CONF];
@@ -219,9 +225,14 @@ fn cut() {
     expect(0, &["down"]);
     fs::create_dir_all("/etc/netns/office").unwrap();
     for (file, content) in files.iter().zip(contents) {
-        content
-            .into_iter()
-            .for_each(|content| fs::write(file, content).unwrap());
+        if let Some(content) = content {
+            fs::write(file, content).unwrap();
+            // Before the machine was booted.
+            let written = fs::File::options().write(true).open(file).unwrap();
+            written
+                .set_modified(std::time::SystemTime::UNIX_EPOCH)
+                .unwrap();
+        }
     }
 }
 
@@ -358,8 +369,16 @@ fn a_shell_in_a_namespace_without_a_name_cannot_manage() {
     let mut unshare = command("unshare");
     let ran = Ran::of(unshare.args(["-n", program, "up"]).output().unwrap());
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    // That world has ended: no process is in it, so the rest can be removed from here.
-    expect(0, &["down"]);
+    // That world has ended. Where all processes can be seen, the rest can be removed from here.
+    let ran = Ran::of(netnsctl(&["down"]).output().unwrap());
+    if ran.status != Some(0) {
+        assert!(
+            ran.stderr.contains("remove /run/netnsctl/host-netns"),
+            "{ran:?}"
+        );
+        fs::remove_file("/run/netnsctl/host-netns").unwrap();
+        expect(0, &["down"]);
+    }
     assert!(!name_exists("lab"));
 }
 
@@ -381,6 +400,70 @@ fn a_shell_in_a_view_cannot_manage() {
     settled();
 }
 
+fn a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended() {
+    let program = env!("CARGO_BIN_EXE_netnsctl");
+    configure("[netns.office]\nnscd.enable = false\n[netns.lab]\n[[netns.lab.veth]]\n");
+    expect(0, &["up"]);
+    for file in ["resolv.conf", "nsswitch.conf"] {
+        let _ = fs::remove_file(format!("/etc/netns/office/{file}"));
+    }
+    // Without this capability the processes of the host namespace cannot be looked at.
+    let drop = "setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace --";
+    let shell = waiting_shell(&format!("{drop} {program} up; {drop} {program} down"));
+    expect(0, &["down"]);
+    expect(0, &["up"]);
+    let host_end = link("default", "lab").index;
+    let ran = go_on(shell);
+    let words = "error: the namespaces of /run/netnsctl belong to another host namespace, of which no \
+                 process can be seen from here";
+    assert_eq!(ran.stderr.matches(words).count(), 2, "{ran:?}");
+    assert_eq!(link("default", "lab").index, host_end);
+    settled();
+    fs::write("/run/netnsctl/host-netns", "").unwrap();
+    for words in [&["up"][..], &["down"], &["plan"]] {
+        let ran = expect(1, words);
+        let hint = "  hint: in the host namespace, remove that file";
+        assert!(ran.stderr.contains(hint), "{ran:?}");
+    }
+    fs::remove_file("/run/netnsctl/host-netns").unwrap();
+    settled();
+}
+
+fn files_of_the_machine_stay_where_run_is_another() {
+    if !has_polkit() {
+        say("SKIPPED: a user has no files in the machine's /etc; the tier of root runs it");
+        return;
+    }
+    fs::create_dir_all(RULES).unwrap();
+    configure("[netns.office]\nrun.users = [\"alice\"]\n");
+    // In a process id namespace of its own this machine has a process 1 with its files.
+    let program = env!("CARGO_BIN_EXE_netnsctl");
+    let inner = format!("mount -t tmpfs t /run && {program} down; {program} plan");
+    let script = format!("{program} up --quiet && unshare -m /bin/sh -c '{inner}'");
+    let mut unshare = command("unshare");
+    unshare.args(["--pid", "--fork", "--mount-proc", "/bin/sh", "-c", &script]);
+    let ran = Ran::of(unshare.output().unwrap());
+    assert!(!ran.stdout.contains("its remains"), "{ran:?}");
+    for file in [RULES_FILE, ACTION_FILE, RESOLV_CONF] {
+        assert!(fs::exists(file).unwrap(), "{file} {ran:?}");
+    }
+    expect(0, &["down"]);
+    no_leftovers();
+}
+
+fn odd_things_in_other_folders_stop_nothing() {
+    configure("[netns.shop]\n");
+    fs::create_dir_all("/etc/netns/odd/resolv.conf").unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind("/etc/netns/odd/nsswitch.conf").unwrap();
+    if has_polkit() {
+        fs::create_dir_all(format!("{RULES}/50-org.netnsctl.run.odd.rules")).unwrap();
+    }
+    expect(0, &["up"]);
+    settled();
+    expect(0, &["down"]);
+    assert!(fs::exists("/etc/netns/odd/resolv.conf").unwrap());
+}
+
 /// Keeps the lock of a folder, as anybody can who may open it.
 fn keep_lock(folder: &str) -> OwnedFd {
     let folder = OwnedFd::from(fs::File::open(folder).unwrap());
@@ -395,6 +478,38 @@ fn nobody_stops_up_by_a_lock_on_the_folder_of_names() {
     expect(0, &["up"]);
     settled();
     expect(0, &["down"]);
+}
+
+fn a_lock_of_another_user_stops_no_first_up() {
+    if !has_polkit() {
+        say("SKIPPED: there is no other user here; the tier of root runs it");
+        return;
+    }
+    configure(TWO);
+    fs::create_dir("/run/netns").unwrap();
+    let mut other = command("setpriv");
+    let keep = [
+        "flock",
+        "/run/netns",
+        "/bin/sh",
+        "-c",
+        "echo kept; read -r line",
+    ];
+    other
+        .args(["--reuid", "1000", "--clear-groups", "--"])
+        .args(keep);
+    let mut other = other
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("setpriv and flock of util-linux");
+    let mut kept = [0; 5];
+    let stdout = other.stdout.as_mut().expect("a pipe");
+    std::io::Read::read_exact(stdout, &mut kept).expect("it has the lock");
+    expect(0, &["up"]);
+    settled();
+    drop(other.stdin.take());
+    other.wait().expect("it is our child");
 }
 
 fn a_process_that_keeps_a_lock_is_named() {
