@@ -238,8 +238,9 @@ fn cut() {
 
 #[track_caller]
 fn no_leftovers() {
+    // A user may not look at polkit's folders, and has put nothing there.
     for path in [RULES_FILE, ACTION_FILE, "/etc/netns/office"] {
-        assert!(!fs::exists(path).unwrap(), "{path}");
+        assert!(!fs::exists(path).unwrap_or(false), "{path}");
     }
 }
 
