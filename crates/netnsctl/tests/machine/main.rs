@@ -33,6 +33,7 @@ mod holders;
 mod import;
 mod interop;
 mod kills;
+mod leftovers;
 mod metrics;
 mod mistakes;
 mod names;
@@ -98,6 +99,7 @@ fn all() -> Vec<Test> {
         import::TESTS,
         interop::TESTS,
         kills::TESTS,
+        leftovers::TESTS,
         metrics::TESTS,
         mistakes::TESTS,
         names::TESTS,

@@ -13,9 +13,10 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
+use crate::leftovers::has_polkit;
 use crate::net::{inode, link, name_exists};
 use crate::served::Served;
-use crate::support::{Ran, command, configure, expect, netnsctl, say, settled, steps, traces};
+use crate::support::{Ran, command, configure, expect, netnsctl, say, settled, traces};
 use crate::traffic::{connect, expect_answer, serve_tcp};
 use crate::{Test, tests};
 
@@ -24,14 +25,9 @@ pub(crate) const TESTS: &[Test] = tests![
     prune_keeps_the_record_of_what_it_could_not_remove,
     without_a_thread_nothing_is_changed,
     serve_goes_on_when_no_thread_can_be_started,
-    files_that_outlived_their_record_are_removed_by_up,
-    files_that_outlived_their_record_are_removed_by_down,
-    files_of_a_declared_namespace_that_outlived_the_record_go_with_it,
     a_shell_in_a_namespace_without_a_name_cannot_manage,
     a_shell_in_a_view_cannot_manage,
     a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended,
-    files_of_the_machine_stay_where_run_is_another,
-    odd_things_in_other_folders_stop_nothing,
     nobody_stops_up_by_a_lock_on_the_folder_of_names,
     a_lock_of_another_user_stops_no_first_up,
     a_process_that_keeps_a_lock_is_named,
@@ -201,115 +197,6 @@ fn serve_goes_on_when_no_thread_can_be_started() {
     served.stop();
 }
 
-const RULES: &str = "/etc/polkit-1/rules.d";
-const RULES_FILE: &str = "/etc/polkit-1/rules.d/50-org.netnsctl.run.office.rules";
-const ACTION_FILE: &str = "/etc/polkit-1/actions/org.netnsctl.run.office.policy";
-const RESOLV_CONF: &str = "/etc/netns/office/resolv.conf";
-
-/// Whether this user's polkit would be the machine's.
-fn has_polkit() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
-    map.split_whitespace().nth(2) == Some("4294967295")
-}
-
-/// A machine after a power cut: /run is new, and what lies in /etc for `office` is still there.
-fn cut() {
-    if has_polkit() {
-        fs::create_dir_all(RULES).unwrap();
-    }
-    configure("[netns.office]\nrun.users = [\"alice\"]\n");
-    expect(0, &["up"]);
-    let files = [RULES_FILE, ACTION_FILE, RESOLV_CONF];
-    let contents = files.map(|file| fs::read(file).ok());
-    assert_eq!(contents[0].is_some(), has_polkit());
-    expect(0, &["down"]);
-    fs::create_dir_all("/etc/netns/office").unwrap();
-    for (file, content) in files.iter().zip(contents) {
-        if let Some(content) = content {
-            fs::write(file, content).unwrap();
-            // Before the machine was booted.
-            let written = fs::File::options().write(true).open(file).unwrap();
-            written
-                .set_modified(std::time::SystemTime::UNIX_EPOCH)
-                .unwrap();
-        }
-    }
-}
-
-#[track_caller]
-fn no_leftovers() {
-    // A user may not look at polkit's folders, and has put nothing there.
-    for path in [RULES_FILE, ACTION_FILE, "/etc/netns/office"] {
-        assert!(!fs::exists(path).unwrap_or(false), "{path}");
-    }
-}
-
-fn files_that_outlived_their_record_are_removed_by_up() {
-    cut();
-    configure("[netns.shop]\n");
-    let planned = steps(&expect(0, &["plan"]).stdout);
-    let mut wanted = vec![
-        "- file /etc/netns/office/resolv.conf",
-        "- folder /etc/netns/office",
-    ];
-    if has_polkit() {
-        wanted.push("- polkit action org.netnsctl.run.office");
-    }
-    for step in &wanted {
-        assert!(planned.contains(&(*step).to_owned()), "{planned:?}");
-    }
-    // A command for one name leaves the others alone.
-    expect(0, &["up", "shop"]);
-    assert!(fs::exists(RESOLV_CONF).unwrap());
-    let done = steps(&expect(0, &["up"]).stdout);
-    assert_eq!(done, wanted);
-    no_leftovers();
-    settled();
-    // What the user has in the folder stays, and so does the folder.
-    cut();
-    fs::write("/etc/netns/office/hosts", "192.0.2.1 mine\n").unwrap();
-    configure("[netns.shop]\n");
-    expect(0, &["up"]);
-    assert!(!fs::exists(RESOLV_CONF).unwrap());
-    assert!(fs::exists("/etc/netns/office/hosts").unwrap());
-    settled();
-}
-
-fn files_that_outlived_their_record_are_removed_by_down() {
-    let nothing = traces();
-    for words in [&["down"][..], &["down", "office"]] {
-        cut();
-        let ran = expect(0, words);
-        assert!(
-            ran.stdout.contains("- netns office (its remains)"),
-            "{ran:?}"
-        );
-        no_leftovers();
-        assert_eq!(traces(), nothing);
-    }
-    cut();
-    configure("[netns.shop]\n");
-    expect(0, &["up", "shop"]);
-    expect(0, &["down", "shop"]);
-    assert!(fs::exists(RESOLV_CONF).unwrap());
-    crate::net::make_foreign("office");
-    let ran = expect(1, &["down", "office"]);
-    assert!(ran.stderr.contains("was not made by netnsctl"), "{ran:?}");
-    // netnsctl did not make that namespace, so our files must not let users in.
-    no_leftovers();
-    assert!(name_exists("office"));
-}
-
-fn files_of_a_declared_namespace_that_outlived_the_record_go_with_it() {
-    let nothing = traces();
-    cut();
-    expect(0, &["up"]);
-    settled();
-    expect(0, &["down"]);
-    no_leftovers();
-    assert_eq!(traces(), nothing);
-}
-
 /// A shell inside `office` that waits for a line and then runs `script`.
 fn waiting_shell(script: &str) -> std::process::Child {
     let script = format!("echo ready; read -r line; {script}");
@@ -428,41 +315,6 @@ fn a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended() {
     }
     fs::remove_file("/run/netnsctl/host-netns").unwrap();
     settled();
-}
-
-fn files_of_the_machine_stay_where_run_is_another() {
-    if !has_polkit() {
-        say("SKIPPED: a user has no files in the machine's /etc; the tier of root runs it");
-        return;
-    }
-    fs::create_dir_all(RULES).unwrap();
-    configure("[netns.office]\nrun.users = [\"alice\"]\n");
-    // In a process id namespace of its own this machine has a process 1 with its files.
-    let program = env!("CARGO_BIN_EXE_netnsctl");
-    let inner = format!("mount -t tmpfs t /run && {program} down; {program} plan");
-    let script = format!("{program} up --quiet && unshare -m /bin/sh -c '{inner}'");
-    let mut unshare = command("unshare");
-    unshare.args(["--pid", "--fork", "--mount-proc", "/bin/sh", "-c", &script]);
-    let ran = Ran::of(unshare.output().unwrap());
-    assert!(!ran.stdout.contains("its remains"), "{ran:?}");
-    for file in [RULES_FILE, ACTION_FILE, RESOLV_CONF] {
-        assert!(fs::exists(file).unwrap(), "{file} {ran:?}");
-    }
-    expect(0, &["down"]);
-    no_leftovers();
-}
-
-fn odd_things_in_other_folders_stop_nothing() {
-    configure("[netns.shop]\n");
-    fs::create_dir_all("/etc/netns/odd/resolv.conf").unwrap();
-    let _socket = std::os::unix::net::UnixListener::bind("/etc/netns/odd/nsswitch.conf").unwrap();
-    if has_polkit() {
-        fs::create_dir_all(format!("{RULES}/50-org.netnsctl.run.odd.rules")).unwrap();
-    }
-    expect(0, &["up"]);
-    settled();
-    expect(0, &["down"]);
-    assert!(fs::exists("/etc/netns/odd/resolv.conf").unwrap());
 }
 
 /// Keeps the lock of a folder, as anybody can who may open it.
