@@ -12,7 +12,7 @@ use rustix::process::Uid;
 
 use crate::error::{Context, Error};
 
-/// Leaves a session keyring that belongs to somebody else than `user`, who this process is now,
+/// Leaves a session keyring that belongs to a user other than `user`, which this process runs as now,
 /// for a new one, which has the keys of `user`. The process must have a single thread.
 ///
 /// Where no program may ask for keys at all, because the kernel has none or a container's rules

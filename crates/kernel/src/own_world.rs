@@ -32,7 +32,7 @@ impl Judged {
     ///
     /// Errors: a folder or the time of the boot cannot be read.
     pub(crate) fn of(folder: &str) -> Result<Self, Error> {
-        // Whoever may write to the machine's folders is in the machine's user namespace.
+        // Only root of the machine's user namespace may write to the machine's folders.
         if !is_initial_user_namespace()? {
             return Ok(Self::All);
         }
