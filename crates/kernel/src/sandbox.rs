@@ -80,8 +80,7 @@ fn write_map(path: &str, text: &str) -> Result<(), Error> {
     std::fs::write(path, text).context("write", path)
 }
 
-fn cover(path: &str) -> Result<(), Error> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+fn cover(path: &str, flags: MountFlags) -> Result<(), Error> {
     mount("tmpfs", path, "tmpfs", flags, Some(c"mode=755")).context("mount a tmpfs on", path)
 }
 
@@ -114,7 +113,7 @@ fn replace_run() -> Result<String, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let open = |path: &String| openat(CWD, path, flags, Mode::empty()).ok();
     let around: Vec<OwnedFd> = (0..).map_while(|number| open(&path(number))).collect();
-    cover("/run")?;
+    cover("/run", MountFlags::NOSUID | MountFlags::NODEV)?;
     for (number, fd) in around.iter().enumerate() {
         let (from, to) = (format!("/proc/self/fd/{}", fd.as_raw_fd()), path(number));
         bind_folder(&from, &to)?;
@@ -139,7 +138,8 @@ fn bind_folder(from: &str, to: &str) -> Result<(), Error> {
 
 /// An /etc that can be written to and shows what the host's does: links to each of its entries.
 fn replace_etc(host_etc: &str, vanishing: &BTreeMap<OsString, Vec<u8>>) -> Result<(), Error> {
-    cover("/etc")?;
+    // Only the /etc of a view has both flags (`view::mark`), and devices are no danger to a sandbox.
+    cover("/etc", MountFlags::NOSUID)?;
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
     let host = openat(CWD, host_etc, flags, Mode::empty()).context("open", host_etc)?;
     let etc = openat(CWD, "/etc", flags, Mode::empty()).context("open", "/etc")?;

@@ -11,7 +11,8 @@
 //!
 //! The pins have one folder because a mount for each would appear in every view again, as mounts
 //! below /run propagate into them. Inside a view that folder is covered by a tmpfs, which holds the
-//! list of what is bound and tells whoever is inside that it is a view, and of which mounts.
+//! list of what is bound. That tmpfs goes with the folder when the last view is removed; processes
+//! that are still inside recognize the view by its `mark`, which lives as long as the view.
 //!
 //! A bind mount shows the file that was there when it was made, and goes when the file under it is
 //! replaced. So whoever enters looks at each file first and binds it again where it is not the
@@ -40,12 +41,13 @@ use crate::run::files_of;
 use crate::state_dir::make_folder;
 
 mod content;
+pub(crate) mod mark;
 mod outside;
 mod pin;
 mod services;
 mod tmpfs;
 
-use content::{bind_and_cover, bound, extra, is_inside, mark_inside, put_right, unbound};
+use content::{bind_and_cover, bound, cover_pins, extra, put_right, unbound};
 pub(crate) use outside::leave;
 pub use pin::VIEWS;
 use pin::{folder_of, make_link, open_pin, pin_of, set_up_folder};
@@ -99,7 +101,7 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
     // The child that gets them would be out of a chroot that this process is in.
     visit(name.as_str(), || Ok(()))?;
     let files = files_of(name)?;
-    if !is_inside()? {
+    if !is_in_view()? {
         refresh(name)?;
         if let Made::Kept(pin) = make(name, &files)? {
             return Ok(pin);
@@ -111,13 +113,9 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
     })
 }
 
-/// Whether this process is in a view. One that may not look below the folder of views has not got the
-/// rights to manage namespaces either; its next step reports that.
+/// Whether the calling thread is in a view, also in one that has been removed since.
 pub(crate) fn is_in_view() -> Result<bool, Error> {
-    match is_inside() {
-        Err(Error::System { source, .. }) if is_denied(&source) => Ok(false),
-        found => found,
-    }
+    Ok(mark::origin()?.is_some())
 }
 
 /// Whether process `pid` is in the view of `name` that others enter now. Needs the right to trace
@@ -253,7 +251,13 @@ fn start<'scope, T: Send + 'scope>(
 
 /// Gives the process a mount namespace of its own that is as the view would be.
 fn enter_own(name: &NetnsName, files: &[String]) -> Result<(), Error> {
+    let marked = mark::origin()?;
+    let origin = outside::own()?;
     copy_mounts(name)?;
+    // In a view that was made for a process alone, the mark of the outer one has come with the mounts.
+    if marked.is_none() {
+        mark::put(&origin)?;
+    }
     bind_and_cover(name, files, &BTreeSet::new()).map(drop)
 }
 
@@ -376,7 +380,7 @@ fn build(
     files: &[String],
     processor: Option<usize>,
 ) -> Result<Result<(), Errno>, Error> {
-    let from = outside::line()?;
+    let origin = outside::own()?;
     let (ready, is_ready) = mpsc::channel();
     let (pinned, is_pinned) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
@@ -388,7 +392,8 @@ fn build(
                 let _ = rustix::thread::sched_setaffinity(None, &one);
             }
             let built = copy_mounts(name).and_then(|()| {
-                mark_inside(&from)?;
+                mark::put(&origin)?;
+                cover_pins(&origin)?;
                 put_right(name, files, &bound()?)
             });
             let _ = ready.send(built.map(|()| gettid()));

@@ -13,14 +13,13 @@ use rustix::fs::{CWD, Mode, OFlags, openat, stat};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// What is there in every view, and nowhere else (`BOUND` of the views).
-const INSIDE: &CStr = c"/run/netnsctl/views/bound";
+use crate::view::mark;
 
 /// Bytes of a path below: longer names are left to [`enter`](super::enter).
 const PATH_MOST: usize = 128;
 
 /// Moves this process into the namespace called `name`, if the name is a plain one, the namespace
-/// has no files of its own and no name-service daemon, and this process is in no view. The process
+/// has no files of its own and no name-service daemon, and this process is certainly in no view. The process
 /// must have a single thread. Needs CAP_SYS_ADMIN.
 ///
 /// Otherwise nothing is done, and [`enter`](super::enter) is to do it or to say why it cannot.
@@ -33,7 +32,7 @@ pub fn enter_bare(name: &CStr) -> bool {
     let name = name.to_bytes();
     let mut space = [0; PATH_MOST];
     let is_bare = is_plain(name)
-        && is_absent(Some(INSIDE))
+        && !mark::is_possible()
         && is_absent(path(&mut space, b"/etc/netns/", name, b""))
         && is_absent(path(&mut space, b"/run/netns-", name, b"/nscd"));
     let Some(path) = path(&mut space, b"/run/netns/", name, b"").filter(|_| is_bare) else {

@@ -42,18 +42,12 @@ pub(super) const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"]
 /// allows two overlays on each other.
 const LAYERS: usize = 2;
 
-/// Whether this process is inside a view.
-pub(super) fn is_inside() -> Result<bool, Error> {
-    let there = if_present(stat(BOUND)).context("look at", BOUND)?;
-    Ok(there.is_some())
-}
-
-/// Covers the folder of pins, so that processes inside recognize a view and cannot change the pins. `from` is
-/// the line that says where the view comes from.
-pub(super) fn mark_inside(from: &str) -> Result<(), Error> {
+/// Covers the folder of pins, so that processes inside cannot change the pins, and notes `origin`, from
+/// which the view is made.
+pub(super) fn cover_pins(origin: &str) -> Result<(), Error> {
     let options = [("mode", "700"), ("size", "1m"), ("nr_inodes", "4096")];
-    let tmpfs = Tmpfs::new(&options).context("cover", VIEWS)?;
-    let written = tmpfs.write(NOTES, format!("{from}\n").as_bytes());
+    let tmpfs = Tmpfs::new("tmpfs", &options).context("cover", VIEWS)?;
+    let written = tmpfs.write(NOTES, format!("{}\n", outside::line(origin)).as_bytes());
     written.context("write", BOUND)?;
     tmpfs.show(Path::new(VIEWS)).context("cover", VIEWS)
 }

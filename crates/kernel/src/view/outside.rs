@@ -3,8 +3,8 @@
 //! A command that runs in one view and enters another namespace must not see the files of the
 //! first one there. So `run` leaves the view that it was started in before it enters.
 //!
-//! A view notes which mount namespace it was made from. It cannot hold that namespace (a mount
-//! namespace may be pinned only in an older one), so a process that is in it is looked for: process
+//! The mark of a view says which mount namespace the view was made from. It cannot hold that
+//! namespace (a mount namespace may be pinned only in an older one), so a process that is in it is looked for: process
 //! 1, which on a whole machine is in it, and then all others, since a sandbox or a test has mounts
 //! of its own. If there is none the command ends.
 
@@ -16,8 +16,7 @@ use netnsctl_sys::mount;
 use rustix::fs::{CWD, Mode, OFlags, Stat, fstat, openat, stat};
 use rustix::io::Errno;
 
-use super::content::{bound, is_inside};
-use super::{join, open_namespace};
+use super::{join, mark, open_namespace};
 use crate::error::{Context, Error};
 use crate::root_folder::refuse_chroot;
 
@@ -30,17 +29,22 @@ const FROM: &str = "from ";
 ///
 /// Errors: [`Error::NoWayOut`] if no process is in the mounts that the view was made from.
 pub(crate) fn leave(to: &str) -> Result<(), Error> {
-    if is_inside()? {
+    if let Some(origin) = mark::origin()? {
         refuse_chroot(to)?;
-        join(&origin()?, NetnsRef::HOME)?;
+        join(&find(&origin)?, NetnsRef::HOME)?;
     }
     Ok(())
 }
 
-/// The line that notes the mount namespace of the calling thread.
-pub(super) fn line() -> Result<String, Error> {
+/// The mount namespace of the calling thread, as the origin of a view that is made from it.
+pub(super) fn own() -> Result<String, Error> {
     let own = "/proc/thread-self/ns/mnt";
-    line_of(&open_namespace(own)?).context("look at", own)
+    origin_of(&open_namespace(own)?).context("look at", own)
+}
+
+/// The line of the notes for `origin`.
+pub(super) fn line(origin: &str) -> String {
+    format!("{FROM}{origin}")
 }
 
 /// Whether a line of the notes says where the view comes from.
@@ -50,21 +54,18 @@ pub(super) fn is_line(line: &str) -> bool {
 
 /// The mount namespace by device and inode, and by its id where the kernel has that: the numbers of
 /// inodes are used again.
-fn line_of(namespace: &OwnedFd) -> io::Result<String> {
+fn origin_of(namespace: &OwnedFd) -> io::Result<String> {
     let stat = fstat(namespace)?;
     let id = match mount::namespace_id(namespace.as_fd()) {
         Ok(id) => id,
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTTY) => 0,
         Err(error) => return Err(error),
     };
-    Ok(format!("{FROM}{} {} {id}", stat.st_dev, stat.st_ino))
+    Ok(format!("{}:{}:{id}", stat.st_dev, stat.st_ino))
 }
 
-/// The mount namespace that the view of this thread was made from.
-fn origin() -> Result<OwnedFd, Error> {
-    let noted = bound()?.into_iter().find(|line| is_line(line));
-    // A view of an older version notes nothing.
-    let noted = noted.ok_or(Error::NoWayOut)?;
+/// The mount namespace `origin` that a view was made from.
+fn find(origin: &str) -> Result<OwnedFd, Error> {
     let user = stat("/proc/self/ns/user").context("look at", "/proc/self/ns/user")?;
     let mut pids = vec![1];
     for entry in std::fs::read_dir("/proc").context("list", "/proc")? {
@@ -74,7 +75,7 @@ fn origin() -> Result<OwnedFd, Error> {
     for pid in pids {
         let path = format!("/proc/{pid}/ns/mnt");
         if let Some(namespace) = open_if_allowed(&path).context("open", &path)?
-            && line_of(&namespace).context("look at", &path)? == noted
+            && origin_of(&namespace).context("look at", &path)? == origin
             && is_owned_by(&namespace, &user).context("look at", path)?
         {
             return Ok(namespace);

@@ -8,8 +8,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat, symlinkat, unl
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 
-use super::content::is_inside;
-use super::services;
+use super::{mark, services};
 use crate::error::{Context, Error};
 use crate::presence::if_present;
 use crate::run_folder;
@@ -110,7 +109,7 @@ pub(crate) fn remove_folders_if_empty() {
 }
 
 fn try_to_remove_folders() -> Result<(), Error> {
-    if is_inside()? {
+    if mark::origin()?.is_some() {
         return Ok(());
     }
     if is_there(VIEWS)? {

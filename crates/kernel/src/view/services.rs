@@ -218,7 +218,7 @@ pub(super) fn hide(name: &NetnsName, noted: &BTreeSet<String>) -> Result<Vec<Str
 /// stay as they are now, for a namespace that has none of its own. It shows once it is complete.
 fn cover(folder: &Path) -> Result<(), Error> {
     let name = name_of(folder);
-    let tmpfs = Tmpfs::new(&[("mode", "755")]).context("cover", &name)?;
+    let tmpfs = Tmpfs::new("tmpfs", &[("mode", "755")]).context("cover", &name)?;
     if folder == Path::new(RESOLVED) {
         for file in RESOLVED_FILES {
             let path = name_of(&folder.join(file));

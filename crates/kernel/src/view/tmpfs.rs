@@ -28,10 +28,11 @@ pub(super) struct Tmpfs {
 }
 
 impl Tmpfs {
-    /// Makes one with these `options`, such as `("mode", "755")`. Needs CAP_SYS_ADMIN.
-    pub(super) fn new(options: &[(&str, &str)]) -> Result<Self, Errno> {
+    /// Makes one with these `options`, such as `("mode", "755")`. Lists of mounts show its `source`.
+    /// Needs CAP_SYS_ADMIN.
+    pub(super) fn new(source: &str, options: &[(&str, &str)]) -> Result<Self, Errno> {
         let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        for (key, value) in [("source", "tmpfs")].iter().chain(options) {
+        for (key, value) in [("source", source)].iter().chain(options) {
             fsconfig_set_string(&context, *key, *value)?;
         }
         fsconfig_create(&context)?;

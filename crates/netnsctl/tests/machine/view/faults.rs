@@ -12,7 +12,7 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
-use super::{VIEWS, mounts_inside, plain_resolv_conf};
+use super::{Inhabitant, VIEWS, mounts_inside, plain_resolv_conf};
 use crate::names;
 use crate::served::status;
 use crate::support::{Ran, command, eventually, expect, inside, netnsctl};
@@ -28,6 +28,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_limit_of_a_caller_leaves_nothing_incomplete,
     a_mount_with_the_numbers_of_an_old_one_is_not_taken_for_it,
     nothing_of_one_view_shows_in_another_namespace,
+    a_view_that_lives_on_is_known_when_it_was_taken_down,
+    mounts_for_one_command_alone_are_known_too,
     a_view_whose_origin_is_gone_cannot_be_left,
     a_view_of_an_earlier_version_gives_way_to_a_new_one,
     without_a_thread_the_command_ends,
@@ -265,6 +267,50 @@ fn nothing_of_one_view_shows_in_another_namespace() {
     assert_eq!(
         inside("office", &format!("cd /usr && {by_path}")),
         "/usr\nnameserver 198.51.100.1\n"
+    );
+}
+
+fn a_view_that_lives_on_is_known_when_it_was_taken_down() {
+    let host = "nameserver 198.51.100.1\n";
+    plain_resolv_conf(host);
+    super::declare("192.0.2.53");
+    let inhabitant = Inhabitant::new();
+    crate::serve::make_foreign("plain");
+    expect(0, &["down", "--no-wait"]);
+    assert!(!fs::exists("/run/netnsctl").unwrap());
+    let server = inhabitant.sees("/etc/resolv.conf");
+    assert!(server.contains("192.0.2.53"), "{server}");
+    let from_inside = |words: &[&str]| {
+        let target = inhabitant.0.id().to_string();
+        let program = env!("CARGO_BIN_EXE_netnsctl");
+        let mut nsenter = command("nsenter");
+        nsenter.args(["--mount", "--net", "--target", &target, program]);
+        Ran::of(nsenter.args(words).output().unwrap())
+    };
+    let shown = from_inside(&["run", "plain", "--", "cat", "/etc/resolv.conf"]);
+    assert_eq!((shown.status, shown.stdout.as_str()), (Some(0), host));
+    let up = from_inside(&["up"]);
+    assert_eq!((up.status, up.stdout.as_str()), (Some(1), ""));
+    assert!(up.stderr.contains("in the view of a netns"), "{up:?}");
+    // Also when there are views again.
+    super::declare("192.0.2.54");
+    let shown = from_inside(&["run", "office", "--", "cat", "/etc/resolv.conf"]);
+    assert!(shown.stdout.contains("192.0.2.54"), "{shown:?}");
+    let shown = from_inside(&["run", "plain", "--", "cat", "/etc/resolv.conf"]);
+    assert_eq!((shown.status, shown.stdout.as_str()), (Some(0), host));
+}
+
+fn mounts_for_one_command_alone_are_known_too() {
+    fs::remove_file("/etc/hosts").unwrap();
+    fs::write("/etc/hosts", "198.51.100.7 printer\n").unwrap();
+    make("office");
+    crate::serve::make_foreign("plain");
+    // No view can be kept.
+    mount_remount("/run", MountFlags::RDONLY | MountFlags::BIND, "").unwrap();
+    let both = run_in("plain", "cat /etc/hosts");
+    assert_eq!(
+        inside("office", &format!("cat /etc/hosts; {both}")),
+        "192.0.2.7 printer\n198.51.100.7 printer\n"
     );
 }
 
