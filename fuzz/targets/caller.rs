@@ -5,7 +5,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use libfuzzer_sys::fuzz_target;
-use netnsctl_kernel::caller::{fuzz_environment, fuzz_status};
+use netnsctl_session::caller::{fuzz_environment, fuzz_status};
 
 fuzz_target!(|input: (&str, [u32; 10], Vec<u32>, &[u8])| {
     let (text, numbers, groups, bytes) = input;

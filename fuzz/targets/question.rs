@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use netnsctl_kernel::question::fuzz_find;
+use netnsctl_probe::question::fuzz_find;
 
 fuzz_target!(|input: ([u8; 12], bool, &[u8], &[u8])| {
     let (header, is_upper, before, after) = input;

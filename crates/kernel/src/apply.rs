@@ -9,23 +9,23 @@ mod netns;
 mod refusal;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
+use netns::{Context, FarEnd, OpenNetns};
+use netnsctl_base::error::{Error, Failure};
+use netnsctl_base::netns::{Netns, Wanderer, wander};
+use netnsctl_base::processes::Holder;
 use netnsctl_model::desired::VethPair;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::observed::Record;
 use netnsctl_model::plan::{Action, LinkPlace, Plan, Step};
 use netnsctl_netlink::{Batch, NewLink, NewVeth, Route, VethEnd};
-use std::os::fd::AsFd;
-use std::time::Duration;
-
-use crate::error::{Error, Failure};
-use crate::netns::{Netns, Wanderer, wander};
-use crate::processes::Holder;
-use crate::state_dir::{self, StateDir};
-use crate::{etc, lock, names, polkit, sysctl, teardown, view};
-
-use netns::{Context, FarEnd, OpenNetns};
+use netnsctl_view as view;
 use refusal::{attempt, hint, is_link_local, tolerance};
+
+use crate::state_dir::{self, StateDir};
+use crate::{etc, lock, names, polkit, sysctl, teardown};
 
 /// What came of a plan.
 #[derive(Debug, Default)]

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::files::open_folder_nofollow;
 use netnsctl_model::etc_files::{ETC_NETNS, directory, is_ours};
 use netnsctl_model::name::NetnsName;
 use netnsctl_model::observed::{Etc, EtcFile, FileState};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, mkdirat, unlinkat};
 use rustix::io::Errno;
 
-use crate::error::{Context, Error};
-use crate::names::open_folder_nofollow;
 use crate::own_files::{OwnFiles, Removed};
 use crate::own_world::Judged;
 

@@ -5,32 +5,20 @@
 //! `up` from there would move every veth pair into it.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
+use netnsctl_base::error::{Context, Error, HostProcess};
+use netnsctl_base::files::{read_text, replace_file};
+use netnsctl_base::netns::{Netns, within};
+use netnsctl_base::presence::if_present;
+use netnsctl_base::processes;
+use netnsctl_base::state_folder::RUN_NETNSCTL;
 use netnsctl_model::observed::Identity;
 use netnsctl_sys::namespace::netns_cookie;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
-use crate::error::{Context, Error};
-use crate::netns::{Netns, within};
-use crate::presence::if_present;
-use crate::processes;
-use crate::state_dir::{self, RUN_NETNSCTL, read_text, replace_file, temporary_name};
-
-/// The file in [`RUN_NETNSCTL`]: device, inode and, where the kernel has them, cookie. Its name has
-/// no `.json` at its end, so it is no record's.
-const FILE: &str = "host-netns";
-
-/// A process in the host namespace that the records speak of, which is not that of this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostProcess {
-    /// Its id: 1 if that one is there.
-    pub pid: u32,
-    /// Its name.
-    pub command: String,
-}
+use crate::state_dir::{self, HOST_NOTE, StateDir};
 
 /// Where the host namespace of the records is, seen from the calling thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,40 +69,31 @@ fn is_in(pid: u32, noted: Identity) -> Result<bool, Error> {
     Ok(is_same(noted, found))
 }
 
-/// Notes `home`, the namespace of the calling thread, in `folder`, unless it is noted already. The
-/// folder is locked.
-///
-/// Errors: [`Error::OtherHost`], [`Error::UnknownHost`] if another one was noted meanwhile.
-pub(crate) fn note(folder: &OwnedFd, home: &Netns) -> Result<(), Error> {
-    match find(home)? {
-        Host::Here => {}
-        Host::With(process) => return Err(Error::OtherHost(process)),
-        Host::Unknown => return Err(Error::UnknownHost),
-    }
-    let identity = identity(home)?;
-    if read()? == Some(identity) {
-        return Ok(());
-    }
-    let cookie = identity
-        .cookie
-        .map_or_else(|| "-".to_owned(), |cookie| cookie.to_string());
-    let text = format!("{} {} {cookie}\n", identity.device, identity.inode);
-    replace_file(folder, FILE, text.as_bytes(), 0o644).context("write", path())
-}
-
-/// Removes the note, and what a kill left of writing it, when there are no records any longer.
-pub(crate) fn forget(folder: &OwnedFd) -> Result<(), Error> {
-    for file in [FILE, &temporary_name(FILE)] {
-        match unlinkat(folder, file, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error).context("remove", path()),
+impl StateDir {
+    /// Notes `home`, the namespace of the calling thread, as the host namespace of the records, unless
+    /// it is noted already.
+    ///
+    /// Errors: [`Error::OtherHost`], [`Error::UnknownHost`] if another one was noted meanwhile.
+    pub(crate) fn note_host(&self, home: &Netns) -> Result<(), Error> {
+        match find(home)? {
+            Host::Here => {}
+            Host::With(process) => return Err(Error::OtherHost(process)),
+            Host::Unknown => return Err(Error::UnknownHost),
         }
+        let identity = identity(home)?;
+        if read()? == Some(identity) {
+            return Ok(());
+        }
+        let cookie = identity
+            .cookie
+            .map_or_else(|| "-".to_owned(), |cookie| cookie.to_string());
+        let text = format!("{} {} {cookie}\n", identity.device, identity.inode);
+        replace_file(self.folder(), HOST_NOTE, text.as_bytes(), 0o644).context("write", path())
     }
-    Ok(())
 }
 
 fn path() -> String {
-    format!("{RUN_NETNSCTL}/{FILE}")
+    format!("{RUN_NETNSCTL}/{HOST_NOTE}")
 }
 
 fn read() -> Result<Option<Identity>, Error> {

@@ -4,11 +4,10 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::processes;
 use rustix::fs::{AtFlags, CWD, FlockOperation, flock, fstat, major, minor, statat};
 use rustix::io::Errno;
-
-use crate::error::{Context, Error};
-use crate::processes;
 
 /// How long to wait for a lock that others hold only for as long as they change something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

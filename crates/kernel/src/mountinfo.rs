@@ -1,6 +1,6 @@
 //! `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 
-use crate::error::{Context, Error};
+use netnsctl_base::error::{Context, Error};
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 

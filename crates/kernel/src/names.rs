@@ -7,20 +7,17 @@
 //! that has no `/run/netns` yet.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::netns::Netns;
 use netnsctl_model::name::NetnsName;
-use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, fstatfs, mkdirat, openat, openat2, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fstatfs, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
 
-use crate::error::{Context, Error};
-use crate::netns::Netns;
 use crate::{lock, mountinfo};
 
 /// The folder of names.
@@ -176,17 +173,4 @@ fn remove_file(path: &str) -> Result<(), Error> {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error).context("remove", path),
     }
-}
-
-/// Opens a folder below `/run` or `/etc` step by step without following a symbolic link, so that
-/// nobody who owns a part of the path can lead us elsewhere.
-pub(crate) fn open_folder_nofollow(path: &str) -> io::Result<OwnedFd> {
-    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(openat2(
-        CWD,
-        path,
-        flags,
-        Mode::empty(),
-        ResolveFlags::NO_SYMLINKS,
-    )?)
 }

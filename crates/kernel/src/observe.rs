@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
+use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::netns::{Netns, Wanderer, wander_each};
 use netnsctl_model::address::{InterfaceAddress, MacAddress};
 use netnsctl_model::desired::{Desired, HolderChoice, HolderKind, Route};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
@@ -17,11 +19,10 @@ use netnsctl_model::plan::{Part, Request, forwarding_keys};
 use netnsctl_netlink as netlink;
 use netnsctl_netlink::Socket;
 use netnsctl_sys::namespace::netns_cookie;
+use netnsctl_view as view;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::error::{Context, Error, NetlinkContext};
-use crate::netns::{Netns, Wanderer, wander_each};
-use crate::{etc, names, polkit, probe, state_dir, sysctl, view};
+use crate::{etc, names, polkit, pristine, state_dir, sysctl};
 
 /// Reads everything that planning `request` needs. `home` is the home namespace.
 ///
@@ -51,7 +52,7 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
         ..Observed::default()
     };
     join(found, &mut observed);
-    let pristine = probe::pristine(
+    let pristine = pristine::pristine(
         survey.needs_holder_kind(desired, &observed, request),
         &survey.pristine_keys(desired, &observed),
     )?;
@@ -119,7 +120,7 @@ pub(crate) enum Seen {
 
 /// How many threads visit `count` namespaces: one, unless there are so many that more than a
 /// thread's start is won.
-pub(crate) fn visitors(count: usize) -> usize {
+pub fn visitors(count: usize) -> usize {
     const WORTH_A_THREAD: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     (count / WORTH_A_THREAD).clamp(1, cores.min(4))

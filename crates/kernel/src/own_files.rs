@@ -5,13 +5,12 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::files::{read_file, replace_file, temporary_name};
+use netnsctl_base::presence::if_present;
 use netnsctl_model::observed::FileState;
 use rustix::fs::{AtFlags, statat, unlinkat};
 use rustix::io::Errno;
-
-use crate::error::{Context, Error};
-use crate::presence::if_present;
-use crate::state_dir::{read_file, replace_file, temporary_name};
 
 /// What came of removing files of ours, by whose they were.
 pub(crate) type Removed<T> = Vec<(T, Result<(), Error>)>;

@@ -7,11 +7,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::presence::if_present;
+use netnsctl_base::user_namespace::is_initial_user_namespace;
 use rustix::fs::{AtFlags, Stat, stat, statat};
-
-use crate::error::{Context, Error};
-use crate::presence::if_present;
-use crate::rights::is_initial_user_namespace;
 
 /// The root directory of the process that the machine began with.
 const MACHINE: &str = "/proc/1/root";

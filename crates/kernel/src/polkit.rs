@@ -7,6 +7,10 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::files::open_folder_nofollow;
+use netnsctl_base::presence::if_present;
+use netnsctl_base::user_namespace::is_initial_user_namespace;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::observed::{AccessFiles, FileState, Polkit};
 use netnsctl_model::polkit::{action_file, is_ours, netns_of_file, rules_file};
@@ -15,12 +19,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::error::{Context, Error};
-use crate::names::open_folder_nofollow;
 use crate::own_files::{OwnFiles, Removed};
 use crate::own_world::Judged;
-use crate::presence::if_present;
-use crate::rights;
 
 /// Where polkit of any version looks for actions.
 const ACTIONS: &str = "/usr/share/polkit-1/actions";
@@ -45,7 +45,7 @@ struct Folders {
 ///
 /// Errors: whether there is one cannot be found out.
 fn folders() -> Result<Option<Folders>, Error> {
-    if !rights::is_initial_user_namespace()? {
+    if !is_initial_user_namespace()? {
         return Ok(None);
     }
     let Some(rules) = open_folder(RULES)? else {

@@ -5,26 +5,23 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::files::{
+    is_at, lock_folder, open_folder_nofollow, read_file, replace_file, temporary_name,
+};
+use netnsctl_base::presence::if_present;
+use netnsctl_base::state_folder::{FOLDER_MODE, RUN_NETNSCTL};
 use netnsctl_model::name::NetnsName;
 use netnsctl_model::observed::Record;
-use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, fchmod, flock, fstat, mkdirat, openat,
-    renameat, statat, unlinkat,
-};
+use netnsctl_view as view;
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::error::{Context, Error};
-use crate::names::open_folder_nofollow;
-use crate::netns::Netns;
-use crate::presence::if_present;
-use crate::{host_identity, lock, record, view};
+use crate::{lock, record};
 
-/// The folder.
-pub const RUN_NETNSCTL: &str = "/run/netnsctl";
-
-/// Its mode: others may pass through, to `conf`, but not open it, for whoever can open it can lock
-/// it, and so keep everybody from changing anything.
-const FOLDER_MODE: u32 = 0o711;
+/// The file that says which network namespace is the host namespace: device, inode and, where the
+/// kernel has them, cookie. Its name has no `.json` at its end, so it is no record's.
+pub(crate) const HOST_NOTE: &str = "host-netns";
 
 /// The folder, locked for as long as this lives: whoever changes namespaces holds it.
 #[derive(Debug)]
@@ -49,18 +46,25 @@ impl StateDir {
 
     /// Removes the record of `name`. Already gone is success.
     pub fn remove_record(&self, name: &NetnsName) -> Result<(), Error> {
-        for file in [file_name(name), temporary_name(&file_name(name))] {
-            match unlinkat(&self.folder, &file, AtFlags::empty()) {
+        self.remove(&file_name(name))
+    }
+
+    /// Removes `file`, and what a kill left of writing it. Already gone is success.
+    fn remove(&self, file: &str) -> Result<(), Error> {
+        for entry in [file, &temporary_name(file)] {
+            match unlinkat(&self.folder, entry, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(error).context("remove", record_path(name)),
+                Err(error) => {
+                    return Err(error).context("remove", format!("{RUN_NETNSCTL}/{file}"));
+                }
             }
         }
         Ok(())
     }
 
-    /// Notes that `home`, the namespace of the calling thread, is the host namespace of the records.
-    pub(crate) fn note_host(&self, home: &Netns) -> Result<(), Error> {
-        host_identity::note(&self.folder, home)
+    /// The open folder.
+    pub(crate) fn folder(&self) -> &OwnedFd {
+        &self.folder
     }
 
     /// Removes the folder if nothing is left in it but what a kill left of records that were being
@@ -79,7 +83,7 @@ impl StateDir {
         }
         view::remove_folders_if_empty();
         if records()?.is_empty() {
-            host_identity::forget(&self.folder)?;
+            self.remove(HOST_NOTE)?;
         }
         match unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR) {
             // Something else is kept there, such as a configuration.
@@ -140,60 +144,6 @@ pub(crate) fn last_made() -> Result<(i64, i64), Error> {
         above.st_mtime,
         i64::try_from(above.st_mtime_nsec).unwrap_or(0),
     ))
-}
-
-/// Whether `folder` is what stands at `path`.
-fn is_at(folder: &OwnedFd, path: &str) -> Result<bool, Error> {
-    let own = fstat(folder).context("look at", path)?;
-    let there = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
-    let there = if_present(there).context("look at", path)?;
-    Ok(there.is_some_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)))
-}
-
-/// Makes the folder of records if need be, for what else is kept there.
-pub(crate) fn make() -> Result<(), Error> {
-    make_folder(RUN_NETNSCTL, FOLDER_MODE)
-}
-
-/// Makes a folder. One that is there is success.
-pub(crate) fn make_folder(path: &str, mode: u32) -> Result<(), Error> {
-    match mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(error) => Err(error).context("create", path),
-    }
-}
-
-/// Opens a folder that was made and gives it `mode`, whatever the umask was.
-pub(crate) fn open_to(path: &str, mode: u32) -> Result<OwnedFd, Error> {
-    let folder = open_folder_nofollow(path).context("open", path)?;
-    set_mode(&folder, path, mode)?;
-    Ok(folder)
-}
-
-fn set_mode(folder: &OwnedFd, path: &str, mode: u32) -> Result<(), Error> {
-    if fstat(folder).context("look at", path)?.st_mode & 0o7777 == mode {
-        return Ok(());
-    }
-    fchmod(folder, Mode::from_raw_mode(mode)).context("change the mode of", path)
-}
-
-/// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock, which goes
-/// with the descriptor.
-pub(crate) fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
-    loop {
-        make_folder(path, mode)?;
-        let folder = match open_folder_nofollow(path) {
-            Ok(folder) => folder,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).context("open", path),
-        };
-        set_mode(&folder, path, mode)?;
-        flock(&folder, FlockOperation::LockExclusive).context("lock", path)?;
-        // A `down` that had the lock before us may have removed the folder we waited for.
-        if is_at(&folder, path)? {
-            return Ok(folder);
-        }
-    }
 }
 
 /// What is noted of namespaces, by name.
@@ -265,55 +215,4 @@ fn is_temporary_record(file: &CStr) -> bool {
         record.strip_suffix(".json")
     });
     name.is_some_and(|name| NetnsName::parse(name).is_ok())
-}
-
-/// The name a file has while it is being written.
-pub(crate) fn temporary_name(file: &str) -> String {
-    format!(".{file}.new")
-}
-
-/// Replaces a file by one with `content`: whoever reads sees the old or the new one whole.
-/// No fsync: what is replaced here lives in memory or can be made anew.
-pub(crate) fn replace_file(
-    folder: &OwnedFd,
-    file: &str,
-    content: &[u8],
-    mode: u32,
-) -> io::Result<()> {
-    let temporary = temporary_name(file);
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = openat(folder, &temporary, flags, Mode::from_raw_mode(mode))?;
-    let written = io::Write::write_all(&mut std::fs::File::from(fd), content)
-        .and_then(|()| Ok(renameat(folder, &temporary, folder, file)?));
-    if written.is_err() {
-        let _ = unlinkat(folder, &temporary, AtFlags::empty());
-    }
-    written
-}
-
-/// Reads a plain file in `folder`; ELOOP for a symbolic link.
-pub(crate) fn read_file(folder: &OwnedFd, file: &str) -> io::Result<String> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = openat(folder, file, flags, Mode::empty())?;
-    read_text(&fd)
-}
-
-/// Bytes fetched at once: more than any file of ours has, so that one call gets it all.
-const READ_AT_ONCE: usize = 16 * 1024;
-
-/// The text of an open file, from where it stands to its end. `InvalidData` if it is not UTF-8.
-///
-/// The standard library asks for the size and the position first, which is half of the work for
-/// files as small as these.
-pub(crate) fn read_text(fd: &OwnedFd) -> io::Result<String> {
-    let mut bytes = Vec::with_capacity(READ_AT_ONCE);
-    loop {
-        bytes.reserve(READ_AT_ONCE);
-        let before = bytes.len();
-        rustix::io::read(fd, rustix::buffer::spare_capacity(&mut bytes))?;
-        if bytes.len() == before {
-            return String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into());
-        }
-    }
 }

@@ -8,17 +8,17 @@ mod sysctls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
+use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::files::{open_folder_nofollow, read_file};
+use netnsctl_base::netns::{Netns, Wanderer, wander};
+use netnsctl_base::presence::if_present;
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{Observed, Presence};
 use netnsctl_model::surveyed::{Found, Surveyed};
 use netnsctl_netlink::{AnyRoute, Socket, nftables};
 
-use crate::error::{Context, Error, NetlinkContext};
-use crate::names::open_folder_nofollow;
-use crate::netns::{Netns, Wanderer, wander};
 use crate::observe::{Raw, Seen, identity, join, raise_descriptor_limit};
-use crate::presence::if_present;
 use crate::{names, state_dir};
 
 /// What is told in words, and the bridges in use, of one namespace.
@@ -289,7 +289,7 @@ fn resolv_conf(name: &NetnsName, left: &mut Vec<String>) -> Option<String> {
             ));
         }
     }
-    match state_dir::read_file(&folder, "resolv.conf") {
+    match read_file(&folder, "resolv.conf") {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => {

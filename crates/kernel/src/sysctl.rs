@@ -1,15 +1,14 @@
 //! Sysctls of the network namespace the calling thread is in.
 //!
 //! What `/proc/sys/net` shows depends on the thread that looks (`net_ctl_header_lookup()` in
-//! net/sysctl_net.c), so these run on a [`crate::netns::Wanderer`]'s thread.
+//! net/sysctl_net.c), so these run on a [`netnsctl_base::netns::Wanderer`]'s thread.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
+use netnsctl_base::files::read_text;
 use netnsctl_model::name::SysctlKey;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
-
-use crate::state_dir::read_text;
 
 /// The file of a key.
 fn path(key: &SysctlKey) -> String {

@@ -15,15 +15,17 @@ mod processes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use netnsctl_base::error::{Error, Failure, NetlinkContext};
+use netnsctl_base::netns::{Wanderer, wander};
+use netnsctl_base::processes::Holder;
+use netnsctl_base::run_folder;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{EtcFile, Record};
 use netnsctl_netlink::Socket;
+use netnsctl_view as view;
 
-use crate::error::{Error, Failure, NetlinkContext};
-use crate::netns::{Netns, Wanderer, wander};
-use crate::processes::Holder;
 use crate::state_dir::{self, StateDir};
-use crate::{etc, names, polkit, run_folder, view};
+use crate::{etc, names, polkit};
 
 /// How to take away.
 #[derive(Debug, Clone, Copy, Default)]
@@ -185,7 +187,7 @@ fn look(
     record: &Record,
     ends: &[(&End, &End)],
 ) -> Result<Found, Error> {
-    let netns = match Netns::named(name) {
+    let netns = match names::open(name) {
         Ok(netns) => netns,
         Err(Error::NoSuchNetns(_) | Error::Stale(_)) => return Ok(Found::Gone),
         Err(error) => return Err(error),

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use netnsctl_kernel::sandbox::{self, Isolation};
+use netnsctl_session::sandbox::{self, Isolation};
 
 /// Set in the child that is to run one measurement on a machine of its own.
 const TASK: &str = "NETNSCTL_BENCH";

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use netnsctl_kernel::sandbox::{self, Isolation};
+use netnsctl_session::sandbox::{self, Isolation};
 
 /// Where the daemon listens.
 const SOCKET: &str = "/run/nscd-bench";

@@ -31,9 +31,9 @@ pub(crate) use run::{Entry, enter_as_caller, run, run_bare};
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
-use netnsctl_kernel::sandbox;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_session::sandbox;
 use netnsctl_sys::activation::take_listen_fds;
 use rustix::fs::Mode;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use netnsctl_kernel::error::Error;
+use netnsctl_base::error::Error;
 
 /// The exit statuses of every command but `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

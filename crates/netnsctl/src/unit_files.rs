@@ -6,10 +6,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use netnsctl_kernel::run::files_of;
 use netnsctl_model::config::Source;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_units::{Entry, Facts, Units};
+use netnsctl_view::etc::files_of;
 
 use crate::config_files::Right;
 use crate::output::Failure;

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
+use netnsctl_base::error::{Context as _, Error, NetlinkContext};
+use netnsctl_base::netns::{Netns, Wanderer};
 use netnsctl_model::name::{InterfaceName, NetnsRef};
 use netnsctl_model::observed::Identity;
 use netnsctl_netlink::{Batch, KernelError, Socket};
 
-use crate::error::{Context as _, Error, NetlinkContext};
-use crate::netns::{Netns, Wanderer};
+use crate::names;
 use crate::observe::identity;
 
 /// An open namespace.
@@ -154,7 +155,7 @@ impl OpenNetns {
                     let fd = fd.context("duplicate the descriptor of", "the home namespace")?;
                     Netns::from_fd(fd).context("look at", "the home namespace")?
                 }
-                NetnsRef::Named(name) => Netns::named(name)?,
+                NetnsRef::Named(name) => names::open(name)?,
             };
             wanderer.enter(&handle, netns.as_str())?;
             self.insert(netns.clone(), Context::of_current(handle, netns.as_str())?);

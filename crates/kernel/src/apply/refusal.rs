@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
+use netnsctl_base::rights;
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::plan::text::{Change, route as route_text};
 use netnsctl_model::plan::{Action, Step};
 use rustix::io::Errno;
-
-use crate::rights;
 
 /// What the kernel may answer to a request because its aim is reached already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

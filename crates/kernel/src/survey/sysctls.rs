@@ -4,13 +4,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::netns::Wanderer;
 use netnsctl_model::desired::HolderKind;
 use netnsctl_model::name::SysctlKey;
 use netnsctl_netlink::{Batch, NewLink, Socket};
 
 use super::Values;
-use crate::error::{Context, Error, NetlinkContext};
-use crate::netns::Wanderer;
 use crate::sysctl;
 
 const SCRATCH: &str = "a scratch namespace";

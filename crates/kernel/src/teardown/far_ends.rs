@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use netnsctl_base::error::{Error, NetlinkContext};
+use netnsctl_base::netns;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_netlink::{Batch, Socket};
 use rustix::io::Errno;
 
 use super::{Ends, Options, Present, Report};
-use crate::error::{Error, NetlinkContext};
-use crate::names;
-use crate::netns::{self, Netns};
+use crate::{names, place};
 
 /// How long the kernel may take to free the next link before we delete what is left ourselves.
 const KERNEL_PATIENCE: Duration = Duration::from_secs(3);
@@ -89,7 +89,7 @@ fn nameless_veths<'a>(
     let mut named = BTreeSet::new();
     if !candidates.is_empty() {
         for other in names::entries()? {
-            let other = match Netns::named(&other) {
+            let other = match names::open(&other) {
                 Ok(other) => other,
                 Err(Error::NoSuchNetns(_) | Error::Stale(_)) => continue,
                 Err(error) => return Err(error),
@@ -107,7 +107,7 @@ fn nameless_veths<'a>(
 /// A socket in `netns`, and its name; none if the namespace is gone.
 fn open_socket(netns: &NetnsRef) -> Result<Option<(Socket, &str)>, Error> {
     let name = netns.as_str();
-    let handle = match netns::resolve(netns) {
+    let handle = match place::resolve(netns) {
         Ok(handle) => handle,
         Err(Error::NoSuchNetns(_) | Error::Stale(_)) => return Ok(None),
         Err(error) => return Err(error),

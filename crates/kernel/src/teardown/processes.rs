@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::processes::{Depth, Hold, Holder, holders, signal};
 use netnsctl_model::name::NetnsName;
 use rustix::process::Signal;
 
 use super::{POLL, Present, Report};
-use crate::error::{Context, Error};
-use crate::processes::{Depth, Hold, Holder, holders, signal};
 
 /// How long processes have between SIGTERM and SIGKILL, and after it.
 const PATIENCE: Duration = Duration::from_secs(5);

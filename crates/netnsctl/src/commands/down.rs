@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use netnsctl_kernel::error::Failure as KernelFailure;
-use netnsctl_kernel::netns::Netns;
-use netnsctl_kernel::processes::{Hold, Holder};
+use netnsctl_base::error::Failure as KernelFailure;
+use netnsctl_base::netns::Netns;
+use netnsctl_base::processes::{Hold, Holder};
 use netnsctl_kernel::state_dir::{self, Records, StateDir};
 use netnsctl_kernel::teardown::{self, Options, Report};
 use netnsctl_kernel::{apply, names, observe};
@@ -21,7 +21,7 @@ use crate::published;
 
 pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure> {
     // From inside one of them, waiting for veth ends at home would look in the wrong place.
-    let home = netnsctl_kernel::netns::home()?;
+    let home = netnsctl_kernel::place::home()?;
     if let Some(text) = &arguments.part {
         match part::named(&arguments.names, text)? {
             (NetnsRef::Named(name), PartName::View) => return view_down(&name),
@@ -39,7 +39,7 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     }
     let state = StateDir::lock()?;
     // Another host namespace may have been noted while this waited for the lock.
-    netnsctl_kernel::netns::home()?;
+    netnsctl_kernel::place::home()?;
     let records = state_dir::records()?;
     let names: BTreeSet<NetnsName> = if arguments.names.is_empty() {
         let unreadable = records.unreadable.keys();

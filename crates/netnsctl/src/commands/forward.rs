@@ -6,13 +6,14 @@ pub(super) mod order;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
+use netnsctl_base::netns;
 use netnsctl_daemon::{bind_unix_listener, confine, raise_file_limit};
 use netnsctl_forward::{Control, Listener, Orders, RunError, bind_listener};
-use netnsctl_kernel::netns;
-use netnsctl_kernel::run::enter_network;
+use netnsctl_kernel::place;
 use netnsctl_model::desired::Protocol;
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_session::run::enter_network;
 use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::net::SocketType;
@@ -169,7 +170,7 @@ fn listen_at(text: &str, netns: &str) -> Result<Listener, Failure> {
         }
         ForwardAddress::Inet(endpoint) => endpoint,
     };
-    let handle = netns::resolve(&netns_ref(netns)?)?;
+    let handle = place::resolve(&netns_ref(netns)?)?;
     let bound = netns::within(&handle, netns, || {
         let address = socket_address(&endpoint).map_err(Failure::failed)?;
         let protocol = protocol(kind);

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use netnsctl_graph::{Format, Live, Topology};
-use netnsctl_kernel::{names, netns, observe};
+use netnsctl_kernel::place;
+use netnsctl_kernel::{names, observe};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::{self, Request};
@@ -86,7 +87,7 @@ fn are_known(
 fn live(desired: &Desired, only: Option<&BTreeSet<NetnsRef>>) -> Result<Topology, Failure> {
     // All are looked at in any case: of a veth pair both ends have to be known.
     let request = Request::default();
-    let (observed, disturbed) = observe::observe_undisturbed(desired, &netns::home()?, &request)?;
+    let (observed, disturbed) = observe::observe_undisturbed(desired, &place::home()?, &request)?;
     output::note_disturbed(disturbed.as_deref());
     let plan = plan::plan(desired, &observed, &request);
     let mut known: BTreeSet<NetnsName> = desired.netns.keys().cloned().collect();

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 
+use netnsctl_base::error::Error;
 use netnsctl_import::{of_script, of_survey, of_wg_netns};
-use netnsctl_kernel::error::Error;
-use netnsctl_kernel::{netns, state_dir, survey};
+use netnsctl_kernel::place;
+use netnsctl_kernel::{state_dir, survey};
 
 use crate::cli::Import;
 use crate::output::{self, Exit, Failure};
@@ -32,7 +33,7 @@ pub(super) fn import(arguments: &Import) -> Result<Exit, Failure> {
     }
     let undisturbed = state_dir::share()?;
     output::note_disturbed(undisturbed.disturbed.as_deref());
-    let surveyed = survey::survey(&netns::home()?)?;
+    let surveyed = survey::survey(&place::home()?)?;
     if let Some(missing) = names.iter().find(|name| !surveyed.netns.contains_key(name)) {
         return Err(Error::NoSuchNetns(missing.to_string()).into());
     }

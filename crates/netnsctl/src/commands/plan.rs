@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use netnsctl_kernel::{netns, observe};
+use netnsctl_kernel::observe;
+use netnsctl_kernel::place;
 use netnsctl_model::plan::{
     self, Plan, Request,
     text::{self, Tense},
@@ -23,7 +24,7 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
         prune: arguments.prune,
         ..Request::default()
     };
-    let (observed, disturbed) = observe::observe_undisturbed(&desired, &netns::home()?, &request)?;
+    let (observed, disturbed) = observe::observe_undisturbed(&desired, &place::home()?, &request)?;
     output::note_disturbed(disturbed.as_deref());
     let plan = plan::plan(&desired, &observed, &request);
     if arguments.json {

@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use netnsctl_kernel::run::{enter, enter_path};
 use netnsctl_model::name::NetnsRef;
+use netnsctl_session::run::{enter, enter_path};
 use rustix::thread::{CapabilitySet, capabilities};
 
 pub(crate) use self::as_caller::{Entry, enter_as_caller};

@@ -15,15 +15,16 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use netnsctl_kernel::error::Error;
-use netnsctl_kernel::host::user_namespaces_setting;
-use netnsctl_kernel::netns::{self, Netns};
-use netnsctl_kernel::sandbox::{self, Isolation};
+use netnsctl_base::error::Error;
+use netnsctl_base::netns::Netns;
+use netnsctl_kernel::place;
 use netnsctl_kernel::state_dir::{self, StateDir};
 use netnsctl_kernel::teardown;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::Request;
+use netnsctl_probe::host::user_namespaces_setting;
+use netnsctl_session::sandbox::{self, Isolation};
 use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -124,7 +125,7 @@ impl Server {
         manager: Manager,
         arguments: &Serve,
     ) -> Result<Self, Failure> {
-        let home = netns::home()?;
+        let home = place::home()?;
         let found = state_dir::records()?.into_names();
         let folder = Folder::take()?;
         let notify_path = folder.socket("notify");

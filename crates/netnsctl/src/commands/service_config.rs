@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use netnsctl_kernel::nscd;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_view::nscd;
 
 use crate::cli::ServiceConfig;
 use crate::config_files;

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use netnsctl_base::netns::Netns;
 use netnsctl_kernel::apply::{self, Outcome};
-use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_kernel::observe;
+use netnsctl_kernel::place;
 use netnsctl_kernel::state_dir::StateDir;
-use netnsctl_kernel::{nscd, observe};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::plan::{
     self, Part, Plan, Problem, Request,
     text::{self, Tense},
 };
+use netnsctl_view::nscd;
 
 use super::{part, units_in_force};
 use crate::cli::Up;
@@ -24,7 +26,7 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
     let desired = config_files::load_or_report(config)?;
     let request = request(&desired, &arguments)?;
-    let home = netns::home()?;
+    let home = place::home()?;
     let (plan, outcome) = bring_up(&desired, &home, &request)?;
     if !arguments.quiet {
         output::print(&changes(&plan, &outcome))?;

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use netnsctl_kernel::rights::is_initial_user_namespace;
+use netnsctl_base::user_namespace::is_initial_user_namespace;
 
 /// What is wrong with the owner and mode of a file that root takes for its configuration, and of the
 /// folder it is in; none if nothing is, and none for users who are not root.

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use netnsctl_base::error::Error;
+use netnsctl_base::processes::{self, Depth, Holder};
 use netnsctl_forward::Counters;
-use netnsctl_kernel::error::Error;
-use netnsctl_kernel::processes::{self, Depth, Holder};
-use netnsctl_kernel::{names, netns, observe};
+use netnsctl_kernel::place;
+use netnsctl_kernel::{names, observe};
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
@@ -42,7 +43,7 @@ pub(crate) fn gather_of(
         names: names.cloned(),
         ..Request::default()
     };
-    let (observed, disturbed) = observe::observe_undisturbed(desired, &netns::home()?, &request)?;
+    let (observed, disturbed) = observe::observe_undisturbed(desired, &place::home()?, &request)?;
     let plan = plan::plan(desired, &observed, &request);
     let serve = published::running();
     let gathered = Gathered {

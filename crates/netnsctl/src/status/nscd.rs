@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use netnsctl_kernel::nscd;
 use netnsctl_model::desired::Netns;
 use netnsctl_model::name::NetnsName;
+use netnsctl_view::nscd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 

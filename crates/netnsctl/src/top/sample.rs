@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_base::netns::Netns;
 use netnsctl_kernel::observe::raise_descriptor_limit;
-use netnsctl_kernel::traffic;
+use netnsctl_kernel::place;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_netlink::Traffic;
+use netnsctl_probe::traffic;
 use netnsctl_sys::errno::words;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -79,7 +80,7 @@ impl Sampler {
         let mut sampler = Self {
             config,
             names: Some(names).filter(|names| !names.is_empty()),
-            home: netns::home()?,
+            home: place::home()?,
             desired: Desired::default(),
             report: Arc::default(),
             trouble: None,

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
-use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_base::netns::{self, Netns};
+use netnsctl_kernel::names;
 use netnsctl_model::name::NetnsName;
 use netnsctl_netlink::{Address, Batch, Link, NewLink, Socket};
 use rustix::mount::{
@@ -24,7 +25,7 @@ pub(crate) fn name(text: &str) -> NetnsName {
 pub(crate) fn netns(text: &str) -> Netns {
     match text {
         "default" => Netns::current().expect("home can be opened"),
-        text => Netns::named(&name(text)).expect("the namespace is there"),
+        text => names::open(&name(text)).expect("the namespace is there"),
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use netnsctl_kernel::error::Error;
-use netnsctl_kernel::sandbox::{self, Isolation};
+use netnsctl_base::error::Error;
+use netnsctl_session::sandbox::{self, Isolation};
 
 /// How long anything may take that a test waits for. Long enough for a machine under load; a
 /// test that is right never waits that long.

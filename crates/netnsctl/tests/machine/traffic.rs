@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
-use netnsctl_kernel::netns;
+use netnsctl_base::netns;
+use netnsctl_kernel::place;
 use netnsctl_model::name::NetnsRef;
 
 use crate::support::{PATIENCE, eventually};
@@ -14,7 +15,7 @@ use crate::support::{PATIENCE, eventually};
 #[track_caller]
 pub(crate) fn within<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> T {
     let netns = NetnsRef::parse(name).expect("a namespace's name");
-    let netns = netns::resolve(&netns).expect("the namespace is there");
+    let netns = place::resolve(&netns).expect("the namespace is there");
     netns::within(&netns, name, work).expect("it can be entered")
 }
 

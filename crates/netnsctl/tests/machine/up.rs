@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use netnsctl_kernel::place;
 use netnsctl_kernel::state_dir::StateDir;
-use netnsctl_kernel::{apply, netns, observe};
+use netnsctl_kernel::{apply, observe};
 use netnsctl_model::config::{self, Format, Source};
 use netnsctl_model::plan::{self, Plan, Request};
 
@@ -71,7 +72,7 @@ fn up_here(text: &str) -> (Plan, u64) {
     let before = netnsctl_netlink::change_requests();
     let source = Source::from_bytes("test.toml", Format::Toml, text.as_bytes());
     let desired = config::load(&[source]).desired.expect("it is valid");
-    let (request, home) = (Request::default(), netns::home().expect("home"));
+    let (request, home) = (Request::default(), place::home().expect("home"));
     let state = StateDir::lock().expect("the lock");
     let observed = observe::observe(&desired, &home, &request).expect("all can be read");
     let plan = plan::plan(&desired, &observed, &request);

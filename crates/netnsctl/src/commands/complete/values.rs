@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, Command};
-use netnsctl_kernel::{names, sandbox};
+use netnsctl_kernel::names;
 use netnsctl_model::config::Loaded;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_session::sandbox;
 
 use super::Candidates;
 use super::line::Line;

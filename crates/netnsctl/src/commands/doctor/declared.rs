@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use netnsctl_kernel::listeners::{self, Transport};
-use netnsctl_kernel::{netns, observe};
+use netnsctl_kernel::observe;
+use netnsctl_kernel::place;
 use netnsctl_model::desired::{Desired, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::plan::{self, Request};
+use netnsctl_probe::listeners::{self, Transport};
 
 use super::{Check, Mark};
 use crate::config_files;
@@ -54,7 +55,7 @@ pub(super) fn examine(config: &[PathBuf]) -> Vec<Check> {
 fn obstacles(desired: &Desired) -> Vec<Check> {
     let request = Request::default();
     let observed =
-        netns::home().and_then(|home| observe::observe_undisturbed(desired, &home, &request));
+        place::home().and_then(|home| observe::observe_undisturbed(desired, &home, &request));
     let observed = match observed {
         Ok((observed, disturbed)) => {
             output::note_disturbed(disturbed.as_deref());

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use netnsctl_kernel::error::{Error, OLDEST_LINUX as OLDEST};
-use netnsctl_kernel::host::{Mounts, Tried, link_kinds, mounts, user_namespaces_setting};
+use netnsctl_base::error::{Error, OLDEST_LINUX as OLDEST};
 use netnsctl_kernel::names::{self, RUN_NETNS};
 use netnsctl_model::etc_files::hosts_line;
+use netnsctl_probe::host::{Mounts, Tried, link_kinds, mounts, user_namespaces_setting};
 use netnsctl_sys::errno::Errno;
 use netnsctl_sys::landlock::landlock_version;
 use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxFlags, statvfs, statx};

@@ -6,12 +6,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 
-use netnsctl_kernel::run;
 use netnsctl_model::etc_files::{directory, name_servers, uses_tcp};
 use netnsctl_model::name::NetnsName;
 use netnsctl_nscd::identity::{File, Identity};
+use netnsctl_session::run;
 use netnsctl_sys::errno::{Errno, words};
 use netnsctl_sys::nss;
+use netnsctl_view::etc::files_of;
 use rustix::net::netdevice::name_to_index;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
@@ -112,7 +113,7 @@ fn say(what: &impl Serialize) -> Result<(), Failure> {
 
 /// The files that should show, as they are outside of the view.
 fn own_files(name: &NetnsName) -> Result<Vec<Shown>, Failure> {
-    let mut files = run::files_of(name)?;
+    let mut files = files_of(name)?;
     files.sort();
     let of = |file: String| {
         Ok(Shown {

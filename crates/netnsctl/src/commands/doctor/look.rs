@@ -7,12 +7,13 @@ use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use netnsctl_kernel::error::Error;
+use netnsctl_base::error::Error;
+use netnsctl_base::netns::Netns;
 use netnsctl_kernel::names;
-use netnsctl_kernel::netns::{self, Netns};
 use netnsctl_kernel::observe::raise_descriptor_limit;
-use netnsctl_kernel::question::Watch;
+use netnsctl_kernel::place;
 use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_probe::question::Watch;
 use netnsctl_sys::errno::Errno;
 
 use super::Check;
@@ -82,8 +83,8 @@ impl Places {
 }
 
 pub(super) fn examine(name: &NetnsName) -> Result<Vec<Check>, Failure> {
-    let home = netns::home()?;
-    let own = Netns::named(name)?;
+    let home = place::home()?;
+    let own = names::open(name)?;
     let (places, closed) = Places::all(home)?;
     // Each namespace takes a socket.
     raise_descriptor_limit();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use netnsctl_kernel::question::{Seen, Sighting};
+use netnsctl_probe::question::{Seen, Sighting};
 use netnsctl_sys::packet::Direction;
 
 use super::{Check, Mark};

@@ -120,7 +120,7 @@ fn listener(stream: &UnixStream) -> Process {
     let network = rustix::fs::stat(format!("/proc/{pid}/ns/net"));
     Process {
         pid,
-        command: netnsctl_kernel::processes::command(pid),
+        command: netnsctl_base::processes::command(pid),
         network: network.ok().map(|stat| stat.st_ino),
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use netnsctl_kernel::rights;
+use netnsctl_base::rights;
 use netnsctl_sys::errno::words;
 use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
 

@@ -11,10 +11,10 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use netnsctl_kernel::caller::{Caller, Claims, reset_limits_and_umask};
-use netnsctl_kernel::run::enter;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::polkit::{ENTER_OPTION, from_enter_argument};
+use netnsctl_session::caller::{Caller, Claims, reset_limits_and_umask};
+use netnsctl_session::run::enter;
 use netnsctl_sys::descriptor::close_at_exec_from;
 use netnsctl_sys::errno::Errno;
 use netnsctl_sys::signal::{STOPPING, block};

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use netnsctl_kernel::run::enter_bare;
+use netnsctl_session::run::enter_bare;
 use netnsctl_sys::program::Arguments;
 
 /// Becomes the command if the command line is a plain one and the namespace needs no view. In all

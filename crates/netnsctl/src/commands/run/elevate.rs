@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use netnsctl_kernel::netns::Netns;
+use netnsctl_kernel::names;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::polkit::enter_argument;
 use netnsctl_sys::errno::Errno;
@@ -50,7 +50,7 @@ pub(super) fn elevate(netns: &NetnsRef, command: &[OsString]) -> Failure {
 fn prepare(netns: &NetnsRef, words: &[OsString]) -> Result<(PathBuf, Command), Failure> {
     // Before anybody types a password.
     if let NetnsRef::Named(name) = netns {
-        Netns::named(name)?;
+        names::open(name)?;
     }
     if rustix::thread::no_new_privs().unwrap_or(false) {
         return Err(Failure::failed(format!(

@@ -8,15 +8,18 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use netnsctl_base::netns::Netns;
 use netnsctl_daemon::{SocketFile, bind_unix_listener};
-use netnsctl_kernel::netns::{self, Netns};
-use netnsctl_kernel::{nscd, view};
+use netnsctl_kernel::names;
+use netnsctl_kernel::place;
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::Nscd;
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_sys::errno;
 use netnsctl_sys::spawn::{self, Activated};
+use netnsctl_view as view;
+use netnsctl_view::nscd;
 use rustix::process::Signal;
 
 use super::child::{Child, Part, environment, words};
@@ -41,7 +44,7 @@ impl Daemon {
         declared: &Nscd,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let netns = Netns::named(&name)?;
+        let netns = names::open(&name)?;
         nscd::make(&name)?;
         let (listener, file) = retry(deadline, || bind_unix_listener(&nscd::socket(&name)))
             .map_err(|error| path_taken(&error, &nscd::socket(&name)).within(name.as_str()))
@@ -62,7 +65,7 @@ impl Daemon {
     }
 
     fn has_namespace(&self) -> bool {
-        netns::is_still(&self.name.clone().into(), &self.netns)
+        place::is_still(&self.name.clone().into(), &self.netns)
     }
 
     /// Takes on a changed declaration; the socket stays. Gives the process that was told to end.

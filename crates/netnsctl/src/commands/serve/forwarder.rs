@@ -10,13 +10,14 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use netnsctl_base::netns::{self, Netns};
 use netnsctl_daemon::{BindError, SocketFile, bind_unix_listener};
 use netnsctl_forward::{Protocol as ForwardProtocol, bind_listener};
-use netnsctl_kernel::listeners::{self, Transport};
-use netnsctl_kernel::netns::{self, Netns};
+use netnsctl_kernel::place;
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_probe::listeners::{self, Transport};
 use netnsctl_sys::errno;
 use netnsctl_sys::spawn::{self, Activated};
 use rustix::io::Errno;
@@ -53,8 +54,8 @@ impl Forwarder {
         control_path: PathBuf,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let listen_netns = netns::resolve(&netns)?;
-        let connect_netns = Some(netns::resolve(&forward.netns)?);
+        let listen_netns = place::resolve(&netns)?;
+        let connect_netns = Some(place::resolve(&forward.netns)?);
         let (listener, file) = listen(&listen_netns, &netns, &forward, patience)?;
         let control = UnixListener::bind(&control_path).map_err(|error| {
             let path = control_path.display();
@@ -80,7 +81,7 @@ impl Forwarder {
         self.netns == *netns
             && self.forward.protocol == forward.protocol
             && self.forward.listen == forward.listen
-            && netns::is_still(netns, &self.listen_netns)
+            && place::is_still(netns, &self.listen_netns)
     }
 
     /// Takes on a changed declaration; the listener stays. Gives the process that was serving the
@@ -91,7 +92,7 @@ impl Forwarder {
         forward: &Forward,
     ) -> Result<Option<(u32, NetnsRef)>, Failure> {
         self.number = number;
-        let connect_netns = Some(netns::resolve(&forward.netns)?);
+        let connect_netns = Some(place::resolve(&forward.netns)?);
         if self.forward == *forward && self.connect_netns == connect_netns {
             return Ok(None);
         }

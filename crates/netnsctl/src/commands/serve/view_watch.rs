@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use netnsctl_kernel::view;
+use netnsctl_view as view;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 /// Bytes of events taken at once; which they are does not matter.
