@@ -2,11 +2,10 @@
 //! namespaces of threads that end.
 //!
 //! Sources: rtnetlink(7), mount_namespaces(7), move_mount(2), the kernel's
-//! Documentation/filesystems/overlayfs.rst and fs/namespace.c (`mnt_ns_loop()`).
+//! Documentation/filesystems/overlayfs.rst.
 
 use std::ffi::CStr;
 use std::io;
-use std::sync::mpsc;
 use std::thread::Builder;
 
 use netnsctl_base::error::{Context, Error, NetlinkContext};
@@ -14,12 +13,12 @@ use netnsctl_base::netns::wander;
 use netnsctl_netlink::{Batch, NewLink, Socket};
 use netnsctl_sys::errno::Errno as Number;
 use netnsctl_sys::namespace::unshare_mounts;
+use netnsctl_view::mount_namespace::pin_new;
 use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind,
     mount_change, move_mount, open_tree,
 };
-use rustix::thread::{CpuSet, gettid};
 
 /// What came of trying something: done, or refused in the kernel's words.
 pub type Tried = Result<(), String>;
@@ -98,7 +97,7 @@ pub fn mounts() -> Result<Mounts, Error> {
             Ok(Mounts {
                 overlay: words(overlay()),
                 beneath: words(beneath()),
-                pin: words(pin()),
+                pin: pin(),
             })
         });
         let visitor = visitor.context("start", "a thread that tries mounts")?;
@@ -146,45 +145,15 @@ fn beneath() -> io::Result<()> {
     Ok(move_mount(&copy, "", CWD, "/run/second", flags)?)
 }
 
-/// Pins a mount namespace, as views are: where ages are numbers of which each processor has a stock
-/// of its own (Linux 6.18), one made on some processor can be.
-fn pin() -> io::Result<()> {
-    std::fs::write("/run/pin", "")?;
-    let mut result = pin_from(None);
-    let usable = rustix::thread::sched_getaffinity(None).unwrap_or_default();
-    for processor in (0..CpuSet::MAX_CPU).filter(|&it| usable.is_set(it)) {
-        let refused = Some(rustix::io::Errno::INVAL.raw_os_error());
-        if !matches!(&result, Err(error) if error.raw_os_error() == refused) {
-            break;
-        }
-        result = pin_from(Some(processor));
+/// Pins a mount namespace, as views are.
+fn pin() -> Tried {
+    const OBJECT: &str = "a mount namespace";
+    words(std::fs::write("/run/pin", ""))?;
+    let build = || unshare_mounts().context("create", OBJECT);
+    match pin_new(OBJECT, "/run/pin", build) {
+        Ok(pinned) => words(pinned.map_err(io::Error::from)),
+        Err(error) => Err(error.to_string()),
     }
-    result
-}
-
-fn pin_from(processor: Option<usize>) -> io::Result<()> {
-    let (ready, is_ready) = mpsc::channel();
-    let (pinned, is_pinned) = mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        Builder::new().spawn_scoped(scope, move || {
-            if let Some(processor) = processor {
-                let mut one = CpuSet::new();
-                one.set(processor);
-                // If not, the attempt is one in vain.
-                let _ = rustix::thread::sched_setaffinity(None, &one);
-            }
-            let made = unshare_mounts();
-            let _ = ready.send(made.map(|()| gettid()));
-            // The mount namespace lives as long as this thread, until it is pinned.
-            let _ = is_pinned.recv();
-        })?;
-        let died = |_| io::Error::other("the thread in it ended");
-        let thread = is_ready.recv().map_err(died)??;
-        let source = format!("/proc/self/task/{}/ns/mnt", thread.as_raw_nonzero());
-        let result = mount_bind(source, "/run/pin");
-        drop(pinned);
-        Ok(result?)
-    })
 }
 
 #[cfg(test)]

@@ -8,35 +8,21 @@ use std::io;
 use std::path::Path;
 
 use netnsctl_base::error::{Context, Error};
+use netnsctl_base::files::lock_folder;
 use netnsctl_base::files::open_folder_nofollow;
-use netnsctl_base::files::{lock_folder, replace_file};
 use netnsctl_base::presence::if_present;
 use netnsctl_model::etc_files::{ETC_NETNS, directory};
 use netnsctl_model::name::NetnsName;
 use rustix::fs::{AtFlags, CWD, Mode, fchmod, mkdirat, stat, statat};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, move_mount,
-    open_tree, unmount,
+    MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, move_mount, open_tree, unmount,
 };
 
-use crate::outside;
-use crate::pin::VIEWS;
-use crate::services::{exposed, hide};
+use crate::bind::bind;
+use crate::notes::{BOUND, FROM, NOTES, VIEWS, bound, is_origin, note};
+use crate::services::{RESOLVED, RESOLVED_FILES, exposed, hide};
 use crate::tmpfs::{Tmpfs, create_file};
-
-/// Inside a view, what is bound and covered there, and what the view was made from.
-pub(crate) const BOUND: &str = "/run/netnsctl/views/bound";
-
-/// The name of that file.
-const NOTES: &str = "bound";
-
-/// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
-/// be a link to.
-pub(crate) const RESOLVED: &str = "/run/systemd/resolve";
-
-/// Those files.
-pub(crate) const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
 
 /// Layers over /etc that a view may have: files may go missing one after the other, but the kernel
 /// allows two overlays on each other.
@@ -47,23 +33,9 @@ const LAYERS: usize = 2;
 pub(crate) fn cover_pins(origin: &str) -> Result<(), Error> {
     let options = [("mode", "700"), ("size", "1m"), ("nr_inodes", "4096")];
     let tmpfs = Tmpfs::new("tmpfs", &options).context("cover", VIEWS)?;
-    let written = tmpfs.write(NOTES, format!("{}\n", outside::line(origin)).as_bytes());
+    let written = tmpfs.write(NOTES, format!("{FROM}{origin}\n").as_bytes());
     written.context("write", BOUND)?;
     tmpfs.show(Path::new(VIEWS)).context("cover", VIEWS)
-}
-
-/// What is bound and covered in the view this process is in, one a line; nothing outside of views.
-pub(crate) fn bound() -> Result<BTreeSet<String>, Error> {
-    let text = if_present(std::fs::read_to_string(BOUND)).context("read", BOUND)?;
-    let text = text.unwrap_or_default();
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
-/// Notes what is bound and covered in the view this process is in.
-fn note(lines: &BTreeSet<String>) -> Result<(), Error> {
-    let folder = open_folder_nofollow(VIEWS).context("open", VIEWS)?;
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    replace_file(&folder, NOTES, text.as_bytes(), 0o600).context("write", BOUND)
 }
 
 /// Files that are `bound` and are not of `files`.
@@ -92,7 +64,7 @@ pub(crate) fn put_right(
     let before = bound()?;
     fill(&missing(files)?)?;
     let mut now = bind_and_cover(name, files, &before)?;
-    now.extend(before.iter().filter(|line| outside::is_line(line)).cloned());
+    now.extend(before.iter().filter(|line| is_origin(line)).cloned());
     if now == before {
         return Ok(());
     }
@@ -222,10 +194,6 @@ pub(crate) fn unbound(name: &NetnsName, files: &[String]) -> Result<Vec<(String,
     Ok(pairs)
 }
 
-pub(crate) fn name_of(path: &Path) -> String {
-    path.display().to_string()
-}
-
 /// Where a file of the namespace stands: its like in /etc, and what may be read in its place.
 fn places(file: &str) -> Vec<String> {
     let mut places = vec![format!("/etc/{file}")];
@@ -233,42 +201,4 @@ fn places(file: &str) -> Vec<String> {
         places.extend(RESOLVED_FILES.map(|file| format!("{RESOLVED}/{file}")));
     }
     places
-}
-
-/// Binds `own` over `over`, in the place of what is mounted there if that `is_ours`.
-pub(crate) fn bind(own: &str, over: &str, is_ours: bool) -> Result<(), Error> {
-    let bound = match is_ours {
-        true => replace(own, over),
-        false => match mount_bind(own, over) {
-            // What shows is a file that has been replaced since; on those nothing can be mounted.
-            Err(Errno::NOENT) => replace(own, over),
-            result => result,
-        },
-    };
-    bound.context("bind", format!("{own} over {over}"))
-}
-
-/// Puts a bind mount of `own` in the place of the mount on `over`. Since Linux 6.5 it slips in
-/// below, so that nothing of the host's shows in between.
-fn replace(own: &str, over: &str) -> Result<(), Errno> {
-    let over = std::fs::canonicalize(over)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let copy = open_tree(
-        CWD,
-        own,
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
-    )?;
-    let below = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_BENEATH;
-    let slipped = match move_mount(&copy, "", CWD, &over, below) {
-        Ok(()) => true,
-        // An older kernel.
-        Err(Errno::INVAL) => false,
-        Err(error) => return Err(error),
-    };
-    unmount(&over, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
-    if slipped {
-        return Ok(());
-    }
-    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    move_mount(&copy, "", CWD, &over, whole)
 }

@@ -25,7 +25,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::mpsc;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use netnsctl_base::error::{Context, Error};
@@ -35,15 +34,18 @@ use netnsctl_model::name::NetnsName;
 use netnsctl_sys::namespace;
 use rustix::fs::{CWD, Mode, OFlags, openat, stat};
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
-use rustix::thread::{CpuSet, LinkNameSpaceType, gettid, move_into_link_name_space};
+use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::etc::files_of;
 use crate::root_folder::refuse_chroot;
 
+mod bind;
 mod content;
 pub mod etc;
 pub mod mark;
+pub mod mount_namespace;
+mod notes;
 pub mod nscd;
 mod outside;
 mod pin;
@@ -51,9 +53,10 @@ pub mod root_folder;
 mod services;
 mod tmpfs;
 
-use content::{bind_and_cover, bound, cover_pins, extra, put_right, unbound};
+use content::{bind_and_cover, cover_pins, extra, put_right, unbound};
+pub use notes::VIEWS;
+use notes::{bound, is_origin};
 pub use outside::leave;
-pub use pin::VIEWS;
 use pin::{folder_of, make_link, open_pin, pin_of, set_up_folder};
 pub use pin::{remove, remove_folders_if_empty};
 use services::{Service, exposed};
@@ -91,7 +94,7 @@ pub fn enter(name: &NetnsName, files: &[String]) -> Result<(), Error> {
 /// Whether a view in which `before` is noted must give way to a new one: more is bound in it than
 /// there are `files`, or an earlier version made it, which did not note what it was made from.
 fn is_outdated(before: &BTreeSet<String>, files: &[String]) -> bool {
-    !extra(before, files).is_empty() || !before.iter().any(|line| outside::is_line(line))
+    !extra(before, files).is_empty() || !before.iter().any(|line| is_origin(line))
 }
 
 /// The mounts of `name`, for a child to be started in them: its view, made right and kept, or made
@@ -339,20 +342,17 @@ fn make(name: &NetnsName, files: &[String]) -> Result<Made, Error> {
     if let Some(pin) = open_pin(name)? {
         return Ok(Made::Kept(pin));
     }
-    let mut pinned = build(name, files, None)?;
-    if pinned == Err(Errno::INVAL) {
-        // A mount namespace may be pinned only in one that is older, so that none holds itself.
-        // Since Linux 6.18 ages are numbers of which each processor has a stock of its own, so a
-        // new one may have a lower number than ours unless it was made on another processor.
-        // Where the processors cannot be told (there are more than 1024) there is no other attempt.
-        let usable = rustix::thread::sched_getaffinity(None).unwrap_or_default();
-        for processor in (0..CpuSet::MAX_CPU).filter(|&it| usable.is_set(it)) {
-            pinned = build(name, files, Some(processor))?;
-            if pinned.is_ok() {
-                break;
-            }
-        }
-    }
+    let origin = outside::own()?;
+    let pinned = mount_namespace::pin_new(
+        &format!("the view of netns \"{name}\""),
+        &pin_of(name),
+        || {
+            copy_mounts(name)?;
+            mark::put(&origin)?;
+            cover_pins(&origin)?;
+            put_right(name, files, &bound()?)
+        },
+    )?;
     let path = pin_of(name);
     match pinned {
         Ok(()) => open_namespace(&path).map(Made::Kept),
@@ -373,44 +373,4 @@ fn make_place(name: &NetnsName) -> Result<OwnedFd, Error> {
     openat(CWD, &pin, flags, Mode::empty()).context("create", pin)?;
     make_link(name)?;
     Ok(lock)
-}
-
-/// Builds a view on a thread of its own, on one processor if that is said, and pins it. Gives what
-/// the kernel says of the pin.
-///
-/// Errors: the view could not be built.
-fn build(
-    name: &NetnsName,
-    files: &[String],
-    processor: Option<usize>,
-) -> Result<Result<(), Errno>, Error> {
-    let origin = outside::own()?;
-    let (ready, is_ready) = mpsc::channel();
-    let (pinned, is_pinned) = mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        start(scope, move || {
-            if let Some(processor) = processor {
-                let mut one = CpuSet::new();
-                one.set(processor);
-                // If not, the attempt is one in vain.
-                let _ = rustix::thread::sched_setaffinity(None, &one);
-            }
-            let built = copy_mounts(name).and_then(|()| {
-                mark::put(&origin)?;
-                cover_pins(&origin)?;
-                put_right(name, files, &bound()?)
-            });
-            let _ = ready.send(built.map(|()| gettid()));
-            // The mount namespace lives as long as this thread, until it is pinned.
-            let _ = is_pinned.recv();
-        })?;
-        let thread = is_ready.recv().unwrap_or_else(|_| {
-            let died = io::Error::other("the thread that builds it ended");
-            Err(died).context("build the view of", format!("netns \"{name}\""))
-        })?;
-        let source = format!("/proc/self/task/{}/ns/mnt", thread.as_raw_nonzero());
-        let result = mount_bind(source, pin_of(name));
-        drop(pinned);
-        Ok(result)
-    })
 }

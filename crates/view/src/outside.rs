@@ -21,9 +21,6 @@ use crate::mark;
 use crate::root_folder::refuse_chroot;
 use crate::{join, open_namespace};
 
-/// What the line begins with that notes where a view comes from.
-const FROM: &str = "from ";
-
 /// Moves this process, on its way to netns `to`, out of the view that it is in, if it is in one. It stays in its working
 /// directory. The process must have a single thread. Needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and
 /// CAP_SYS_PTRACE.
@@ -41,16 +38,6 @@ pub fn leave(to: &str) -> Result<(), Error> {
 pub(crate) fn own() -> Result<String, Error> {
     let own = "/proc/thread-self/ns/mnt";
     origin_of(&open_namespace(own)?).context("look at", own)
-}
-
-/// The line of the notes for `origin`.
-pub(crate) fn line(origin: &str) -> String {
-    format!("{FROM}{origin}")
-}
-
-/// Whether a line of the notes says where the view comes from.
-pub(crate) fn is_line(line: &str) -> bool {
-    line.starts_with(FROM)
 }
 
 /// The mount namespace by device and inode, and by its id where the kernel has that: the numbers of

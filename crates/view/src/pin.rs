@@ -13,10 +13,8 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat, symlinkat, unl
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 
+use crate::notes::VIEWS;
 use crate::{mark, services};
-
-/// The folder of pins, in which each view has a folder of its name.
-pub const VIEWS: &str = "/run/netnsctl/views";
 
 pub(crate) fn folder_of(name: &NetnsName) -> String {
     format!("{VIEWS}/{name}")

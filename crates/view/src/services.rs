@@ -24,9 +24,16 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::content::{RESOLVED, RESOLVED_FILES, bind, name_of};
+use crate::bind::{bind, name_of};
 use crate::nscd;
 use crate::tmpfs::Tmpfs;
+
+/// The folder of systemd-resolved, with its varlink socket and the files that /etc/resolv.conf may
+/// be a link to.
+pub(crate) const RESOLVED: &str = "/run/systemd/resolve";
+
+/// Those files.
+pub(crate) const RESOLVED_FILES: [&str; 2] = ["stub-resolv.conf", "resolv.conf"];
 
 /// Bytes of a file of systemd-resolved that are taken; it has some lines.
 const RESOLVED_MOST: u64 = 1 << 20;
