@@ -8,7 +8,6 @@ pub mod errno;
 pub mod keyring;
 pub mod landlock;
 pub mod limits;
-pub mod memory;
 pub mod mount;
 pub mod namespace;
 #[cfg(target_env = "gnu")]

@@ -7,18 +7,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use netnsctl_base::netns;
-use netnsctl_daemon::{bind_unix_listener, confine, raise_file_limit};
+use netnsctl_daemon::{Start, bind_unix_listener, raise_file_limit};
 use netnsctl_forward::{Control, Listener, Orders, RunError, bind_listener};
 use netnsctl_kernel::place;
 use netnsctl_model::desired::Protocol;
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_session::run::enter_network;
-use netnsctl_sys::errno::words;
-use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
-use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
 use self::options::{address_of, options};
@@ -32,9 +29,7 @@ use crate::output::{Exit, Failure};
 const CONTROL: &str = "control";
 
 pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
-    // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
-    let _ = rustix::thread::set_name(c"netnsctl");
-    let parent = getppid();
+    let start = Start::begin();
     let options = options(arguments, own_label())?;
     let sockets = Sockets::of(arguments)?;
     let has_streams = |listeners: &[Listener]| {
@@ -50,16 +45,12 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     if let Some(netns) = &arguments.connect_netns {
         enter_network(&netns_ref(netns)?)?;
     }
-    let signals = SignalFd::new(&[SIGTERM, SIGINT])
-        .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
     raise_file_limit().map_err(|error| Failure::failed(error.to_string()))?;
-    // Nobody in particular may not connect to it.
+    // Connect now: user "nobody" may not be allowed to after privileges are dropped.
     let manager = Manager::of_environment();
-    confine().map_err(|error| Failure::failed(error.to_string()))?;
-    // A change of user takes back, for a moment, the signal that a parent's death sends.
-    if parent_process_death_signal().is_ok_and(|s| s.is_some()) && getppid() != parent {
-        return Err(Failure::failed("who started this forwarder is gone"));
-    }
+    let signals = start
+        .confine()
+        .map_err(|error| Failure::failed(error.to_string()))?;
     let ready = || manager.tell(&[NotifyState::Ready]);
     netnsctl_forward::run(
         sockets.listeners,

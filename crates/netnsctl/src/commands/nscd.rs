@@ -2,13 +2,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use netnsctl_daemon::{Log, bind_unix_listener, confine};
+use netnsctl_daemon::{Log, Start, bind_unix_listener};
 use netnsctl_model::config::values;
 use netnsctl_nscd::{Ended, Options, OwnFiles, RunError};
 use netnsctl_sys::errno::words;
-use netnsctl_sys::memory::forget_start;
-use netnsctl_sys::signal::{SIGINT, SIGTERM, SignalFd};
-use rustix::process::{getppid, parent_process_death_signal};
 use sd_notify::NotifyState;
 
 use super::serve::forwarder::{path_taken, warn_if_exposed};
@@ -17,31 +14,21 @@ use crate::cli::Nscd;
 use crate::output::{self, Exit, Failure};
 
 pub(crate) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
-    // `serve` starts it by way of /proc/self/exe, and ps(1) would call it "exe".
-    let _ = rustix::thread::set_name(c"netnsctl");
-    let parent = getppid();
+    let start = Start::begin();
     let cache = values::duration(&arguments.cache)
         .map_err(|bad| Failure::usage(format!("--cache: {}", bad.message)).hint(bad.hint))?;
     let listener = listener(arguments)?;
-    let signals = SignalFd::new(&[SIGTERM, SIGINT])
-        .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
-    // Nobody in particular may not connect to it.
+    // Connect now: user "nobody" may not be allowed to after privileges are dropped.
     let manager = Manager::of_environment();
-    confine().map_err(|error| Failure::failed(error.to_string()))?;
-    // A change of user takes back, for a moment, the signal that a parent's death sends.
-    if parent_process_death_signal().is_ok_and(|s| s.is_some()) && getppid() != parent {
-        return Err(Failure::failed("who started this daemon is gone"));
-    }
+    let signals = start
+        .confine()
+        .map_err(|error| Failure::failed(error.to_string()))?;
     let mut options = Options::default();
     options.cache = cache;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     let own_files = own_files(arguments)?;
-    let ready = || {
-        manager.tell(&[NotifyState::Ready]);
-        // What cannot be forgotten is kept, that is all.
-        let _ = forget_start();
-    };
+    let ready = || manager.tell(&[NotifyState::Ready]);
     let run = netnsctl_nscd::run;
     let ended = run(
         listener,
