@@ -27,6 +27,8 @@ rustPlatform.buildRustPackage {
     "netnsctl"
   ];
 
+  buildFeatures = [ "static-unwinder" ];
+
   # The tests make namespaces, which a builder may not.
   doCheck = false;
 

@@ -3,13 +3,17 @@
 //! The standard library asks the linker for `-lgcc_s`. A linker script of that name, found first,
 //! answers with the same code as archives. It saves a tenth of a millisecond of dynamic loading,
 //! a quarter of what `run` adds to the command it starts, and leaves the C library as the only
-//! thing the program needs. Where the compiler has no such archive, nothing is changed.
+//! thing the program needs. Packages ask for it with the feature `static-unwinder`. Where the compiler
+//! has no such archive, nothing is changed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_FEATURE_STATIC_UNWINDER").is_none() {
+        return;
+    }
     if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("gnu") {
         return;
     }
