@@ -384,7 +384,8 @@ fn without_a_thread_the_command_ends() {
         let ran = with_refused(newer, libc::ENOSYS, move || {
             with_refused(vec![refused], errno, || run("true"))
         });
-        let why = "cannot start a thread that visits views: Resource temporarily unavailable";
+        let why =
+            "cannot start a thread that makes a mount namespace: Resource temporarily unavailable";
         is_refused(&ran, why);
     }
     assert_eq!(inside("office", "cat /etc/hosts"), "192.0.2.7 printer\n");
