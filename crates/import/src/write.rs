@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use netnsctl_model::config::keys::DEFAULT_MTU;
+use netnsctl_model::config::section::veth::DEFAULT_MTU;
 use netnsctl_model::name::{NetnsRef, is_control};
 
 use crate::draft::{Draft, Item, Route, Said, Space, Veth};

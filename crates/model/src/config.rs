@@ -1,37 +1,31 @@
 //! Text of configuration files in, [`Desired`] or a complete list of mistakes out.
 //!
 //! Each file is read into a tree that knows where every key and value stands (`tree`), whatever
-//! its format. Hand-written decoders walk that tree section by section (`netns`, `forward`,
-//! `veth`, `route`); a mistake costs the value it is in and nothing else, so that one run tells
-//! all of them. Where a derived deserializer would stop at the first mistake, these go on. Then
-//! `cross` compares what only makes sense together (names, listeners, both ends of a pair), and
-//! `build` fills in the defaults. `keys` is the one list of what may be written,
-//! and `schema` tells it to editors.
+//! its format. Each section in [`section`] reads its part of that tree; a mistake costs the value it is in
+//! and nothing else, so that one run reports all of them. Where a derived deserializer would stop
+//! at the first mistake, these go on. Then `cross` and the sections compare what only makes sense
+//! together (names, listeners, both ends of a pair), and each section puts what it read into the
+//! desired state. [`section`] is the one list of what can be written; [`schema`] and all other
+//! outputs are made of it.
 //!
 //! Opens no file: whoever does hands over [`Source`]s, in the order in which they were found.
 
-mod build;
 mod cross;
-mod declared;
 mod diagnostic;
 mod fields;
-mod forward;
-pub mod keys;
 mod links;
-mod netns;
-mod ports;
 mod read_json;
 mod read_toml;
 mod render;
-mod route;
 pub mod schema;
+pub mod section;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod text;
 mod toml_syntax;
 mod tree;
 pub mod values;
-mod veth;
 
 pub use diagnostic::{Diagnostic, Position, Related, Severity};
 pub use render::render;
@@ -40,8 +34,8 @@ use std::collections::BTreeMap;
 
 use crate::desired::Desired;
 use crate::name::NetnsRef;
-use declared::Declared;
 use diagnostic::{Place, Report};
+use section::part::Declared;
 
 /// The language a configuration file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,15 +113,14 @@ pub fn load(sources: &[Source]) -> Loaded {
     let mut declared = Declared::default();
     for file in 0..sources.len() {
         if let Some(root) = read(file, &mut report) {
-            netns::read_file(&root, &mut declared, &mut report);
+            section::netns::read_file(&root, &mut declared, &mut report);
         }
     }
     cross::check(&declared, &mut report);
-    let desired = build::desired(&declared);
-    let place = |(netns, namespace): (&NetnsRef, &declared::Namespace)| {
-        Some((netns.clone(), namespace.file?))
-    };
-    let files = declared.netns.iter().filter_map(place).collect();
+    let files = (declared.netns.iter())
+        .filter_map(|(netns, namespace)| Some((netns.clone(), namespace.file?)))
+        .collect();
+    let desired = desired(declared);
     let (diagnostics, failed) = report.finish();
     let desired = if failed { None } else { desired };
     debug_assert!(failed || desired.is_some(), "no error, yet nothing built");
@@ -136,6 +129,15 @@ pub fn load(sources: &[Source]) -> Loaded {
         files,
         diagnostics,
     }
+}
+
+/// The desired state; none if a value that it needs was refused.
+fn desired(declared: Declared) -> Option<Desired> {
+    let mut desired = Desired::default();
+    for (here, namespace) in declared.netns {
+        namespace.build(&here, &mut desired)?;
+    }
+    Some(desired)
 }
 
 /// The tree of one file; what is wrong with its syntax goes to the report.

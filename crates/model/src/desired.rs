@@ -277,20 +277,25 @@ impl std::fmt::Display for Workers {
     }
 }
 
+impl ForwardOptions {
+    /// Those of a forward that declares none.
+    pub const DEFAULT: Self = Self {
+        connect_timeout: Duration::from_secs(10),
+        drain: Duration::from_secs(30),
+        half_close_timeout: Duration::from_secs(300),
+        keepalive: Duration::from_secs(15),
+        keepalive_probes: 3,
+        max_connections: None,
+        proxy_protocol: false,
+        udp_timeout: Duration::from_secs(120),
+        max_sessions: 16_384,
+        workers: Workers::Exactly(1),
+    };
+}
+
 impl Default for ForwardOptions {
     fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            drain: Duration::from_secs(30),
-            half_close_timeout: Duration::from_secs(300),
-            keepalive: Duration::from_secs(15),
-            keepalive_probes: 3,
-            max_connections: None,
-            proxy_protocol: false,
-            udp_timeout: Duration::from_secs(120),
-            max_sessions: 16_384,
-            workers: Workers::Exactly(1),
-        }
+        Self::DEFAULT
     }
 }
 

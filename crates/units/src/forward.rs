@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use netnsctl_model::config::values::write_duration;
+use netnsctl_model::config::section::forward::{Written, written};
 use netnsctl_model::desired::{Forward, Protocol};
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
@@ -31,25 +31,19 @@ const PRIVATE: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 /// What a forwarder's command line says behind the program: `forward` and its options. Whoever
 /// starts it passes the sockets.
 pub fn arguments(forward: &Forward) -> Vec<String> {
-    let options = &forward.options;
-    let time = |name: &str, time| format!("--{name}={}", write_duration(time));
     let mut words = vec![
         "forward".to_owned(),
         format!("--connect={}", forward.connect),
-        time("connect-timeout", options.connect_timeout),
-        time("half-close-timeout", options.half_close_timeout),
-        time("keepalive", options.keepalive),
-        format!("--keepalive-probes={}", options.keepalive_probes),
-        time("udp-timeout", options.udp_timeout),
-        time("drain", options.drain),
-        format!("--max-sessions={}", options.max_sessions),
-        format!("--workers={}", options.workers),
     ];
-    if options.proxy_protocol {
-        words.push("--proxy-protocol".to_owned());
+    for (key, value) in written(&forward.options) {
+        let name = key.replace('_', "-");
+        words.extend(match value {
+            None | Some(Written::Switch(false)) => None,
+            Some(Written::Switch(true)) => Some(format!("--{name}")),
+            Some(Written::Number(number)) => Some(format!("--{name}={number}")),
+            Some(Written::Text(text)) => Some(format!("--{name}={text}")),
+        });
     }
-    let most = options.max_connections;
-    words.extend(most.map(|most| format!("--max-connections={most}")));
     words
 }
 

@@ -1,16 +1,21 @@
 //! Taking the keys of a table one by one, with a word about each that is unknown or of the wrong
 //! type.
 
+use std::time::Duration;
+
 use super::Format;
 use super::diagnostic::{At, Place, Report};
-use super::keys::{HOME, Key, Kind, NETNS, Section};
+use super::section::{Fallback, Form, Key, Kind, Member, NETNS, Others, Section, Shape};
 use super::text::{akin, list, nearest, quote};
 use super::tree::{Entry, Node, Value};
+use super::values::{self, BadValue};
 
 /// The keys of one table of the configuration.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'t> {
     section: &'static Section,
+    /// The word of the section's selector, if it has one and the word is known.
+    selected: Option<&'t str>,
     /// Where to point when something is missing.
     pub(super) place: Place,
     entries: &'t [Entry],
@@ -31,17 +36,60 @@ impl<'t> Fields<'t> {
             report.error(node.place, message).hint(hint);
             return None;
         };
-        for entry in entries {
-            if section.key(&entry.key).is_none() {
-                unknown(entry, section, report);
+        let fields = Self {
+            section,
+            selected: selected(section, entries),
+            place: node.place,
+            entries,
+        };
+        if section.shape != Shape::Parameters {
+            for entry in entries {
+                fields.known(entry, report);
+            }
+            for key in section.keys().filter(|key| key.required) {
+                fields.require(key, report);
             }
         }
-        let place = node.place;
-        Some(Self {
-            section,
-            place,
-            entries,
-        })
+        Some(fields)
+    }
+
+    /// The keys of a section within this one: of one table, or of each in a list; elements of other
+    /// types are reported and left out.
+    pub(super) fn section(
+        &self,
+        section: &'static Section,
+        report: &mut Report<'_>,
+    ) -> Vec<Fields<'t>> {
+        let child = self.section.child(section.word);
+        let Some(entry) = self.entry(section.word).filter(|_| child.is_some()) else {
+            return Vec::new();
+        };
+        match (section.shape, &entry.node.value) {
+            (Shape::List, Value::Array(nodes)) => {
+                let open = |node| Fields::open(node, section, report);
+                nodes.iter().filter_map(open).collect()
+            }
+            (Shape::Table | Shape::Parameters, Value::Table(_)) => {
+                Fields::open(&entry.node, section, report)
+                    .into_iter()
+                    .collect()
+            }
+            (shape, value) => {
+                let words = match shape {
+                    Shape::List => "an array of tables",
+                    _ => "a table",
+                };
+                let (is, word) = (value.type_words(), quote(section.word));
+                let hint = header_hint(section, entry.node.place, report.sources());
+                report
+                    .error(
+                        entry.node.place,
+                        format!("{word} is {is}, but has to be {words}"),
+                    )
+                    .hint(hint);
+                Vec::new()
+            }
+        }
     }
 
     /// All keys, for a look at those that are there.
@@ -135,51 +183,120 @@ impl<'t> Fields<'t> {
         Some(strings)
     }
 
-    /// The table at `name`.
-    pub(super) fn table(&self, name: &str, report: &mut Report<'_>) -> Option<Fields<'t>> {
-        let (key, entry) = self.find(name)?;
-        match key.kind {
-            Kind::Table(section) if matches!(entry.node.value, Value::Table(_)) => {
-                Fields::open(&entry.node, section, report)
+    /// The value of `key`, if it is one of its words.
+    pub(super) fn one_of(&self, key: &str, report: &mut Report<'_>) -> Option<&'t str> {
+        let text = self.string(key, report)?;
+        let words = match self.section.key(key, self.selected)?.kind {
+            Kind::String(Form::OneOf(words)) => words,
+            _ => return None,
+        };
+        if words.contains(&text.value) {
+            return Some(text.value);
+        }
+        let hint = match nearest(text.value, words.iter().copied()) {
+            Some(word) => format!("a similar word is known: {}", quote(word)),
+            None => format!("it is {}", list(words.iter().copied(), "or")),
+        };
+        report
+            .error(
+                text.place,
+                format!("{} cannot be {}", quote(key), quote(text.value)),
+            )
+            .hint(hint);
+        None
+    }
+
+    /// Reads a length of time.
+    pub(super) fn duration(&self, key: &str, report: &mut Report<'_>) -> Option<At<Duration>> {
+        if let Some(entry) = self.entry(key)
+            && let Value::Integer(_) = entry.node.value
+        {
+            let place = entry.node.place;
+            let written = report.text(place);
+            report
+                .error(place, format!("{} is a number without a unit", quote(key)))
+                .hint(format!("write it as \"{written}s\" if it is seconds"));
+            return None;
+        }
+        let text = self.string(key, report)?;
+        match values::duration(text.value) {
+            Ok(value) => Some(At {
+                value,
+                place: text.place,
+            }),
+            Err(bad) => {
+                report.error(text.place, bad.message).hint(bad.hint);
+                None
             }
-            _ => wrong_type(key, &entry.node, report),
         }
     }
 
-    /// The tables of the list at `name`; elements of other types are reported and left out.
-    pub(super) fn tables(&self, name: &str, report: &mut Report<'_>) -> Vec<Fields<'t>> {
-        let Some((key, entry)) = self.find(name) else {
-            return Vec::new();
-        };
-        let (Kind::Tables(section), Value::Array(nodes)) = (&key.kind, &entry.node.value) else {
-            let _: Option<()> = wrong_type(key, &entry.node, report);
-            return Vec::new();
-        };
-        let open = |node| Fields::open(node, section, report);
-        nodes.iter().filter_map(open).collect()
-    }
-
-    /// The kernel parameters in `entry`, which is that of `sysctl`.
-    pub(super) fn sysctls(&self, entry: &'t Entry, report: &mut Report<'_>) -> Option<&'t [Entry]> {
-        match &entry.node.value {
-            Value::Table(entries) => Some(entries),
-            _ => wrong_type(self.section.key(&entry.key)?, &entry.node, report),
+    /// The value of `key` as `parse` reads it.
+    pub(super) fn value<T>(
+        &self,
+        key: &str,
+        report: &mut Report<'_>,
+        parse: impl Fn(&str) -> Result<T, BadValue>,
+    ) -> Option<At<T>> {
+        let text = self.string(key, report)?;
+        match parse(text.value) {
+            Ok(value) => Some(At {
+                value,
+                place: text.place,
+            }),
+            Err(bad) => {
+                report.error(text.place, bad.message).hint(bad.hint);
+                None
+            }
         }
     }
 
-    /// Says that `name` is missing, unless it is there (if only with a wrong value) or may be in
-    /// the part of the file that is not understood.
-    pub(super) fn require(&self, name: &str, report: &mut Report<'_>) {
-        if self.entry(name).is_some() || report.is_broken(self.place.file) {
+    /// Reports `entry` if there is no such key, or if it is of another word of the selector.
+    fn known(&self, entry: &Entry, report: &mut Report<'_>) {
+        let section = self.section;
+        if section.child(&entry.key).is_some() {
             return;
         }
-        let Some(key) = self.section.key(name) else {
+        let Some(key) = section.key(&entry.key, self.selected) else {
+            return unknown(entry, section, report);
+        };
+        let (Some(selector), Some(word)) = (section.selector, self.selected) else {
             return;
         };
+        if key.is_of(word) {
+            return;
+        }
+        let name = quote(key.name);
+        let of = section.keys().filter(|other| other.name == key.name);
+        let of = list(of.flat_map(|key| key.of.iter().copied()), "or");
+        let hint = format!("it is for {} = {of}", selector.key);
+        match selector.others {
+            Others::Warned => {
+                let message = format!("{name} means nothing for {word}");
+                report.warning(entry.key_place, message).hint(hint);
+            }
+            Others::Refused => {
+                let message = format!("{name} is not a key of {} {}", selector.key, quote(word));
+                report.error(entry.key_place, message).hint(hint);
+            }
+        }
+    }
+
+    /// Says that `key` is missing, unless it is there (if only with a wrong value), is of another
+    /// word of the selector, or may be in the part of the file that is not understood.
+    fn require(&self, key: &Key, report: &mut Report<'_>) {
+        let is_needed = match (key.of, self.selected) {
+            ([], _) => true,
+            (of, Some(word)) => of.contains(&word),
+            (_, None) => false,
+        };
+        if !is_needed || self.entry(key.name).is_some() || report.is_broken(self.place.file) {
+            return;
+        }
         let message = format!(
             "{} lacks {}: {}",
             self.section.title,
-            quote(name),
+            quote(key.name),
             key.about
         );
         let hint = example_hint(key, self.place, report.sources());
@@ -187,15 +304,16 @@ impl<'t> Fields<'t> {
     }
 
     fn find(&self, name: &str) -> Option<(&'static Key, &'t Entry)> {
-        Some((self.section.key(name)?, self.entry(name)?))
+        Some((self.section.key(name, self.selected)?, self.entry(name)?))
     }
 }
 
 /// Says that there is no such key, and which one may have been meant.
 fn unknown(entry: &Entry, section: &Section, report: &mut Report<'_>) {
     let (key, title) = (quote(&entry.key), section.title);
-    let all = || list(section.names(), "and");
-    if std::ptr::eq(section, &HOME) && NETNS.key(&entry.key).is_some() {
+    let names: Vec<_> = section.members().into_iter().map(Member::name).collect();
+    let all = || list(names.iter().copied(), "and");
+    if section.shape == Shape::Host && NETNS.members().iter().any(|it| it.name() == entry.key) {
         report
             .error(entry.key_place, format!("{key} has no place in {title}"))
             .hint(format!(
@@ -204,8 +322,8 @@ fn unknown(entry: &Entry, section: &Section, report: &mut Report<'_>) {
             ));
         return;
     }
-    let near = nearest(&entry.key, section.names());
-    let hint = match near.or_else(|| akin(&entry.key, section.names())) {
+    let near = nearest(&entry.key, names.iter().copied());
+    let hint = match near.or_else(|| akin(&entry.key, names.iter().copied())) {
         Some(name) => format!("a similar key is known: {}", quote(name)),
         None => format!("known here: {}", all()),
     };
@@ -217,13 +335,7 @@ fn unknown(entry: &Entry, section: &Section, report: &mut Report<'_>) {
 /// Says what the value is, what it has to be, and how that is written.
 fn wrong_type<T>(key: &Key, node: &Node, report: &mut Report<'_>) -> Option<T> {
     let (is, words) = (node.value.type_words(), key.kind.words());
-    let hint = match (&key.kind, &node.value) {
-        (Kind::Tables(section) | Kind::Table(section), _) => {
-            header_hint(section, node.place, report.sources())
-        }
-        (Kind::Sysctls, _) => header_hint(&super::keys::SYSCTL, node.place, report.sources()),
-        _ => example_hint(key, node.place, report.sources()),
-    };
+    let hint = example_hint(key, node.place, report.sources());
     let message = format!("{} is {is}, but has to be {words}", quote(key.name));
     report.error(node.place, message).hint(hint);
     None
@@ -240,16 +352,32 @@ pub(super) fn example_hint(key: &Key, place: Place, sources: &[super::Source]) -
 
 /// How the table is opened, in the language of the file.
 fn header_hint(section: &Section, place: Place, sources: &[super::Source]) -> String {
-    let header = section.header;
+    let header = section.header();
     let name = header.trim_matches(['[', ']']);
     let name = name.rsplit_once('.').map_or(name, |(_, last)| last);
-    match sources[place.file].format {
-        Format::Json if header.is_empty() => "write it as { \"netns\": { … } }".to_owned(),
-        Format::Json if header.starts_with("[[") => format!("write it as \"{name}\": [{{ … }}]"),
-        Format::Json => format!("write it as \"{name}\": {{ … }}"),
-        Format::Toml if header.starts_with("[[") => {
+    match (sources[place.file].format, section.shape) {
+        (Format::Json, Shape::File) => "write it as { \"netns\": { … } }".to_owned(),
+        (Format::Json, Shape::List) => format!("write it as \"{name}\": [{{ … }}]"),
+        (Format::Json, _) => format!("write it as \"{name}\": {{ … }}"),
+        (Format::Toml, Shape::List) => {
             format!("write {header}, with two brackets, and its keys below")
         }
-        Format::Toml => format!("write {header} and its keys below"),
+        (Format::Toml, _) => format!("write {header} and its keys below"),
+    }
+}
+
+/// The word that the section's selector has among `entries`, or has by default.
+fn selected<'t>(section: &'static Section, entries: &'t [Entry]) -> Option<&'t str> {
+    let selector = section.selector?;
+    let words = section.selections();
+    let Some(entry) = entries.iter().find(|entry| entry.key == selector.key) else {
+        return match section.key(selector.key, None)?.default {
+            Some(Fallback::Text(word)) => Some(word),
+            _ => None,
+        };
+    };
+    match &entry.node.value {
+        Value::String(word) if words.contains(&word.as_str()) => Some(word),
+        _ => None,
     }
 }

@@ -1,11 +1,11 @@
-//! Which links each namespace will have: its holder, and the ends of veth pairs wherever those
-//! are declared.
+//! Which links each namespace will have, whichever sections make them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::declared::{Declared, End, LinkName, Veth};
 use super::diagnostic::{At, Place, Report};
-use super::text::quote;
+use super::section::part::Declared;
+use super::shared::LinkName;
+use super::text::{list, nearest, quote};
 use crate::address::InterfaceAddress;
 use crate::name::{InterfaceName, NetnsRef};
 
@@ -15,71 +15,93 @@ pub(super) struct Link<'d> {
     pub(super) name: &'d LinkName,
     pub(super) address: &'d [At<InterfaceAddress>],
     /// The pair that it is an end of.
-    pair: Option<Pair<'d>>,
+    pub(super) pair: Option<Pair<'d>>,
+    /// What has its name, for a message that another link has it too.
+    pub(super) label: &'static str,
 }
 
 /// Which veth pair: the namespace that declares it, its number there, and the other namespace.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pair<'d> {
-    here: &'d NetnsRef,
-    number: usize,
-    there: &'d NetnsRef,
+pub(super) struct Pair<'d> {
+    pub(super) here: &'d NetnsRef,
+    pub(super) number: usize,
+    pub(super) there: &'d NetnsRef,
 }
 
 /// The links of every namespace.
-pub(super) type Links<'d> = BTreeMap<&'d NetnsRef, Vec<Link<'d>>>;
+#[derive(Default)]
+pub(super) struct Links<'d>(BTreeMap<&'d NetnsRef, Vec<Link<'d>>>);
 
-/// All links whose namespace and name are known.
-pub(super) fn all(declared: &Declared) -> Links<'_> {
-    let mut links = Links::new();
-    for (here, namespace) in &declared.netns {
-        if let Some(name) = &namespace.holder {
-            links.entry(here).or_default().push(Link {
-                name,
-                address: &namespace.address,
-                pair: None,
-            });
+impl<'d> Links<'d> {
+    /// All links whose namespace and name are known.
+    pub(super) fn of_all(declared: &'d Declared) -> Self {
+        let mut links = Self::default();
+        for (here, namespace) in &declared.netns {
+            namespace.own.add_links(here, &mut links);
         }
-    }
-    for (here, namespace) in &declared.netns {
-        for (number, veth) in namespace.veths.iter().enumerate() {
-            let pair = veth.netns.as_ref().map(|netns| Pair {
-                here,
-                number,
-                there: &netns.value,
-            });
-            for (netns, end) in ends(here, veth) {
-                if let Some(name) = &end.name {
-                    let address = &end.address;
-                    let link = Link {
-                        name,
-                        address,
-                        pair,
-                    };
-                    links.entry(netns).or_default().push(link);
-                }
-            }
+        for (here, namespace) in &declared.netns {
+            namespace.parts.add_links(here, &mut links);
         }
+        links
     }
-    links
-}
 
-/// The ends of a pair and the namespaces they are in, the near one first; none if the far one is
-/// not known.
-pub(super) fn ends<'d>(
-    here: &'d NetnsRef,
-    veth: &'d Veth,
-) -> impl Iterator<Item = (&'d NetnsRef, &'d End)> {
-    let there = veth.netns.as_ref().map(|netns| &netns.value);
-    let ends = there.map(|there| [(here, &veth.near), (there, &veth.far)]);
-    ends.into_iter().flatten()
+    /// Adds a link of `netns`.
+    pub(super) fn add(&mut self, netns: &'d NetnsRef, link: Link<'d>) {
+        self.0.entry(netns).or_default().push(link);
+    }
+
+    /// Those of `netns`.
+    pub(super) fn of(&self, netns: &NetnsRef) -> &[Link<'d>] {
+        self.0.get(netns).map_or(&[], Vec::as_slice)
+    }
+
+    /// The namespaces that have links, with those.
+    pub(super) fn by_netns(&self) -> impl Iterator<Item = (&'d NetnsRef, &[Link<'d>])> {
+        self.0
+            .iter()
+            .map(|(netns, links)| (*netns, links.as_slice()))
+    }
+
+    /// Warns if nothing here declares the link `name` of the namespace `here`. It may come from
+    /// elsewhere (a WireGuard link moved in), so this is no error; the host namespace has others
+    /// in any case.
+    pub(super) fn expect(
+        &self,
+        place: Place,
+        name: &InterfaceName,
+        here: &NetnsRef,
+        report: &mut Report<'_>,
+    ) {
+        let links = self.of(here);
+        let is_declared = || links.iter().any(|link| link.name.name == *name);
+        if report.any_broken() || *here == NetnsRef::Home || name.as_str() == "lo" || is_declared()
+        {
+            return;
+        }
+        let names: Vec<&str> = links.iter().map(|link| link.name.name.as_str()).collect();
+        let hint = match nearest(name.as_str(), names.iter().copied()) {
+            Some(near) => format!("a similar name is declared: {}", quote(near)),
+            None if names.is_empty() => "it has to be there when it is needed".to_owned(),
+            None => format!(
+                "declared are {}; another has to be there when it is needed",
+                list(names.iter().copied(), "and")
+            ),
+        };
+        let (name, here) = (quote(name.as_str()), quote(here.as_str()));
+        report
+            .warning(
+                place,
+                format!("no link {name} is declared in namespace {here}"),
+            )
+            .hint(hint);
+    }
 }
 
 /// Refuses two links of one name in one namespace.
 pub(super) fn names(links: &Links<'_>, report: &mut Report<'_>) {
     // Two pairs that clash at both ends are one mistake.
     let mut told = BTreeSet::new();
-    for (netns, links) in links {
+    for (netns, links) in &links.0 {
         let mut seen: BTreeMap<&InterfaceName, Link<'_>> = BTreeMap::new();
         for link in links {
             let Some(first) = seen.get(&link.name.name) else {
@@ -114,25 +136,19 @@ fn clash(netns: &NetnsRef, first: &Link<'_>, second: &Link<'_>, report: &mut Rep
         return;
     }
     let hint = format!("give {} a name of its own", quote(second.name.key));
-    let label = match first.pair {
-        None if first.name.given => "the link that holds the addresses has that name",
-        None => "the link that holds the addresses is named after the namespace",
-        Some(_) if first.name.given => "this end has that name",
-        Some(_) => "an end of this pair has that name",
-    };
     report
         .error(
             second.name.place,
             format!("two links named {name} in namespace {netns}"),
         )
         .hint(hint)
-        .related(first.name.place, label);
+        .related(first.name.place, first.label);
 }
 
 /// Refuses an address on two links of a namespace. Links may share an address that has the whole
 /// of itself as prefix (unnumbered links), and each link has link-local ones of its own.
 pub(super) fn addresses(links: &Links<'_>, report: &mut Report<'_>) {
-    for (netns, links) in links {
+    for (netns, links) in &links.0 {
         let mut seen: BTreeMap<_, (At<InterfaceAddress>, usize)> = BTreeMap::new();
         let all = links.iter().enumerate();
         for (n, address) in all.flat_map(|(n, l)| l.address.iter().map(move |a| (n, a))) {
@@ -162,68 +178,4 @@ pub(super) fn addresses(links: &Links<'_>, report: &mut Report<'_>) {
             }
         }
     }
-}
-
-/// Warns of a pair that has one address at both ends: the kernel takes it, and each end then takes
-/// what is meant for the other for its own.
-pub(super) fn both_ends(declared: &Declared, report: &mut Report<'_>) {
-    for namespace in declared.netns.values() {
-        for veth in &namespace.veths {
-            let ip = |address: &At<InterfaceAddress>| address.value.ip();
-            for far in &veth.far.address {
-                let near = veth.near.address.iter().find(|near| ip(near) == ip(far));
-                if let Some(near) = near {
-                    report
-                        .warning(
-                            far.place,
-                            format!("address {} is on both ends of the veth pair", ip(far)),
-                        )
-                        .hint("neither end reaches the other by it; give each its own")
-                        .related(near.place, "the other end has it");
-                }
-            }
-        }
-    }
-}
-
-/// Warns of a pair whose packets are too small for IPv6 although one end has use for it.
-pub(super) fn mtu(declared: &Declared, report: &mut Report<'_>) {
-    /// RFC 8200, section 5.
-    const IPV6_LEAST: u32 = 1280;
-    for (here, namespace) in &declared.netns {
-        for veth in &namespace.veths {
-            let Some(mtu) = veth.mtu.filter(|mtu| mtu.value < IPV6_LEAST) else {
-                continue;
-            };
-            if let Some(place) = ipv6_use(declared, here, veth) {
-                report
-                    .warning(
-                        mtu.place,
-                        format!(
-                            "an MTU of {} is too small for IPv6, which this pair carries",
-                            mtu.value
-                        ),
-                    )
-                    .hint(format!(
-                        "give {IPV6_LEAST} or more; the kernel has no IPv6 on a link with less"
-                    ))
-                    .related(place, "IPv6 is used here");
-            }
-        }
-    }
-}
-
-fn ipv6_use(declared: &Declared, here: &NetnsRef, veth: &Veth) -> Option<Place> {
-    ends(here, veth).find_map(|(netns, end)| {
-        let address = end.address.iter().find(|a| a.value.ip().is_ipv6());
-        let through = |route: &&super::declared::Route| {
-            let name = end.name.as_ref().map(|name| &name.name);
-            let ipv6 = route.to.is_some_and(|to| to.value.addr().is_ipv6());
-            ipv6 && name.is_some() && route.interface.as_ref().map(|i| &i.value) == name
-        };
-        let routes = declared.netns.get(netns).map(|n| &n.routes);
-        let route = routes.and_then(|routes| routes.iter().find(through));
-        let place = route.and_then(|route| route.to).map(|to| to.place);
-        address.map(|a| a.place).or(place)
-    })
 }

@@ -1,6 +1,6 @@
 //! The configuration as a JSON Schema (2020-12), for editors and for whoever writes files by program.
 //!
-//! Made of [`keys`], so that it has every key with its meaning and default. It never refuses what
+//! Made of [`super::section`], so that it has every key with its meaning and default. It never refuses what
 //! [`super::load`] takes. The other way around it leaves alone what takes a look at several places
 //! (unknown namespaces, listeners on one port) or at bytes and bits. Specification:
 //! json-schema.org/draft/2020-12.
@@ -8,21 +8,20 @@
 mod json;
 
 use self::json::Json;
-use super::keys::{self, Fallback, Form, Key, Kind, Section, form};
+use super::section::{
+    Condition, FILE, Fallback, Form, HOST, Key, Kind, Member, NETNS, Others, Section, Shape, form,
+    sentence,
+};
 
 /// The schema, as a JSON document.
 pub fn schema() -> String {
-    let definitions = [
-        &keys::NETNS,
-        &keys::HOME,
-        &keys::DNS,
-        &keys::NSCD,
-        &keys::FORWARD,
-        &keys::VETH,
-        &keys::ROUTE,
-        &keys::RUN,
-    ]
-    .map(|section| (definition_name(section).to_owned(), table(section)));
+    let sections = FILE
+        .all()
+        .into_iter()
+        .filter(|section| has_definition(section));
+    let definitions: Vec<_> = sections
+        .map(|section| (definition_name(section).to_owned(), table(section)))
+        .collect();
     Json::object([
         (
             "$schema",
@@ -31,8 +30,8 @@ pub fn schema() -> String {
         ("title", "netnsctl".into()),
         ("description", "Network namespaces of netnsctl(1).".into()),
     ])
-    .extended(table(&keys::FILE))
-    .with("$defs", Json::Object(definitions.into()))
+    .extended(table(&FILE))
+    .with("$defs", Json::Object(definitions))
     .write()
 }
 
@@ -49,15 +48,17 @@ impl Json {
     }
 }
 
-/// What a section is called among the definitions: the last word of its header, or what that
-/// stands for.
+/// Whether the schema says in one place what a section is, for others to refer to.
+fn has_definition(section: &Section) -> bool {
+    !matches!(section.shape, Shape::File | Shape::Parameters)
+}
+
+/// What a section is called among the definitions.
 fn definition_name(section: &Section) -> &'static str {
-    let header = section.header.trim_matches(['[', ']']);
-    match header.rsplit('.').next() {
-        Some("NAME") => "namespace",
-        Some("default") => "home",
-        Some(word) => word,
-        None => header,
+    match section.shape {
+        Shape::Namespace => "namespace",
+        Shape::Host => "home",
+        _ => section.word,
     }
 }
 
@@ -68,12 +69,10 @@ fn reference(section: &Section) -> Json {
 
 /// A table and no other keys in it.
 fn table(section: &Section) -> Json {
-    let properties = section
-        .keys
-        .iter()
-        .map(|key| (key.name.to_owned(), property(section, key)));
-    let required: Vec<_> = (section.keys.iter())
-        .filter(|key| key.required)
+    let properties = (section.members().into_iter())
+        .map(|member| (member.name().to_owned(), property(section, member)));
+    let required: Vec<_> = (section.keys())
+        .filter(|key| key.required && key.of.is_empty())
         .map(|key| key.name)
         .collect();
     let mut schema = Json::object([
@@ -90,30 +89,67 @@ fn table(section: &Section) -> Json {
 
 /// What keys of a section have to do with one another.
 fn together(section: &Section) -> Json {
-    match definition_name(section) {
-        "home" => {
-            // The other end is home unless it is said, and here that is this end.
-            let items = Json::object([("required", Json::strings(["netns"]))]);
-            let veth = Json::object([("veth", Json::object([("items", items)]))]);
-            Json::object([("allOf", Json::List(vec![properties(veth)]))])
+    let given =
+        |keys: &[&'static str]| Json::object([("required", Json::strings(keys.iter().copied()))]);
+    let (mut any, mut all) = (Vec::new(), Vec::new());
+    for condition in section.conditions {
+        match condition {
+            Condition::AnyOf(keys) => any.extend(keys.iter().map(|key| given(&[key]))),
+            Condition::Needs(key, pattern, other) => all.push(when(key, pattern, given(&[other]))),
+            Condition::Matches(key, pattern, others) => {
+                let others = others.iter().map(|(key, pattern)| like(key, pattern));
+                all.push(when(
+                    key,
+                    pattern,
+                    Json::object([("allOf", Json::List(others.collect()))]),
+                ));
+            }
         }
-        "route" => {
-            let given = |key| Json::object([("required", Json::strings([key]))]);
-            let conditions = vec![
-                when("via", "^[Ff][Ee][89ABab]", given("interface")),
-                when("to", "^[0-9.]+(/|$)", like("via", "^[^:]*$")),
-                when("to", ":", like("via", ":")),
-            ];
-            let any = Json::List(vec![given("via"), given("interface")]);
-            Json::object([("anyOf", any), ("allOf", Json::List(conditions))])
-        }
-        "forward" => {
-            let no_path = |key| like(key, "^(?!unix:)");
-            let ends = Json::List(vec![no_path("listen"), no_path("connect")]);
-            when("protocol", "^udp$", Json::object([("allOf", ends)]))
-        }
-        _ => Json::object([]),
     }
+    if section.shape == Shape::Host {
+        for child in section.children() {
+            let keys = child.keys().filter(|key| key.required_in_host);
+            let keys: Vec<_> = keys.map(|key| key.name).collect();
+            if !keys.is_empty() {
+                let items = Json::object([("items", given(&keys))]);
+                all.push(properties(Json::object([(child.word, items)])));
+            }
+        }
+    }
+    all.extend(selected(section));
+    let mut schema = Json::object([]);
+    if !any.is_empty() {
+        schema = schema.with("anyOf", Json::List(any));
+    }
+    if !all.is_empty() {
+        schema = schema.with("allOf", Json::List(all));
+    }
+    schema
+}
+
+/// For each word of the selector: the keys that it needs, and those that are refused with it.
+fn selected(section: &Section) -> Vec<Json> {
+    let Some(selector) = section.selector.filter(|it| it.others == Others::Refused) else {
+        return Vec::new();
+    };
+    let of = |word: &&'static str| {
+        let names = section.keys().filter(|key| !key.of.is_empty());
+        let others = names
+            .filter(|key| {
+                !section
+                    .key(key.name, Some(word))
+                    .is_some_and(|key| key.is_of(word))
+            })
+            .map(|key| (key.name.to_owned(), false.into()))
+            .collect();
+        let needed = section
+            .keys()
+            .filter(|key| key.required && key.of.contains(word));
+        let then = properties(Json::Object(others))
+            .with("required", Json::strings(needed.map(|key| key.name)));
+        when(selector.key, &format!("^{word}$"), then)
+    };
+    section.selections().iter().map(of).collect()
 }
 
 fn properties(of: Json) -> Json {
@@ -132,38 +168,49 @@ fn when(key: &'static str, pattern: &str, then: Json) -> Json {
     Json::object([("if", given), ("then", then)])
 }
 
-fn property(section: &Section, key: &Key) -> Json {
-    let mut about = format!("{}.", sentence(key.about));
+fn property(section: &Section, member: Member) -> Json {
+    let key = match member {
+        Member::Key(key) => key,
+        Member::Section(child) => {
+            let about = Json::object([("description", sentence(child.summary).into())]);
+            return about.extended(match child.shape {
+                Shape::Namespace => namespaces(),
+                Shape::Parameters => sysctls(),
+                Shape::List => {
+                    Json::object([("type", "array".into()), ("items", reference(child))])
+                }
+                _ => reference(child),
+            });
+        }
+    };
+    let mut about = key.sentence();
     if let Some(Fallback::Words(words)) = key.default {
         about.push_str(&format!(" Default: {words}."));
     }
     if let Some(refused) = key.kind.refused() {
         about.push_str(&format!(" Refused: {refused}."));
     }
-    let mut schema = Json::object([("description", about.into())]);
-    schema = schema.extended(match &key.kind {
-        Kind::Table(_) if section.header.is_empty() => namespaces(),
-        kind => value(kind),
-    });
-    if let Some(Fallback::Value(default)) = key.default {
-        schema = schema.with("default", Json::Raw(default.to_owned()));
+    let mut schema = Json::object([("description", about.into())]).extended(values(section, key));
+    if let Some(default) = key.default.and_then(|default| default.value()) {
+        schema = schema.with("default", Json::Raw(default));
     }
-    if !key.example.is_empty() {
-        let examples = Json::List(vec![Json::Raw(key.example.to_owned())]);
-        schema = schema.with("examples", examples);
-    }
-    schema
+    schema.with(
+        "examples",
+        Json::List(vec![Json::Raw(key.example.to_owned())]),
+    )
 }
 
-/// The line about a key as the beginning of a sentence.
-fn sentence(about: &str) -> String {
-    // "tcp:" and "udp:" are words of the configuration and stay as they are.
-    if about.starts_with("tcp:") || about.starts_with("udp:") {
-        return about.to_owned();
+/// What the value of a key can be; keys of one name can have values of several kinds.
+fn values(section: &Section, key: &Key) -> Json {
+    let same = section.keys().filter(|other| other.name == key.name);
+    let mut values: Vec<_> = same.map(|key| value(&key.kind)).collect();
+    match values.pop() {
+        Some(only) if values.is_empty() => only,
+        last => {
+            values.extend(last);
+            Json::object([("anyOf", Json::List(values))])
+        }
     }
-    let mut characters = about.chars();
-    let first = characters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(characters).collect()
 }
 
 fn value(kind: &Kind) -> Json {
@@ -187,11 +234,6 @@ fn value(kind: &Kind) -> Json {
         }
         Kind::String(form) => text(form),
         Kind::Strings(form) => Json::object([("type", "array".into()), ("items", text(form))]),
-        Kind::Sysctls => sysctls(),
-        Kind::Table(section) => reference(section),
-        Kind::Tables(section) => {
-            Json::object([("type", "array".into()), ("items", reference(section))])
-        }
     }
 }
 
@@ -209,10 +251,10 @@ fn text(form: Form) -> Json {
 /// Home and namespaces by name. After some names no link can be named, so those need another.
 fn namespaces() -> Json {
     let name = Json::object([("pattern", form::netns_name().into())]);
-    let home = Json::Object(vec![("default".to_owned(), reference(&keys::HOME))]);
+    let home = Json::Object(vec![("default".to_owned(), reference(&HOST))]);
     // Validators of older drafts, which editors have, see nothing beside a "$ref".
     let interface = Json::object([("required", Json::strings(["interface"]))]);
-    let both = Json::List(vec![reference(&keys::NETNS), interface]);
+    let both = Json::List(vec![reference(&NETNS), interface]);
     let needs_interface = Json::object([("allOf", both)]);
     Json::object([
         ("type", "object".into()),
@@ -223,7 +265,7 @@ fn namespaces() -> Json {
         "patternProperties",
         Json::Object(vec![(form::no_link_name(), needs_interface)]),
     )
-    .with("additionalProperties", reference(&keys::NETNS))
+    .with("additionalProperties", reference(&NETNS))
 }
 
 fn sysctls() -> Json {

@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::keys::{AUTO, WORKERS};
 use super::text::quote;
 use crate::address::InterfaceAddress;
 use crate::desired::Workers;
 use crate::name::{InterfaceName, is_control};
+
+/// The word for as many workers as there are processors.
+pub const AUTO: &str = "auto";
+
+/// Workers a forward can have. Each is a thread with an event loop of its own.
+pub const WORKERS: std::ops::RangeInclusive<i64> = 1..=64;
 
 /// What is wrong with a value, and what would have been right.
 #[derive(Debug, Clone, PartialEq, Eq)]

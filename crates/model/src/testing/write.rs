@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::config::keys::{TCP_KEYS, UDP_KEYS};
+use crate::config::section::forward::{OPTIONS, Written, written};
 use crate::config::values::write_duration;
 use crate::desired::{
-    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, Netns, Nscd, Protocol, Route,
-    RunAccess, VethPair, Workers,
+    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, Netns, Nscd, Route, RunAccess,
+    VethPair,
 };
 use crate::name::{NetnsRef, is_control};
 
@@ -146,44 +146,26 @@ fn forward(forward: &Forward) -> Table {
         ("netns", string(&forward.netns)),
         ("connect", string(&forward.connect)),
     ]);
-    let given = options(&forward.options);
-    let default = options(&ForwardOptions::default());
-    let useless = match forward.protocol {
-        Protocol::Tcp => UDP_KEYS,
-        Protocol::Udp => TCP_KEYS,
-    };
+    let given = written(&forward.options).into_iter();
+    let default = written(&ForwardOptions::DEFAULT);
     // What means nothing for the protocol draws a warning, so it is written only where it must be.
-    let written = given
-        .into_iter()
-        .zip(default)
-        .filter_map(|(given, default)| {
-            let (key, value) = given;
-            let must = !useless.contains(&key) || value != default.1;
-            Some((key.to_owned(), value?)).filter(|_| must)
-        });
-    entries.extend(written);
-    entries
-}
-
-/// Every option; none for what is not given.
-fn options(options: &ForwardOptions) -> [(&'static str, Option<Value>); 10] {
-    let time = |time| Some(string(write_duration(time)));
-    let workers = match options.workers {
-        Workers::Auto => string(Workers::Auto),
-        Workers::Exactly(count) => bare(count),
+    let useless = |key: &str| {
+        let key = OPTIONS.iter().find(|option| option.name == key);
+        key.is_some_and(|key| !key.is_of(forward.protocol.as_str()))
     };
-    [
-        ("connect_timeout", time(options.connect_timeout)),
-        ("drain", time(options.drain)),
-        ("half_close_timeout", time(options.half_close_timeout)),
-        ("keepalive", time(options.keepalive)),
-        ("keepalive_probes", Some(bare(options.keepalive_probes))),
-        ("max_connections", options.max_connections.map(bare)),
-        ("proxy_protocol", Some(bare(options.proxy_protocol))),
-        ("udp_timeout", time(options.udp_timeout)),
-        ("max_sessions", Some(bare(options.max_sessions))),
-        ("workers", Some(workers)),
-    ]
+    let options = given
+        .zip(default)
+        .filter_map(|((key, value), (_, default))| {
+            let must = !useless(key) || value != default;
+            let value = match value.filter(|_| must)? {
+                Written::Switch(switch) => bare(switch),
+                Written::Number(number) => bare(number),
+                Written::Text(text) => string(text),
+            };
+            Some((key.to_owned(), value))
+        });
+    entries.extend(options);
+    entries
 }
 
 fn veth(pair: &VethPair) -> Table {

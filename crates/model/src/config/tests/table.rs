@@ -1,22 +1,15 @@
 //! The table of keys says what the decoders do.
 
-use super::super::keys::{self, Fallback, Key, Kind, Section};
+use super::super::section::{FILE, HOST, Key, Section, Shape, example};
 use super::super::{Format, Loaded, Severity, Source, load};
-
-const SECTIONS: [&Section; 7] = [
-    &keys::NETNS,
-    &keys::DNS,
-    &keys::NSCD,
-    &keys::FORWARD,
-    &keys::VETH,
-    &keys::ROUTE,
-    &keys::RUN,
-];
 
 /// A namespace with one key of one section given, and what else must be.
 fn with(section: &Section, key: &Key, value: Option<&str>) -> Loaded {
-    let mut text = section.header.replace("NAME", "office") + "\n";
-    for other in section.keys.iter().filter(|other| other.name != key.name) {
+    let mut text = section.header().replace("NAME", "office") + "\n";
+    if let (Some(selector), [word, ..]) = (section.selector, key.of) {
+        text += &format!("{} = \"{word}\"\n", selector.key);
+    }
+    for other in section.keys().filter(|other| other.name != key.name) {
         // A route needs a gateway or an interface too.
         let helps = section.title == "a route" && other.name == "interface";
         if other.required || helps {
@@ -29,12 +22,37 @@ fn with(section: &Section, key: &Key, value: Option<&str>) -> Loaded {
     load(&[Source::new("a.toml", Format::Toml, text)])
 }
 
-/// Every key but those of tables.
+/// Every key of every section of a namespace.
 fn leaves() -> impl Iterator<Item = (&'static Section, &'static Key)> {
-    let all = SECTIONS
-        .into_iter()
-        .flat_map(|s| s.keys.iter().map(move |key| (s, key)));
-    all.filter(|(_, key)| !matches!(key.kind, Kind::Sysctls | Kind::Table(_) | Kind::Tables(_)))
+    let sections = FILE.all().into_iter().filter(|s| s.shape != Shape::File);
+    sections.flat_map(|s| s.keys().map(move |key| (s, key)))
+}
+
+#[test]
+fn the_tree_is_described() {
+    for section in FILE.all() {
+        let is_listed = section.shape != Shape::File && section.shape != Shape::Host;
+        assert!(!section.title.is_empty());
+        assert_eq!(is_listed, !section.summary.is_empty(), "{}", section.word);
+        assert!(section.shape == Shape::File || !section.heading.is_empty());
+    }
+    let of_host: Vec<_> = HOST.children().map(|child| child.word).collect();
+    assert_eq!(of_host, ["forward", "veth", "run"]);
+}
+
+#[test]
+fn the_file_of_every_key_is_the_tree() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/every-key.toml");
+    let text = example::every_key();
+    if std::env::var_os("NETNSCTL_UPDATE").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        text,
+        "NETNSCTL_UPDATE=1 writes it"
+    );
+    super::desired(&[("every-key.toml", &text)]);
 }
 
 #[test]
@@ -49,7 +67,7 @@ fn examples_are_right() {
             errors.count(),
             0,
             "{} {:?}",
-            section.header,
+            section.header(),
             loaded.diagnostics
         );
     }
@@ -63,7 +81,7 @@ fn every_key_is_read() {
             .diagnostics
             .iter()
             .filter(|d| d.message.contains("is a date"));
-        assert_eq!(date.count(), 1, "{} {}", section.header, key.name);
+        assert_eq!(date.count(), 1, "{} {}", section.header(), key.name);
     }
 }
 
@@ -76,7 +94,7 @@ fn required_keys_are_missed() {
             .diagnostics
             .iter()
             .any(|d| d.message.contains(&lacks));
-        assert_eq!(missed, key.required, "{} {}", section.header, key.name);
+        assert_eq!(missed, key.required, "{} {}", section.header(), key.name);
     }
 }
 
@@ -84,12 +102,14 @@ fn required_keys_are_missed() {
 fn defaults_are_what_they_are_said_to_be() {
     let mut compared = 0;
     for (section, key) in leaves() {
-        if let Some(Fallback::Value(value)) = key.default {
-            let (given, left_out) = (with(section, key, Some(value)), with(section, key, None));
+        if let Some(value) = key.default.and_then(|default| default.value()) {
+            let (given, left_out) = (with(section, key, Some(&value)), with(section, key, None));
             assert_eq!(
-                given.desired, left_out.desired,
+                given.desired,
+                left_out.desired,
                 "{} {}",
-                section.header, key.name
+                section.header(),
+                key.name
             );
             assert!(given.desired.is_some());
             compared += 1;

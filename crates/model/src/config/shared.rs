@@ -1,92 +1,9 @@
-//! What the files declare, section by section, each value with its place.
-//!
-//! A value that was refused is missing here; its mistake has been reported.
-
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
-use ipnet::IpNet;
+//! Values that several sections have: names of links, references to namespaces, addresses.
 
 use super::diagnostic::{At, Place, Report};
 use super::text::quote;
-use crate::address::{InterfaceAddress, MacAddress};
-use crate::desired::{Dns, ForwardOptions, HolderChoice, Nscd, Protocol, RunAccess};
-use crate::forward_address::ForwardAddress;
-use crate::name::{InterfaceName, NetnsRef, SysctlKey};
-
-/// Every namespace, home first.
-#[derive(Debug, Default)]
-pub(super) struct Declared {
-    pub(super) netns: BTreeMap<NetnsRef, Namespace>,
-}
-
-/// One namespace.
-#[derive(Debug)]
-pub(super) struct Namespace {
-    /// Its name, where it is declared.
-    pub(super) place: Place,
-    /// Index of the file that declares it; none if several do.
-    pub(super) file: Option<usize>,
-    /// None in home.
-    pub(super) holder: Option<LinkName>,
-    pub(super) kind: HolderChoice,
-    pub(super) address: Vec<At<InterfaceAddress>>,
-    pub(super) ipv4_forwarding: bool,
-    pub(super) ipv6_forwarding: bool,
-    pub(super) sysctl: BTreeMap<SysctlKey, String>,
-    pub(super) routes: Vec<Route>,
-    pub(super) dns: Dns,
-    pub(super) nscd: Nscd,
-    pub(super) forwards: Vec<Forward>,
-    pub(super) veths: Vec<Veth>,
-    pub(super) run: Option<RunAccess>,
-}
-
-impl Namespace {
-    /// One of which nothing is known yet.
-    pub(super) fn new(place: Place) -> Self {
-        Self {
-            place,
-            file: Some(place.file),
-            holder: None,
-            kind: HolderChoice::Auto,
-            address: Vec::new(),
-            ipv4_forwarding: false,
-            ipv6_forwarding: false,
-            sysctl: BTreeMap::new(),
-            routes: Vec::new(),
-            dns: Dns::default(),
-            nscd: Nscd::default(),
-            forwards: Vec::new(),
-            veths: Vec::new(),
-            run: None,
-        }
-    }
-
-    /// Adds what another file declares of home, which nobody makes: ports and veth pairs stand for
-    /// themselves, and who is allowed by one file is allowed.
-    pub(super) fn join(&mut self, more: Self) {
-        self.file = None;
-        self.forwards.extend(more.forwards);
-        self.veths.extend(more.veths);
-        match (&mut self.run, more.run) {
-            (Some(run), Some(more)) => {
-                add(&mut run.users, more.users);
-                add(&mut run.groups, more.groups);
-            }
-            (run, more) => *run = run.take().or(more),
-        }
-    }
-}
-
-/// Adds those of `more` that `names` does not have.
-fn add(names: &mut Vec<String>, more: Vec<String>) {
-    for name in more {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-}
+use crate::address::InterfaceAddress;
+use crate::name::{InterfaceName, NetnsRef};
 
 /// The name of a link, given or following from the name of a namespace.
 #[derive(Debug, Clone)]
@@ -97,38 +14,6 @@ pub(super) struct LinkName {
     /// The key that gives it, or would.
     pub(super) key: &'static str,
     pub(super) given: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Route {
-    pub(super) to: Option<At<IpNet>>,
-    pub(super) via: Option<At<IpAddr>>,
-    pub(super) interface: Option<At<InterfaceName>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Forward {
-    pub(super) protocol: Protocol,
-    pub(super) listen: Option<At<ForwardAddress>>,
-    pub(super) netns: Option<At<NetnsRef>>,
-    pub(super) connect: Option<At<ForwardAddress>>,
-    pub(super) options: ForwardOptions,
-}
-
-#[derive(Debug)]
-pub(super) struct Veth {
-    /// The namespace of the other end.
-    pub(super) netns: Option<At<NetnsRef>>,
-    pub(super) near: End,
-    pub(super) far: End,
-    pub(super) mtu: Option<At<u32>>,
-}
-
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) name: Option<LinkName>,
-    pub(super) mac: MacAddress,
-    pub(super) address: Vec<At<InterfaceAddress>>,
 }
 
 /// Names that mean something else to the kernel: the loopback link, and the two folders in

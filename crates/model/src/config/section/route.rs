@@ -1,0 +1,226 @@
+//! `route` of a namespace.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::part::{self, Part};
+use super::{Condition, Form, Key, Kind, Section, Shape};
+use crate::config::diagnostic::{At, Place, Report};
+use crate::config::fields::Fields;
+use crate::config::links::Links;
+use crate::config::text::quote;
+use crate::config::values::{self, BadValue};
+use crate::desired::{Desired, Route};
+use crate::name::{InterfaceName, NetnsRef};
+
+/// One `route` of a namespace.
+pub static SECTION: Section = Section {
+    word: "route",
+    shape: Shape::List,
+    title: "a route",
+    heading: "ROUTES",
+    summary: "routes, besides those to its addresses",
+    about: "A route of the namespace. `via` or `interface` has to be given. Refused: two routes to \
+            one destination. A gateway that no address of the namespace reaches and a link that is \
+            not declared get a warning.",
+    keys: &[KEYS],
+    conditions: &[
+        Condition::AnyOf(&["via", "interface"]),
+        Condition::Needs("via", "^[Ff][Ee][89ABab]", "interface"),
+        Condition::Matches("to", "^[0-9.]+(/|$)", &[("via", "^[^:]*$")]),
+        Condition::Matches("to", ":", &[("via", ":")]),
+    ],
+    ..Section::EMPTY
+};
+
+static KEYS: &[Key] = &[
+    Key::new(
+        "to",
+        Kind::String(Form::Destination),
+        "\"default\"",
+        "where it leads",
+    )
+    .required(),
+    Key::new(
+        "via",
+        Kind::String(Form::Gateway),
+        "\"192.168.77.1\"",
+        "the gateway; its address is on a link of the namespace",
+    ),
+    Key::new(
+        "interface",
+        Kind::String(Form::Interface),
+        "\"host\"",
+        "the link it leaves by",
+    ),
+];
+
+/// One route.
+#[derive(Debug)]
+pub(in crate::config) struct Declared {
+    pub(super) to: Option<At<IpNet>>,
+    via: Option<At<IpAddr>>,
+    pub(super) interface: Option<At<InterfaceName>>,
+}
+
+impl Part for Vec<Declared> {
+    fn read(given: &[Fields<'_>], _here: &NetnsRef, report: &mut Report<'_>) -> Self {
+        given.iter().map(|fields| read(fields, report)).collect()
+    }
+
+    fn check(declared: &part::Declared, links: &Links<'_>, report: &mut Report<'_>) {
+        for (here, namespace) in &declared.netns {
+            let routes = &namespace.parts.route;
+            once(routes, report);
+            if report.any_broken() {
+                continue;
+            }
+            for route in routes {
+                if let Some(interface) = &route.interface {
+                    links.expect(interface.place, &interface.value, here, report);
+                }
+                gateway_reached(route, routes, here, links, report);
+            }
+        }
+    }
+
+    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
+        let route = |route: Declared| {
+            Some(Route {
+                to: route.to?.value,
+                via: route.via.map(|via| via.value),
+                interface: route.interface.map(|it| it.value),
+            })
+        };
+        let routes = self.into_iter().map(route).collect::<Option<_>>()?;
+        if let Some(netns) = part::named(desired, here) {
+            netns.routes = routes;
+        }
+        Some(())
+    }
+}
+
+/// Reads one `route`.
+fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Declared {
+    let via = fields.value("via", report, values::gateway);
+    let default_ip: IpAddr = match via.as_ref().map(|via| via.value) {
+        Some(IpAddr::V6(_)) => Ipv6Addr::UNSPECIFIED.into(),
+        _ => Ipv4Addr::UNSPECIFIED.into(),
+    };
+    let to = fields.value("to", report, |text| match text {
+        "default" => Ok(IpNet::new_assert(default_ip, 0)),
+        text => values::prefix(text),
+    });
+    let interface = fields.value("interface", report, |text| {
+        InterfaceName::parse(text).map_err(|error| BadValue {
+            message: format!("{} {error}", quote(text)),
+            hint: "write the name of a link in this namespace".to_owned(),
+        })
+    });
+    let route = Declared { to, via, interface };
+    let whole = !report.is_broken(fields.place.file);
+    if fields.entry("via").is_none() && fields.entry("interface").is_none() && whole {
+        report
+            .error(fields.place, "this route leads nowhere")
+            .hint("give \"via\", the gateway, or \"interface\", or both");
+    }
+    gateway_fits(&route, fields, report);
+    route
+}
+
+fn gateway_fits(route: &Declared, fields: &Fields<'_>, report: &mut Report<'_>) {
+    let Some(via) = route.via else {
+        return;
+    };
+    if let Some(to) = route.to
+        && to.value.addr().is_ipv4() != via.value.is_ipv4()
+    {
+        let family = |v4| if v4 { "IPv4" } else { "IPv6" };
+        let (to_family, via_family) = (
+            family(to.value.addr().is_ipv4()),
+            family(via.value.is_ipv4()),
+        );
+        report
+            .error(
+                via.place,
+                format!("an {to_family} route cannot go through an {via_family} gateway"),
+            )
+            .hint(format!("give a gateway with an {to_family} address"))
+            .related(to.place, format!("this is {to_family}"));
+    }
+    let link_local = matches!(via.value, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    if link_local && fields.entry("interface").is_none() && !report.is_broken(via.place.file) {
+        report
+            .error(
+                via.place,
+                format!(
+                    "\"{}\" is a link-local address, and no interface is given",
+                    via.value
+                ),
+            )
+            .hint("give \"interface\" too: every link has such addresses");
+    }
+}
+
+/// Refuses two routes to one destination: the kernel takes one per metric.
+fn once(routes: &[Declared], report: &mut Report<'_>) {
+    let mut seen: BTreeMap<_, Place> = BTreeMap::new();
+    for to in routes.iter().filter_map(|route| route.to) {
+        match seen.get(&to.value) {
+            Some(first) => {
+                let what = match to.value.prefix_len() {
+                    0 if to.value.addr().is_ipv4() => "IPv4 default routes".to_owned(),
+                    0 => "IPv6 default routes".to_owned(),
+                    _ => format!("routes to {}", to.value),
+                };
+                report
+                    .error(to.place, format!("two {what}"))
+                    .hint("keep one of them")
+                    .related(*first, "the first is here");
+            }
+            None => {
+                seen.insert(to.value, to.place);
+            }
+        }
+    }
+}
+
+/// Warns of a gateway that is on none of the networks at hand; the kernel would refuse the route
+/// ("Nexthop has invalid gateway") unless something else puts it there.
+fn gateway_reached(
+    route: &Declared,
+    routes: &[Declared],
+    here: &NetnsRef,
+    links: &Links<'_>,
+    report: &mut Report<'_>,
+) {
+    let Some(At { value: via, place }) = route.via else {
+        return;
+    };
+    let family = |to: At<IpNet>| to.value.addr().is_ipv4() == via.is_ipv4();
+    if !route.to.is_some_and(family) {
+        return;
+    }
+    let mut links = links.of(here).iter().filter(|link| {
+        let through = route.interface.as_ref();
+        through.is_none_or(|through| through.value == link.name.name)
+    });
+    if matches!(via, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+        return;
+    }
+    // A link from elsewhere has addresses of its own.
+    if route.interface.is_some() && links.clone().next().is_none() {
+        return;
+    }
+    let on_link = links.any(|l| l.address.iter().any(|a| a.value.0.contains(&via)));
+    let by_route = routes
+        .iter()
+        .any(|other| other.via.is_none() && other.to.is_some_and(|to| to.value.contains(&via)));
+    if !on_link && !by_route {
+        report
+            .warning(place, format!("gateway {via} is on no network of namespace {}", quote(here.as_str())))
+            .hint("the kernel takes a gateway only if an address with its prefix, or a route without gateway, leads to it");
+    }
+}
