@@ -5,17 +5,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::support::{Ran, command, configure, expect, say, settled, steps, up_does};
 use crate::unknown::{read_only, writable};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    polkit_knows_who_may_enter,
-    files_of_the_administrator_stay,
-    a_program_that_others_could_replace_gets_no_action,
-    without_polkit_nothing_is_told,
-    access_that_cannot_be_revoked_is_a_failure,
-    access_that_cannot_be_given_is_noted,
-    access_below_a_link_is_seen_and_removed,
-];
 
 const RULES: &str = "/etc/polkit-1/rules.d";
 const ACTIONS: &str = "/etc/polkit-1/actions";
@@ -46,6 +35,7 @@ fn files() -> Vec<String> {
     found
 }
 
+#[netnsctl_machine::test]
 fn polkit_knows_who_may_enter() {
     if !set() {
         return;
@@ -95,6 +85,7 @@ fn polkit_knows_who_may_enter() {
     assert_eq!(files(), [""; 0]);
 }
 
+#[netnsctl_machine::test]
 fn access_that_cannot_be_revoked_is_a_failure() {
     if !set() {
         return;
@@ -123,6 +114,7 @@ fn access_that_cannot_be_revoked_is_a_failure() {
     assert!(!fs::exists("/run/netnsctl").unwrap());
 }
 
+#[netnsctl_machine::test]
 fn access_below_a_link_is_seen_and_removed() {
     if !set() {
         return;
@@ -149,6 +141,7 @@ fn access_below_a_link_is_seen_and_removed() {
     assert!(!fs::exists(rules).unwrap());
 }
 
+#[netnsctl_machine::test]
 fn access_that_cannot_be_given_is_noted() {
     if !set() {
         return;
@@ -170,6 +163,7 @@ fn access_that_cannot_be_given_is_noted() {
     ]);
 }
 
+#[netnsctl_machine::test]
 fn files_of_the_administrator_stay() {
     if !set() {
         return;
@@ -189,6 +183,7 @@ fn files_of_the_administrator_stay() {
     assert!(fs::symlink_metadata(link).unwrap().is_symlink());
 }
 
+#[netnsctl_machine::test]
 fn a_program_that_others_could_replace_gets_no_action() {
     if !set() {
         return;
@@ -232,6 +227,7 @@ fn a_program_that_others_could_replace_gets_no_action() {
     );
 }
 
+#[netnsctl_machine::test]
 fn without_polkit_nothing_is_told() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);

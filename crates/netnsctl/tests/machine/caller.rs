@@ -21,23 +21,6 @@ use crate::names;
 use crate::nscd::put;
 use crate::served::{children, netns_called, send};
 use crate::support::{Ran, command, configure, expect, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    the_command_is_the_caller_in_every_respect,
-    the_command_is_the_callers_child_and_the_only_one,
-    it_is_in_the_namespace_and_sees_its_files,
-    a_caller_has_no_capability_and_may_get_them_as_before,
-    what_the_giver_left_open_is_closed,
-    arguments_environment_and_status_come_through,
-    a_folder_hidden_inside_is_told_of,
-    sudo_and_doas_will_do_where_there_is_no_pkexec,
-    a_link_chooses_the_namespace,
-    the_way_home_is_a_namespace_like_others,
-    names_are_looked_up_by_each_namespaces_own_daemon,
-    a_path_is_for_root,
-    a_namespace_that_is_not_there_needs_no_password,
-];
 
 const ALICE: u32 = 1000;
 
@@ -139,6 +122,7 @@ fn first_line(child: &mut Child) -> String {
     line.trim_end().to_owned()
 }
 
+#[netnsctl_machine::test]
 fn the_command_is_the_caller_in_every_respect() {
     if !set() {
         return;
@@ -174,6 +158,7 @@ fn the_command_is_the_caller_in_every_respect() {
     assert_eq!(said(&mut office("ls /proc/self/fd | wc -l")), "4\n");
 }
 
+#[netnsctl_machine::test]
 fn the_command_is_the_callers_child_and_the_only_one() {
     if !set() {
         return;
@@ -205,6 +190,7 @@ fn the_command_is_the_callers_child_and_the_only_one() {
     alice.wait().unwrap();
 }
 
+#[netnsctl_machine::test]
 fn it_is_in_the_namespace_and_sees_its_files() {
     if !set() {
         return;
@@ -216,6 +202,7 @@ fn it_is_in_the_namespace_and_sees_its_files() {
     assert!(seen.contains(&inode), "{seen} {inode}");
 }
 
+#[netnsctl_machine::test]
 fn a_caller_has_no_capability_and_may_get_them_as_before() {
     if !set() {
         return;
@@ -241,6 +228,7 @@ fn a_caller_has_no_capability_and_may_get_them_as_before() {
     }
 }
 
+#[netnsctl_machine::test]
 fn what_the_giver_left_open_is_closed() {
     if !set() {
         return;
@@ -257,6 +245,7 @@ fn what_the_giver_left_open_is_closed() {
     }
 }
 
+#[netnsctl_machine::test]
 fn arguments_environment_and_status_come_through() {
     if !set() {
         return;
@@ -293,6 +282,7 @@ fn arguments_environment_and_status_come_through() {
     assert_eq!(said(&mut alice), "/mnt/alice\n");
 }
 
+#[netnsctl_machine::test]
 fn a_folder_hidden_inside_is_told_of() {
     if !set() {
         return;
@@ -328,6 +318,7 @@ fn a_folder_hidden_inside_is_told_of() {
     );
 }
 
+#[netnsctl_machine::test]
 fn sudo_and_doas_will_do_where_there_is_no_pkexec() {
     if !set() {
         return;
@@ -383,6 +374,7 @@ fn is_refused(seen: &Ran, cause: &str, step: &str) {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_link_chooses_the_namespace() {
     if !set() {
         return;
@@ -400,6 +392,7 @@ fn a_link_chooses_the_namespace() {
     assert_eq!(seen.trim_end(), wanted);
 }
 
+#[netnsctl_machine::test]
 fn the_way_home_is_a_namespace_like_others() {
     if !set() {
         return;
@@ -422,6 +415,7 @@ fn the_way_home_is_a_namespace_like_others() {
     assert_eq!(back, home);
 }
 
+#[netnsctl_machine::test]
 fn names_are_looked_up_by_each_namespaces_own_daemon() {
     if !set() {
         return;
@@ -440,6 +434,7 @@ fn names_are_looked_up_by_each_namespaces_own_daemon() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_path_is_for_root() {
     if !set() {
         return;
@@ -479,6 +474,7 @@ fn a_path_is_for_root() {
     assert!(error.contains("/etc/passwd"), "{error}");
 }
 
+#[netnsctl_machine::test]
 fn a_namespace_that_is_not_there_needs_no_password() {
     if !set() {
         return;

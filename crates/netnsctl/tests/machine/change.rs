@@ -1,54 +1,10 @@
 //! A changed declaration: `up` changes that thing and nothing else, and what goes on inside the
 //! namespace goes on.
 
-use crate::Test;
 use crate::net::{
     Connection, add_address, add_bridge, addresses, by_hand, has_link, inode, link, routes, sysctl,
 };
 use crate::support::{configure, expect, inside, up_does};
-
-pub(crate) const TESTS: &[Test] = &[
-    ("changing_an_address_changes_nothing_else", an_address),
-    ("changing_a_sysctl_changes_nothing_else", a_sysctl),
-    ("changing_forwarding_changes_nothing_else", forwarding),
-    ("changing_a_route_changes_nothing_else", a_route),
-    ("changing_an_mtu_changes_both_ends_and_nothing_else", an_mtu),
-    ("changing_a_mac_moves_the_link_local_address_along", a_mac),
-    (
-        "changing_an_address_of_a_veth_brings_its_routes_back",
-        a_veth_address,
-    ),
-    (
-        "a_veth_can_be_added_and_removed_in_place",
-        adding_and_removing_a_veth,
-    ),
-    (
-        "changing_a_nameserver_rewrites_resolv_conf_only",
-        a_nameserver,
-    ),
-    (
-        "renaming_the_holder_keeps_its_addresses_in_use",
-        renaming_the_holder,
-    ),
-    ("another_kind_of_holder_replaces_the_link", another_kind),
-    (
-        "the_second_address_of_a_subnet_outlives_the_first",
-        secondary_address,
-    ),
-    (
-        "a_subnet_that_promotes_its_secondaries_is_no_trouble",
-        promoted_address,
-    ),
-    (
-        "a_sysctl_no_longer_declared_is_as_in_a_new_namespace",
-        sysctl_no_longer_declared,
-    ),
-    ("what_somebody_else_added_stays", foreign_things_stay),
-    (
-        "an_address_that_somebody_else_added_outlives_the_first_of_its_subnet",
-        foreign_secondary,
-    ),
-];
 
 const BASE: &str = r#"
 [netns.office]
@@ -82,7 +38,8 @@ fn becomes(from: &str, (old, new): (&str, &str), wanted: &[&str]) {
     assert_eq!(inode("office"), before);
 }
 
-fn an_address() {
+#[netnsctl_machine::test]
+fn changing_an_address_changes_nothing_else() {
     let steps = [
         RECORD,
         "- address 10.30.0.1/24 on office",
@@ -98,14 +55,16 @@ fn an_address() {
     assert_eq!(routes("office"), [ROUTE]);
 }
 
-fn a_sysctl() {
+#[netnsctl_machine::test]
+fn changing_a_sysctl_changes_nothing_else() {
     let key = "net.ipv4.ip_unprivileged_port_start";
     let step = format!("~ sysctl {key} 80 → 81");
     becomes(BASE, ("= 80", "= 81"), &[RECORD, &step]);
     assert_eq!(sysctl("office", key), "81");
 }
 
-fn forwarding() {
+#[netnsctl_machine::test]
+fn changing_forwarding_changes_nothing_else() {
     let steps = [
         RECORD,
         "~ sysctl net.ipv4.conf.default.forwarding 0 → 1",
@@ -125,7 +84,8 @@ fn forwarding() {
     }
 }
 
-fn a_route() {
+#[netnsctl_machine::test]
+fn changing_a_route_changes_nothing_else() {
     let steps = [
         RECORD,
         "- route 198.51.100.0/24 via 192.168.77.1 dev host",
@@ -139,7 +99,8 @@ fn a_route() {
     );
 }
 
-fn an_mtu() {
+#[netnsctl_machine::test]
+fn changing_an_mtu_changes_both_ends_and_nothing_else() {
     let steps = [
         "~ link host mtu 1400 → 1300",
         "~ link default:office mtu 1400 → 1300",
@@ -153,7 +114,8 @@ fn an_mtu() {
     assert_eq!(routes("office"), [ROUTE]);
 }
 
-fn a_mac() {
+#[netnsctl_machine::test]
+fn changing_a_mac_moves_the_link_local_address_along() {
     let steps = [
         RECORD,
         "~ link host address 02:00:00:00:00:01 → 02:00:00:00:00:77",
@@ -167,7 +129,8 @@ fn a_mac() {
     assert_eq!(routes("office"), [ROUTE]);
 }
 
-fn a_veth_address() {
+#[netnsctl_machine::test]
+fn changing_an_address_of_a_veth_brings_its_routes_back() {
     let steps = [
         RECORD,
         "- address 192.168.77.2/30 on host",
@@ -179,7 +142,8 @@ fn a_veth_address() {
     assert_eq!(routes("office"), [ROUTE]);
 }
 
-fn adding_and_removing_a_veth() {
+#[netnsctl_machine::test]
+fn a_veth_can_be_added_and_removed_in_place() {
     let more = format!(
         "{BASE}[[netns.office.veth]]\ninterface = \"two\"\npeer_interface = \"office2\"\n\
          address = [\"192.168.78.2/30\"]\n"
@@ -203,14 +167,16 @@ fn adding_and_removing_a_veth() {
     assert!(!has_link("default", "office2") && !has_link("office", "two"));
 }
 
-fn a_nameserver() {
+#[netnsctl_machine::test]
+fn changing_a_nameserver_rewrites_resolv_conf_only() {
     let step = "~ file /etc/netns/office/resolv.conf";
     becomes(BASE, ("192.0.2.53", "192.0.2.54"), &[step]);
     let text = inside("office", "cat /etc/resolv.conf");
     assert!(text.ends_with("nameserver 192.0.2.54\n"), "{text}");
 }
 
-fn renaming_the_holder() {
+#[netnsctl_machine::test]
+fn renaming_the_holder_keeps_its_addresses_in_use() {
     configure(BASE);
     expect(0, &["up"]);
     let kind = link("office", "office").kind.expect("a kind");
@@ -230,7 +196,8 @@ fn renaming_the_holder() {
     assert!(!has_link("office", "office"));
 }
 
-fn another_kind() {
+#[netnsctl_machine::test]
+fn another_kind_of_holder_replaces_the_link() {
     configure(&BASE.replace(
         "[netns.office]\n",
         "[netns.office]\ninterface_kind = \"ifb\"\n",
@@ -286,16 +253,19 @@ fn first_address_goes(text: &str) {
     connections.iter().for_each(Connection::carries);
 }
 
-fn secondary_address() {
+#[netnsctl_machine::test]
+fn the_second_address_of_a_subnet_outlives_the_first() {
     first_address_goes(SUBNET);
 }
 
-fn promoted_address() {
+#[netnsctl_machine::test]
+fn a_subnet_that_promotes_its_secondaries_is_no_trouble() {
     let sysctl = "[netns.office.sysctl]\n\"net.ipv4.conf.all.promote_secondaries\" = 1\n";
     first_address_goes(&format!("{SUBNET}{sysctl}"));
 }
 
-fn sysctl_no_longer_declared() {
+#[netnsctl_machine::test]
+fn a_sysctl_no_longer_declared_is_as_in_a_new_namespace() {
     let key = "net.ipv4.ip_unprivileged_port_start";
     // A namespace of the same kernel that nobody changed anything in.
     crate::net::make_foreign("pristine");
@@ -306,7 +276,8 @@ fn sysctl_no_longer_declared() {
     assert_eq!(sysctl("office", key), pristine);
 }
 
-fn foreign_things_stay() {
+#[netnsctl_machine::test]
+fn what_somebody_else_added_stays() {
     configure(BASE);
     expect(0, &["up"]);
     add_address("office", "office", "10.99.0.1", 24);
@@ -345,7 +316,8 @@ fn foreign_things_stay() {
     assert_eq!(now, wanted);
 }
 
-fn foreign_secondary() {
+#[netnsctl_machine::test]
+fn an_address_that_somebody_else_added_outlives_the_first_of_its_subnet() {
     configure(SUBNET);
     expect(0, &["up"]);
     add_address("office", "office", "10.40.0.9", 24);

@@ -6,19 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::{configure, expect, traces};
-use crate::{Test, tests};
 
-pub(crate) const TESTS: &[Test] = tests![
-    every_example_is_right_and_can_be_planned,
-    several_mistakes_are_told_at_once_with_their_places,
-    what_is_right_is_said_in_one_line,
-    mistakes_are_data_for_programs,
-    nothing_of_a_file_reaches_the_terminal_raw,
-    files_mask_one_another_by_name,
-    what_cannot_be_read_is_named,
-    a_configuration_that_others_can_change_is_warned_of,
-];
-
+#[netnsctl_machine::test]
 fn every_example_is_right_and_can_be_planned() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let list = |folder: &Path| {
@@ -62,6 +51,7 @@ fn every_example_is_right_and_can_be_planned() {
 const WRONG: &str = "[netns.office]\nadress = []\nipv4_forwarding = \"yes\"\n\
                      [[netns.office.veth]]\nnetns = \"lab\"\nmtu = 60\n";
 
+#[netnsctl_machine::test]
 fn several_mistakes_are_told_at_once_with_their_places() {
     let file = configure(WRONG).display().to_string();
     let ran = expect(2, &["check"]);
@@ -82,6 +72,7 @@ fn several_mistakes_are_told_at_once_with_their_places() {
     }
 }
 
+#[netnsctl_machine::test]
 fn what_is_right_is_said_in_one_line() {
     configure("[netns.office]\n[[netns.office.veth]]\n");
     let ran = expect(0, &["check"]);
@@ -92,6 +83,7 @@ fn what_is_right_is_said_in_one_line() {
     assert_eq!(ran.stderr, "");
 }
 
+#[netnsctl_machine::test]
 fn mistakes_are_data_for_programs() {
     let file = configure(WRONG).display().to_string();
     let ran = expect(2, &["check", "--json"]);
@@ -131,6 +123,7 @@ fn is_plain(text: &str) -> bool {
         .all(|c| c == '\n' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)))
 }
 
+#[netnsctl_machine::test]
 fn nothing_of_a_file_reaches_the_terminal_raw() {
     let odd = "\u{1b}[31mred\u{7}\u{202e}";
     let name = format!("/etc/netnsctl/{odd}.toml");
@@ -161,6 +154,7 @@ fn nothing_of_a_file_reaches_the_terminal_raw() {
     assert!(is_plain(&error), "{error:?}");
 }
 
+#[netnsctl_machine::test]
 fn files_mask_one_another_by_name() {
     configure("[netns.one]\n");
     fs::create_dir_all("/run/netnsctl/conf").expect("/run is ours");
@@ -185,6 +179,7 @@ fn files_mask_one_another_by_name() {
     );
 }
 
+#[netnsctl_machine::test]
 fn what_cannot_be_read_is_named() {
     let error = expect(2, &["check", "/nowhere.toml"]).stderr;
     assert!(error.contains("/nowhere.toml"), "{error}");
@@ -198,6 +193,7 @@ fn what_cannot_be_read_is_named() {
     assert!(expect(2, &["check"]).stderr.contains("bytes.toml:1"));
 }
 
+#[netnsctl_machine::test]
 fn a_configuration_that_others_can_change_is_warned_of() {
     use std::os::unix::fs::{PermissionsExt, chown};
 

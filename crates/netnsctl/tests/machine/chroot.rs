@@ -6,12 +6,6 @@ use rustix::mount::{MountFlags, mount, mount_bind_recursive};
 
 use crate::serve::make_foreign;
 use crate::support::{Ran, command, configure, expect};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    nothing_leads_out_of_a_chroot,
-    views_cannot_be_looked_at_from_a_chroot
-];
 
 /// A folder that is fit for chroot(8), with the host's folders in it.
 fn root(path: &str) {
@@ -37,6 +31,7 @@ fn chroot(root: &str, arguments: &[&str]) -> Ran {
     Ran::of(chroot.output().unwrap())
 }
 
+#[netnsctl_machine::test]
 fn nothing_leads_out_of_a_chroot() {
     configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
     expect(0, &["up", "--quiet"]);
@@ -78,6 +73,7 @@ fn nothing_leads_out_of_a_chroot() {
     }
 }
 
+#[netnsctl_machine::test]
 fn views_cannot_be_looked_at_from_a_chroot() {
     configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
     expect(0, &["up", "--quiet"]);

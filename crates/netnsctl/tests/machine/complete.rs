@@ -7,16 +7,6 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use crate::support::{PATIENCE, command, configure, expect, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    bash_completes,
-    fish_completes,
-    zsh_completes,
-    zsh_finds_it_in_its_folder,
-    names_are_those_declared_and_those_there,
-    who_presses_tab_sees_no_message,
-];
 
 /// What the shells are given, and what the command then gets.
 const TYPED: &[(&str, &str)] = &[
@@ -64,6 +54,7 @@ fn stage() {
     configure("[netns.office]\n[[netns.office.veth]]\n[netns.\"a b\"]\ninterface = \"ab\"\n");
 }
 
+#[netnsctl_machine::test]
 fn bash_completes() {
     completes(
         "bash --noprofile --rcfile rc -i",
@@ -73,6 +64,7 @@ fn bash_completes() {
     );
 }
 
+#[netnsctl_machine::test]
 fn zsh_completes() {
     completes(
         "zsh -i -d",
@@ -84,6 +76,7 @@ fn zsh_completes() {
 }
 
 /// As a package has it.
+#[netnsctl_machine::test]
 fn zsh_finds_it_in_its_folder() {
     completes(
         "zsh -i -d",
@@ -94,6 +87,7 @@ fn zsh_finds_it_in_its_folder() {
     );
 }
 
+#[netnsctl_machine::test]
 fn fish_completes() {
     completes(
         "fish -i --init-command 'source rc'",
@@ -224,6 +218,7 @@ fn words(line: &[&str]) -> Vec<String> {
     lines.map(word).collect()
 }
 
+#[netnsctl_machine::test]
 fn names_are_those_declared_and_those_there() {
     stage();
     assert_eq!(words(&["up", ""]), ["a b", "office"]);
@@ -233,6 +228,7 @@ fn names_are_those_declared_and_those_there() {
     assert_eq!(words(&["run", ""]), ["a b", "office", "attic", "default"]);
 }
 
+#[netnsctl_machine::test]
 fn who_presses_tab_sees_no_message() {
     configure("[netns.office]\nadress = []\n[netns.lab\n");
     assert_eq!(words(&["up", "of"]), ["office"]);

@@ -7,12 +7,6 @@ use crate::forward::{Forwarder, ready};
 use crate::net::set_down;
 use crate::support::{configure, eventually, expect, netnsctl};
 use crate::traffic::{serve_udp, udp};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_burst_that_the_path_has_no_room_for_arrives_whole,
-    a_target_behind_a_link_that_was_down_is_reached_again,
-];
 
 /// A target in `right` behind the narrowest link there is, and a forwarder to it at port 1003.
 fn through_a_link() -> Forwarder {
@@ -42,6 +36,7 @@ fn client() -> UdpSocket {
 }
 
 /// The kernel cuts no message into datagrams that do not fit into packets, so those go one by one.
+#[netnsctl_machine::test]
 fn a_burst_that_the_path_has_no_room_for_arrives_whole() {
     let _forwarder = through_a_link();
     let client = client();
@@ -57,6 +52,7 @@ fn a_burst_that_the_path_has_no_room_for_arrives_whole() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_target_behind_a_link_that_was_down_is_reached_again() {
     let mut forwarder = through_a_link();
     let clients = [client(), client()];

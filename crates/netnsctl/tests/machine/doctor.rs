@@ -8,42 +8,13 @@ use std::net::UdpSocket;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use self::host::{
-    doctor_examines_the_host, doctor_finds_a_name_without_a_namespace,
-    doctor_finds_what_is_in_the_way_of_what_is_declared, doctor_finds_what_this_process_lacks,
-    doctor_finds_where_nothing_can_be_written,
-};
 use self::stage::{daemon, declare, doctor, healthy, in_view, says, serve, show_daemon, wrong};
 use crate::support::{Ran, command, expect, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    doctor_finds_a_healthy_view_healthy,
-    doctor_mends_nothing_and_up_does,
-    doctor_names_a_resolv_conf_of_the_host,
-    doctor_names_a_nsswitch_conf_of_the_host,
-    doctor_names_the_daemon_of_home_and_where_questions_leave,
-    doctor_knows_the_daemon_of_the_namespace,
-    doctor_names_a_daemon_with_other_files,
-    doctor_names_daemons_of_others,
-    doctor_names_resolved_within_reach,
-    doctor_warns_of_the_bus_of_the_host,
-    doctor_names_name_servers_that_cannot_answer,
-    doctor_sees_that_a_name_server_is_dead,
-    doctor_sees_who_asks_once_more,
-    doctor_takes_a_server_inside_for_what_it_is,
-    doctor_says_what_a_foreign_namespace_lacks,
-    doctor_says_what_it_cannot_examine,
-    doctor_examines_the_host,
-    doctor_finds_a_name_without_a_namespace,
-    doctor_finds_what_is_in_the_way_of_what_is_declared,
-    doctor_finds_where_nothing_can_be_written,
-    doctor_finds_what_this_process_lacks,
-];
 
 const QUESTION: (&str, &str) = ("question", "");
 const NSCD: (&str, &str) = ("nscd", "/run/nscd/socket");
 
+#[netnsctl_machine::test]
 fn doctor_finds_a_healthy_view_healthy() {
     healthy();
     let checks = doctor(0, &["office"]);
@@ -74,6 +45,7 @@ fn doctor_finds_a_healthy_view_healthy() {
     );
 }
 
+#[netnsctl_machine::test]
 fn doctor_mends_nothing_and_up_does() {
     healthy();
     fs::write("/run/other/resolv.conf", "nameserver 192.0.2.2\n").unwrap();
@@ -93,6 +65,7 @@ fn doctor_mends_nothing_and_up_does() {
     doctor(0, &["office"]);
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_a_resolv_conf_of_the_host() {
     healthy();
     in_view("umount /etc/resolv.conf");
@@ -114,6 +87,7 @@ fn doctor_names_a_resolv_conf_of_the_host() {
     );
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_a_nsswitch_conf_of_the_host() {
     healthy();
     in_view("umount /etc/nsswitch.conf");
@@ -132,6 +106,7 @@ fn doctor_names_a_nsswitch_conf_of_the_host() {
     );
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_the_daemon_of_home_and_where_questions_leave() {
     healthy();
     let _daemon = daemon(&[env!("CARGO_BIN_EXE_netnsctl")]);
@@ -148,6 +123,7 @@ fn doctor_names_the_daemon_of_home_and_where_questions_leave() {
     assert_eq!(wrong(&checks), [("nscd", "leak"), ("question", "leak")]);
 }
 
+#[netnsctl_machine::test]
 fn doctor_knows_the_daemon_of_the_namespace() {
     healthy();
     let program = env!("CARGO_BIN_EXE_netnsctl");
@@ -163,6 +139,7 @@ fn doctor_knows_the_daemon_of_the_namespace() {
     says(&checks, QUESTION, "ok", "link \"cable\"");
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_a_daemon_with_other_files() {
     healthy();
     let program = env!("CARGO_BIN_EXE_netnsctl");
@@ -177,6 +154,7 @@ fn doctor_names_a_daemon_with_other_files() {
     );
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_daemons_of_others() {
     healthy();
     let listener = UnixListener::bind("/run/other/socket").unwrap();
@@ -201,6 +179,7 @@ fn doctor_names_daemons_of_others() {
     assert_eq!(wrong(&checks), [("nscd", "leak")]);
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_resolved_within_reach() {
     let folder = "/run/systemd/resolve";
     fs::create_dir_all(folder).unwrap();
@@ -222,6 +201,7 @@ fn doctor_names_resolved_within_reach() {
     assert_eq!(wrong(&checks), [("resolved", "leak"); 2]);
 }
 
+#[netnsctl_machine::test]
 fn doctor_warns_of_the_bus_of_the_host() {
     healthy();
     fs::create_dir_all("/run/dbus").unwrap();
@@ -231,6 +211,7 @@ fn doctor_warns_of_the_bus_of_the_host() {
     assert_eq!(wrong(&checks), [("dbus", "warning")]);
 }
 
+#[netnsctl_machine::test]
 fn doctor_names_name_servers_that_cannot_answer() {
     declare("[\"127.0.0.1\"]");
     let checks = doctor(1, &["office"]);
@@ -276,6 +257,7 @@ fn doctor_names_name_servers_that_cannot_answer() {
     says(&checks, QUESTION, "ok", "was answered");
 }
 
+#[netnsctl_machine::test]
 fn doctor_sees_that_a_name_server_is_dead() {
     declare("[\"192.0.2.2\"]\noptions = [\"timeout:1\", \"attempts:1\"]");
     serve("server", "0.0.0.0:53", |_| None);
@@ -289,6 +271,7 @@ fn doctor_sees_that_a_name_server_is_dead() {
     assert_eq!(wrong(&checks), [("question", "problem")]);
 }
 
+#[netnsctl_machine::test]
 fn doctor_sees_who_asks_once_more() {
     declare("[\"192.0.2.2\"]");
     // A proxy that asks another server, from home.
@@ -310,6 +293,7 @@ fn doctor_sees_who_asks_once_more() {
     );
 }
 
+#[netnsctl_machine::test]
 fn doctor_takes_a_server_inside_for_what_it_is() {
     declare("[\"127.0.0.1\"]");
     serve("office", "127.0.0.1:53", |answer| Some(answer.to_vec()));
@@ -328,6 +312,7 @@ fn doctor_takes_a_server_inside_for_what_it_is() {
     );
 }
 
+#[netnsctl_machine::test]
 fn doctor_says_what_a_foreign_namespace_lacks() {
     healthy();
     crate::net::make_foreign("foreign");
@@ -345,6 +330,7 @@ fn doctor_says_what_a_foreign_namespace_lacks() {
     assert!(!made, "there is nothing to keep a view for");
 }
 
+#[netnsctl_machine::test]
 fn doctor_says_what_it_cannot_examine() {
     let nobody = expect(1, &["doctor", "nosuch"]);
     assert_eq!(nobody.stdout, "");

@@ -1,51 +1,10 @@
 //! Drift: what somebody took away or changed by hand comes back, and nothing else is touched.
 
-use crate::Test;
 use crate::net::{
     Connection, addresses, by_hand, has_link, inode, link, move_link, netns, remove_address,
     routes, set_down, set_sysctl, sysctl,
 };
 use crate::support::{configure, expect, up_does};
-
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "an_address_removed_by_hand_comes_back",
-        an_address_comes_back,
-    ),
-    (
-        "forwarding_switched_on_by_hand_is_switched_off",
-        forwarding_goes_off,
-    ),
-    (
-        "a_holder_set_down_by_hand_is_up_with_all_it_had",
-        a_holder_comes_up,
-    ),
-    (
-        "a_veth_end_set_down_by_hand_is_up_with_all_it_had",
-        a_veth_end_comes_up,
-    ),
-    ("a_veth_deleted_by_hand_is_made_anew", a_veth_is_made_anew),
-    (
-        "a_holder_deleted_by_hand_is_made_anew",
-        a_holder_is_made_anew,
-    ),
-    (
-        "a_veth_end_moved_away_by_hand_is_made_anew",
-        a_veth_end_moved_away,
-    ),
-    (
-        "a_loopback_set_down_by_hand_is_up_again",
-        a_loopback_comes_up,
-    ),
-    (
-        "an_mtu_and_a_mac_changed_by_hand_are_as_declared",
-        an_mtu_and_a_mac,
-    ),
-    (
-        "files_and_routes_removed_by_hand_come_back",
-        files_and_routes,
-    ),
-];
 
 const OFFICE: &str = r#"
 [netns.office]
@@ -109,7 +68,8 @@ fn state() -> Vec<String> {
     state
 }
 
-fn an_address_comes_back() {
+#[netnsctl_machine::test]
+fn an_address_removed_by_hand_comes_back() {
     let damage = || {
         remove_address("office", "office", "fd20::1", 64);
         remove_address("default", "office", "192.168.77.1", 30);
@@ -121,7 +81,8 @@ fn an_address_comes_back() {
     is_repaired(damage, &steps);
 }
 
-fn forwarding_goes_off() {
+#[netnsctl_machine::test]
+fn forwarding_switched_on_by_hand_is_switched_off() {
     let steps = [
         "~ sysctl net.ipv4.conf.default.forwarding 1 → 0",
         "~ sysctl net.ipv4.conf.all.forwarding 1 → 0",
@@ -132,7 +93,8 @@ fn forwarding_goes_off() {
     );
 }
 
-fn a_holder_comes_up() {
+#[netnsctl_machine::test]
+fn a_holder_set_down_by_hand_is_up_with_all_it_had() {
     let steps = ["~ link office down → up", "+ address fd20::1/64 on office"];
     configure(OFFICE);
     expect(0, &["up"]);
@@ -144,7 +106,8 @@ fn a_holder_comes_up() {
     Connection::open("office", "10.20.0.1").carries();
 }
 
-fn a_veth_end_comes_up() {
+#[netnsctl_machine::test]
+fn a_veth_end_set_down_by_hand_is_up_with_all_it_had() {
     let steps = [
         "+ address fe80::ff:fe00:1/64 on host",
         "~ link host down → up",
@@ -167,7 +130,8 @@ const NEW_VETH: [&str; 6] = [
     ROUTE,
 ];
 
-fn a_veth_is_made_anew() {
+#[netnsctl_machine::test]
+fn a_veth_deleted_by_hand_is_made_anew() {
     is_repaired(
         || by_hand("default", |batch| batch.delete_link("office")),
         &NEW_VETH,
@@ -178,7 +142,8 @@ fn a_veth_is_made_anew() {
     );
 }
 
-fn a_holder_is_made_anew() {
+#[netnsctl_machine::test]
+fn a_holder_deleted_by_hand_is_made_anew() {
     configure(OFFICE);
     expect(0, &["up"]);
     let kind = link("office", "office").kind.expect("a kind");
@@ -191,7 +156,8 @@ fn a_holder_is_made_anew() {
     Connection::open("office", "10.20.0.1").carries();
 }
 
-fn a_veth_end_moved_away() {
+#[netnsctl_machine::test]
+fn a_veth_end_moved_away_by_hand_is_made_anew() {
     crate::net::make_foreign("elsewhere");
     let away = netns("elsewhere");
     let steps = [["- link default:office"].as_slice(), &NEW_VETH].concat();
@@ -203,11 +169,13 @@ fn a_veth_end_moved_away() {
     assert!(!has_link("elsewhere", "office"));
 }
 
-fn a_loopback_comes_up() {
+#[netnsctl_machine::test]
+fn a_loopback_set_down_by_hand_is_up_again() {
     is_repaired(|| set_down("office", "lo"), &["~ link lo down → up"]);
 }
 
-fn an_mtu_and_a_mac() {
+#[netnsctl_machine::test]
+fn an_mtu_and_a_mac_changed_by_hand_are_as_declared() {
     let damage = || {
         by_hand("office", |batch| batch.set_link_mtu("host", 1350));
         by_hand("default", |batch| {
@@ -221,7 +189,8 @@ fn an_mtu_and_a_mac() {
     is_repaired(damage, &steps);
 }
 
-fn files_and_routes() {
+#[netnsctl_machine::test]
+fn files_and_routes_removed_by_hand_come_back() {
     let damage = || {
         std::fs::remove_dir_all("/etc/netns/office").expect("it is there");
         by_hand("office", |batch| {

@@ -7,7 +7,6 @@ mod reload;
 
 use std::time::Instant;
 
-use crate::Test;
 use crate::harm::chance::Chance;
 use crate::harm::watch::{Deed, Hit, Watch};
 use crate::harm::world::World;
@@ -15,20 +14,45 @@ use crate::support::{Ran, count, say};
 
 use self::cases::Case;
 
-pub(crate) const TESTS: &[Test] = &[
-    ("each_call_of_up_may_fail", || inject(&cases::UP)),
-    ("each_call_of_a_second_up_may_fail", || {
-        inject(&cases::AGAIN)
-    }),
-    ("each_call_of_a_change_may_fail", || inject(&cases::CHANGE)),
-    ("each_call_of_down_may_fail", || inject(&cases::DOWN)),
-    ("each_call_of_run_may_fail", || inject(&cases::RUN)),
-    ("each_call_of_a_run_that_mends_may_fail", || {
-        inject(&cases::RUN_STALE)
-    }),
-    ("each_call_of_doctor_may_fail", || inject(&cases::DOCTOR)),
-    ("each_call_of_a_reload_may_fail", reload::inject),
-];
+#[netnsctl_machine::test]
+fn each_call_of_up_may_fail() {
+    inject(&cases::UP);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_a_second_up_may_fail() {
+    inject(&cases::AGAIN);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_a_change_may_fail() {
+    inject(&cases::CHANGE);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_down_may_fail() {
+    inject(&cases::DOWN);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_run_may_fail() {
+    inject(&cases::RUN);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_a_run_that_mends_may_fail() {
+    inject(&cases::RUN_STALE);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_doctor_may_fail() {
+    inject(&cases::DOCTOR);
+}
+
+#[netnsctl_machine::test]
+fn each_call_of_a_reload_may_fail() {
+    reload::inject();
+}
 
 /// Takes every so many of the injections; all of them with 1.
 const EVERY: &str = "NETNSCTL_ERRNO_EVERY";

@@ -4,29 +4,11 @@ use std::fs;
 
 use rustix::mount::{MountFlags, mount};
 
-use crate::Test;
 use crate::net::name_exists;
 use crate::support::{command, configure, expect, traces};
 
-pub(crate) const TESTS: &[Test] = &[
-    ("exit_statuses_say_what_came_of_it", statuses),
-    (
-        "a_name_that_is_not_declared_is_refused_with_those_that_are",
-        undeclared,
-    ),
-    ("a_bad_configuration_changes_nothing", bad_configuration),
-    ("an_earlier_folder_masks_a_later_one", masking),
-    (
-        "one_namespace_in_two_files_is_refused_with_both_places",
-        two_files,
-    ),
-    (
-        "without_a_configuration_up_says_where_to_write_one",
-        no_configuration,
-    ),
-];
-
-fn statuses() {
+#[netnsctl_machine::test]
+fn exit_statuses_say_what_came_of_it() {
     configure("[netns.office]\n");
     expect(0, &["plan"]);
     expect(3, &["plan", "--exit-code"]);
@@ -46,7 +28,8 @@ fn statuses() {
     expect(2, &["--config", "/nowhere.toml", "up"]);
 }
 
-fn undeclared() {
+#[netnsctl_machine::test]
+fn a_name_that_is_not_declared_is_refused_with_those_that_are() {
     configure("[netns.office]\n[netns.shop]\n");
     let before = traces();
     for command in ["up", "plan"] {
@@ -60,7 +43,8 @@ fn undeclared() {
     assert_eq!(traces(), before);
 }
 
-fn bad_configuration() {
+#[netnsctl_machine::test]
+fn a_bad_configuration_changes_nothing() {
     let good = "[netns.office]\n[[netns.office.veth]]\n";
     let bad = [
         "adress = []\n",
@@ -113,7 +97,8 @@ fn own_usr_lib() -> bool {
     false
 }
 
-fn masking() {
+#[netnsctl_machine::test]
+fn an_earlier_folder_masks_a_later_one() {
     let declare = |folder: &str, file: &str, name: &str| {
         fs::create_dir_all(folder).expect("the folder is ours");
         fs::write(format!("{folder}/{file}"), format!("[netns.{name}]\n")).expect("it is ours");
@@ -151,7 +136,8 @@ fn masking() {
     assert_eq!(expect(0, &["list"]).stdout, "");
 }
 
-fn two_files() {
+#[netnsctl_machine::test]
+fn one_namespace_in_two_files_is_refused_with_both_places() {
     configure("[netns.office]\n");
     let other = "/etc/netnsctl/other.toml";
     fs::write(other, "\n[netns.office]\n").expect("/etc is ours");
@@ -163,7 +149,8 @@ fn two_files() {
     assert_eq!(traces(), before);
 }
 
-fn no_configuration() {
+#[netnsctl_machine::test]
+fn without_a_configuration_up_says_where_to_write_one() {
     let before = traces();
     let ran = expect(2, &["up"]);
     assert_eq!(

@@ -16,16 +16,6 @@ use crate::support::{PATIENCE, Ran, command, configure, eventually, expect, netn
 use crate::traffic::{
     connect, expect_answer, expect_datagram, expect_end, listen, serve_tcp, serve_udp, try_connect,
 };
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    by_hand_it_carries_tcp_and_udp_between_namespaces,
-    what_is_typed_wrong_is_said_with_a_hint,
-    a_service_manager_may_pass_the_socket,
-    sigterm_lets_connections_end,
-    a_killed_forwarder_resets_its_connections,
-    an_orderly_end_survives_the_forwarder,
-];
 
 fn two_namespaces() {
     configure("[netns.left]\n[netns.right]\n");
@@ -78,6 +68,7 @@ pub(crate) fn ready(mut command: Command) -> Forwarder {
     child
 }
 
+#[netnsctl_machine::test]
 fn by_hand_it_carries_tcp_and_udp_between_namespaces() {
     two_namespaces();
     serve_tcp("right", "[::1]:2001", "tcp ");
@@ -109,6 +100,7 @@ fn by_hand_it_carries_tcp_and_udp_between_namespaces() {
     assert_eq!(forward.exit(), Some(0));
 }
 
+#[netnsctl_machine::test]
 fn what_is_typed_wrong_is_said_with_a_hint() {
     two_namespaces();
     let good = [
@@ -178,6 +170,7 @@ fn passed(listener: &TcpListener) -> Forwarder {
     ready(shell)
 }
 
+#[netnsctl_machine::test]
 fn a_service_manager_may_pass_the_socket() {
     two_namespaces();
     serve_tcp("right", "127.0.0.1:2001", "tcp ");
@@ -194,6 +187,7 @@ fn a_service_manager_may_pass_the_socket() {
     assert_eq!(ran.status, Some(2), "{ran:?}");
 }
 
+#[netnsctl_machine::test]
 fn sigterm_lets_connections_end() {
     two_namespaces();
     serve_tcp("right", "127.0.0.1:2001", "tcp ");
@@ -253,6 +247,7 @@ fn pair(target: &TcpListener) -> (TcpStream, TcpStream) {
     (client, served)
 }
 
+#[netnsctl_machine::test]
 fn a_killed_forwarder_resets_its_connections() {
     two_namespaces();
     let target = listen("right", "127.0.0.1:2001");
@@ -311,6 +306,7 @@ fn sockets_of(pid: u32) -> usize {
     sockets.count()
 }
 
+#[netnsctl_machine::test]
 fn an_orderly_end_survives_the_forwarder() {
     two_namespaces();
     let target = listen("right", "127.0.0.1:2001");

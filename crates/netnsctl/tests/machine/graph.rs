@@ -8,17 +8,6 @@ use crate::serve::{QUICKSTART, make_foreign};
 use crate::served::Served;
 use crate::support::{command, configure, expect};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp, within};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_declaration_is_drawn_without_a_look_at_the_machine,
-    what_is_as_declared_is_drawn_without_a_mark,
-    every_kind_of_drift_is_drawn_and_named,
-    forwards_are_drawn_with_what_they_carried,
-    namespaces_that_are_down_or_of_others_are_drawn_as_such,
-    some_namespaces_may_be_drawn_alone,
-    a_picture_is_drawn_in_spite_of_a_broken_configuration,
-];
 
 const OFFICE: &str = r#"
 [netns.office]
@@ -84,6 +73,7 @@ fn change(name: &str, work: impl FnOnce(&mut Batch, &dyn Fn(&str) -> u32) + Send
     });
 }
 
+#[netnsctl_machine::test]
 fn a_declaration_is_drawn_without_a_look_at_the_machine() {
     configure(OFFICE);
     let drawn = picture(&[]);
@@ -120,6 +110,7 @@ fn a_declaration_is_drawn_without_a_look_at_the_machine() {
     );
 }
 
+#[netnsctl_machine::test]
 fn what_is_as_declared_is_drawn_without_a_mark() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
@@ -131,6 +122,7 @@ fn what_is_as_declared_is_drawn_without_a_mark() {
     assert!(drawn.contains("default via 192.168.77.1"), "{drawn}");
 }
 
+#[netnsctl_machine::test]
 fn every_kind_of_drift_is_drawn_and_named() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
@@ -192,6 +184,7 @@ fn every_kind_of_drift_is_drawn_and_named() {
     has_text(&drawn, "value extra", "10.9.9.9/32");
 }
 
+#[netnsctl_machine::test]
 fn forwards_are_drawn_with_what_they_carried() {
     let served = Served::ready(&[QUICKSTART]);
     serve_tcp("right", "127.0.0.1:8000", "1234567890");
@@ -225,6 +218,7 @@ fn forwards_are_drawn_with_what_they_carried() {
     has_text(&drawn, "word missing", "not running");
 }
 
+#[netnsctl_machine::test]
 fn namespaces_that_are_down_or_of_others_are_drawn_as_such() {
     configure(&format!("{OFFICE}[netns.mine]\n"));
     expect(0, &["up", "--quiet", "lab", "office"]);
@@ -261,6 +255,7 @@ fn namespaces_that_are_down_or_of_others_are_drawn_as_such() {
     );
 }
 
+#[netnsctl_machine::test]
 fn some_namespaces_may_be_drawn_alone() {
     configure(&format!("{OFFICE}[netns.far]\n"));
     for live in [&[][..], &["--live"]] {
@@ -287,6 +282,7 @@ fn some_namespaces_may_be_drawn_alone() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_picture_is_drawn_in_spite_of_a_broken_configuration() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);

@@ -3,34 +3,8 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 
-use crate::Test;
 use crate::net::{Connection, has_link, inode, name_exists, netns};
 use crate::support::{command, configure, eventually, expect, netnsctl, traces};
-
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "down_names_the_process_inside_and_takes_the_home_end_anyway",
-        process_inside,
-    ),
-    ("down_kill_ends_the_processes_inside", kill),
-    ("down_kill_ends_what_does_not_listen_to_sigterm", kill_hard),
-    (
-        "down_names_a_process_that_only_has_a_descriptor",
-        descriptor,
-    ),
-    (
-        "down_names_a_process_in_whose_mounts_a_namespace_stays",
-        private_mount,
-    ),
-    (
-        "down_takes_the_veths_of_a_namespace_that_a_socket_keeps",
-        socket,
-    ),
-    (
-        "down_of_one_end_takes_the_other_although_the_namespace_lives_on",
-        other_end,
-    ),
-];
 
 pub(crate) const RUNS_INSIDE: &str = "runs inside";
 
@@ -90,7 +64,8 @@ impl Drop for Guest {
 const OFFICE: &str = "[netns.office]\naddress = [\"10.20.0.1/24\"]\n[[netns.office.veth]]\n";
 const LIVES_ON: &str = "note: netns \"office\" lost its name but lives on, held by\n";
 
-fn process_inside() {
+#[netnsctl_machine::test]
+fn down_names_the_process_inside_and_takes_the_home_end_anyway() {
     let before = traces();
     configure(OFFICE);
     expect(0, &["up"]);
@@ -106,7 +81,8 @@ fn process_inside() {
     assert_eq!(traces(), before);
 }
 
-fn kill() {
+#[netnsctl_machine::test]
+fn down_kill_ends_the_processes_inside() {
     let before = traces();
     configure(OFFICE);
     expect(0, &["up"]);
@@ -123,7 +99,8 @@ fn kill() {
     assert_eq!(traces(), before);
 }
 
-fn kill_hard() {
+#[netnsctl_machine::test]
+fn down_kill_ends_what_does_not_listen_to_sigterm() {
     configure(OFFICE);
     expect(0, &["up"]);
     let deaf = "trap '' TERM; while :; do sleep 1000; done";
@@ -140,7 +117,8 @@ fn kill_hard() {
     assert!(!name_exists("office"));
 }
 
-fn descriptor() {
+#[netnsctl_machine::test]
+fn down_names_a_process_that_only_has_a_descriptor() {
     let before = traces();
     configure(OFFICE);
     expect(0, &["up"]);
@@ -157,7 +135,8 @@ fn descriptor() {
     drop(held);
 }
 
-fn private_mount() {
+#[netnsctl_machine::test]
+fn down_names_a_process_in_whose_mounts_a_namespace_stays() {
     let before = traces();
     configure(OFFICE);
     expect(0, &["up"]);
@@ -177,7 +156,8 @@ fn private_mount() {
     assert_eq!(traces(), before);
 }
 
-fn socket() {
+#[netnsctl_machine::test]
+fn down_takes_the_veths_of_a_namespace_that_a_socket_keeps() {
     let before = traces();
     configure(OFFICE);
     expect(0, &["up"]);
@@ -188,7 +168,8 @@ fn socket() {
     connection.carries();
 }
 
-fn other_end() {
+#[netnsctl_machine::test]
+fn down_of_one_end_takes_the_other_although_the_namespace_lives_on() {
     // The pair is declared, and so recorded, at the other end.
     configure("[netns.alpha]\n[netns.beta]\n[[netns.alpha.veth]]\nnetns = \"beta\"\n");
     expect(0, &["up"]);

@@ -5,16 +5,6 @@ use crate::net::{addresses, link};
 use crate::support::{
     Ran, command, configure, eventually, expect, home_links, netnsctl, settled, steps,
 };
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    import_prints_what_ip_made_and_up_finds_it_in_place,
-    import_says_what_it_cannot_express,
-    import_leaves_out_what_is_managed_unless_it_is_named,
-    import_refuses_what_is_not_there,
-    import_reads_of_a_script_what_the_script_makes,
-    import_reads_a_profile_from_standard_input,
-];
 
 /// Calls ip(8) for each line.
 #[track_caller]
@@ -96,6 +86,7 @@ fn facts(netns: &str) -> Vec<String> {
     facts
 }
 
+#[netnsctl_machine::test]
 fn import_prints_what_ip_made_and_up_finds_it_in_place() {
     if !has_ip() {
         return;
@@ -169,6 +160,7 @@ const ODD: &str = "
     -n odd neigh add 10.6.0.2 lladdr 02:00:00:00:00:09 dev mv0
     ";
 
+#[netnsctl_machine::test]
 fn import_says_what_it_cannot_express() {
     if !has_ip() {
         return;
@@ -210,6 +202,7 @@ fn import_says_what_it_cannot_express() {
     settled();
 }
 
+#[netnsctl_machine::test]
 fn import_leaves_out_what_is_managed_unless_it_is_named() {
     configure(
         "[netns.office]\naddress = [\"10.20.0.1/24\"]\n[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n",
@@ -230,6 +223,7 @@ fn import_leaves_out_what_is_managed_unless_it_is_named() {
     settled();
 }
 
+#[netnsctl_machine::test]
 fn import_refuses_what_is_not_there() {
     let ran = expect(1, &["import", "nowhere"]);
     assert!(
@@ -283,6 +277,7 @@ ip -n $NS route add default via 192.168.77.1
 ip netns exec $NS sysctl -qw net.ipv4.ip_forward=1 net.ipv4.ip_unprivileged_port_start=0
 ";
 
+#[netnsctl_machine::test]
 fn import_reads_of_a_script_what_the_script_makes() {
     if !has_ip() {
         return;
@@ -307,6 +302,7 @@ fn import_reads_of_a_script_what_the_script_makes() {
     });
 }
 
+#[netnsctl_machine::test]
 fn import_reads_a_profile_from_standard_input() {
     let profile = "{\"name\": \"vpn\", \"dns-server\": [\"192.0.2.53\"], \"interfaces\": \
                    [{\"name\": \"wg0\", \"private-key\": \"SECRET\"}]}";

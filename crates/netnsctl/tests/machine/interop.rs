@@ -4,21 +4,8 @@ use std::process::{Child, Stdio};
 
 use rustix::mount::{UnmountFlags, unmount};
 
-use crate::Test;
 use crate::net::{has_link, inode, netns};
 use crate::support::{Ran, command, configure, expect, netnsctl, settled, traces};
-
-pub(crate) const TESTS: &[Test] = &[
-    ("ip_lists_enters_and_deletes_our_namespaces", ip_uses_ours),
-    (
-        "netnsctl_lists_and_enters_the_namespaces_of_ip",
-        we_use_theirs,
-    ),
-    (
-        "twenty_programs_of_both_kinds_start_at_once_on_a_fresh_machine",
-        at_once,
-    ),
-];
 
 /// Runs ip(8) and wants it to succeed.
 #[track_caller]
@@ -55,7 +42,8 @@ pub(crate) fn has_ip() -> bool {
 const OFFICE: &str = "[netns.office]\naddress = [\"10.20.0.1/24\"]\n[[netns.office.veth]]\n\
                       [netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n";
 
-fn ip_uses_ours() {
+#[netnsctl_machine::test]
+fn ip_lists_enters_and_deletes_our_namespaces() {
     if !has_ip() {
         return;
     }
@@ -89,7 +77,8 @@ fn ip_uses_ours() {
     ip(&["netns", "del", "office"]);
 }
 
-fn we_use_theirs() {
+#[netnsctl_machine::test]
+fn netnsctl_lists_and_enters_the_namespaces_of_ip() {
     if !has_ip() {
         return;
     }
@@ -120,7 +109,8 @@ fn folder_mounts() -> Vec<String> {
     mounts.map(str::to_owned).collect()
 }
 
-fn at_once() {
+#[netnsctl_machine::test]
+fn twenty_programs_of_both_kinds_start_at_once_on_a_fresh_machine() {
     if !has_ip() {
         return;
     }

@@ -4,7 +4,6 @@ mod serve;
 
 use std::process::{Command, Stdio};
 
-use crate::Test;
 use crate::harm::chance::Chance;
 use crate::harm::watch::{Deed, Watch, within_deadline};
 use crate::harm::world::{
@@ -12,13 +11,10 @@ use crate::harm::world::{
 };
 use crate::support::{Ran, configure, count, netnsctl};
 
-pub(crate) const TESTS: &[Test] = &[
-    ("each_call_of_up_may_be_its_last", killed_up),
-    ("each_call_of_down_may_be_its_last", killed_down),
-    ("each_call_of_a_change_may_be_its_last", killed_change),
-    ("each_call_of_run_may_be_its_last", killed_run),
-    ("each_call_of_serve_may_be_its_last", serve::killed),
-];
+#[netnsctl_machine::test]
+fn each_call_of_serve_may_be_its_last() {
+    serve::killed();
+}
 
 /// How many kills all tests try together.
 const KILLS: &str = "NETNSCTL_KILLS";
@@ -152,7 +148,8 @@ fn up_or_down(world: &World, choice: usize) -> Wrong {
     }
 }
 
-fn killed_up() {
+#[netnsctl_machine::test]
+fn each_call_of_up_may_be_its_last() {
     let world = World::new();
     reset(&world);
     let command = || netnsctl(&["up"]);
@@ -167,7 +164,8 @@ fn killed_up() {
     kills.end();
 }
 
-fn killed_down() {
+#[netnsctl_machine::test]
+fn each_call_of_down_may_be_its_last() {
     let world = World::new();
     reset(&world);
     let command = || netnsctl(&["down"]);
@@ -183,7 +181,8 @@ fn killed_down() {
     kills.end();
 }
 
-fn killed_change() {
+#[netnsctl_machine::test]
+fn each_call_of_a_change_may_be_its_last() {
     let world = World::new();
     reset(&world);
     let command = || netnsctl(&["up", "--prune"]);
@@ -216,7 +215,8 @@ fn killed_change() {
 /// What a command inside sees of name services.
 const LOOK: &str = "cat /etc/resolv.conf; ls /run/nscd /run/systemd/resolve";
 
-fn killed_run() {
+#[netnsctl_machine::test]
+fn each_call_of_run_may_be_its_last() {
     let world = World::new();
     let look = ["run", "office", "--", "/bin/sh", "-c", LOOK];
     let command = || netnsctl(&look);

@@ -4,15 +4,6 @@ use std::fs;
 
 use crate::net::name_exists;
 use crate::support::{Ran, command, configure, expect, say, settled, steps, traces};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    files_that_outlived_their_record_are_removed_by_up,
-    files_that_outlived_their_record_are_removed_by_down,
-    files_of_a_declared_namespace_that_outlived_the_record_go_with_it,
-    files_of_the_machine_stay_where_run_is_another,
-    odd_things_in_other_folders_stop_nothing,
-];
 
 const RULES: &str = "/etc/polkit-1/rules.d";
 const RULES_FILE: &str = "/etc/polkit-1/rules.d/50-org.netnsctl.run.office.rules";
@@ -57,6 +48,7 @@ fn no_leftovers() {
     }
 }
 
+#[netnsctl_machine::test]
 fn files_that_outlived_their_record_are_removed_by_up() {
     cut();
     configure("[netns.shop]\n");
@@ -88,6 +80,7 @@ fn files_that_outlived_their_record_are_removed_by_up() {
     settled();
 }
 
+#[netnsctl_machine::test]
 fn files_that_outlived_their_record_are_removed_by_down() {
     let nothing = traces();
     for words in [&["down"][..], &["down", "office"]] {
@@ -113,6 +106,7 @@ fn files_that_outlived_their_record_are_removed_by_down() {
     assert!(name_exists("office"));
 }
 
+#[netnsctl_machine::test]
 fn files_of_a_declared_namespace_that_outlived_the_record_go_with_it() {
     let nothing = traces();
     cut();
@@ -123,6 +117,7 @@ fn files_of_a_declared_namespace_that_outlived_the_record_go_with_it() {
     assert_eq!(traces(), nothing);
 }
 
+#[netnsctl_machine::test]
 fn files_of_the_machine_stay_where_run_is_another() {
     if !has_polkit() {
         say("SKIPPED: a user has no files in the machine's /etc; the tier of root runs it");
@@ -145,6 +140,7 @@ fn files_of_the_machine_stay_where_run_is_another() {
     no_leftovers();
 }
 
+#[netnsctl_machine::test]
 fn odd_things_in_other_folders_stop_nothing() {
     configure("[netns.shop]\n");
     fs::create_dir_all("/etc/netns/odd/resolv.conf").unwrap();

@@ -7,15 +7,6 @@ use crate::support::{configure, eventually, expect};
 use crate::traffic::{
     connect, expect_answer, expect_datagram, expect_refusal, serve_tcp, serve_udp,
 };
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    what_crossed_is_told_under_its_names,
-    connect_errors_are_told_by_their_names,
-    a_declared_forward_that_does_not_run_is_down,
-    one_that_is_no_longer_declared_is_told_while_it_runs,
-    a_refused_configuration_does_not_hide_what_runs,
-];
 
 const TCP: (&str, &str) = ("protocol", "tcp");
 const UDP: (&str, &str) = ("protocol", "udp");
@@ -26,6 +17,7 @@ fn metrics() -> Exposition {
     parse(&text).unwrap_or_else(|error| panic!("{error} in:\n{text}"))
 }
 
+#[netnsctl_machine::test]
 fn what_crossed_is_told_under_its_names() {
     let _served = Served::ready(&[QUICKSTART]);
     serve_tcp("right", "127.0.0.1:8000", "1234567890");
@@ -71,6 +63,7 @@ fn what_crossed_is_told_under_its_names() {
     });
 }
 
+#[netnsctl_machine::test]
 fn connect_errors_are_told_by_their_names() {
     let _served = Served::ready(&[QUICKSTART]);
     for _ in 0..3 {
@@ -81,6 +74,7 @@ fn connect_errors_are_told_by_their_names() {
     assert_eq!(refused, Some(3));
 }
 
+#[netnsctl_machine::test]
 fn a_declared_forward_that_does_not_run_is_down() {
     assert_eq!(expect(0, &["metrics"]).stdout, "");
     let told = parse(&expect(0, &["--config", QUICKSTART, "metrics"]).stdout).unwrap();
@@ -91,6 +85,7 @@ fn a_declared_forward_that_does_not_run_is_down() {
 
 const LEFT: &str = "[netns.left]\n[[netns.left.forward]]\n";
 
+#[netnsctl_machine::test]
 fn one_that_is_no_longer_declared_is_told_while_it_runs() {
     configure(&format!(
         "{LEFT}listen = \"127.0.0.1:1001\"\nconnect = \"127.0.0.1:1\"\n"
@@ -107,6 +102,7 @@ fn one_that_is_no_longer_declared_is_told_while_it_runs() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_refused_configuration_does_not_hide_what_runs() {
     configure(&format!(
         "{LEFT}listen = \"127.0.0.1:1001\"\nconnect = \"127.0.0.1:1\"\n"

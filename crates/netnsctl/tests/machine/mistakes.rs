@@ -7,27 +7,6 @@ use crate::net::{add_address, add_bridge, make_foreign, within};
 use crate::served::Served;
 use crate::support::{Ran, command, configure, expect, traces};
 use crate::traffic::{expect_refusal, listen};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_taken_port_is_told_with_the_process_that_has_it,
-    a_taken_path_is_told_with_the_process_that_listens,
-    a_namespace_that_is_not_there_is_told_by_every_command,
-    a_missing_configuration_is_told_with_where_it_belongs,
-    a_name_of_somebody_else_is_told_with_the_way_out,
-    what_the_kernel_refuses_is_told_with_what_to_change,
-    another_serve_is_told_with_what_to_do,
-    root_without_capabilities_is_told_which_it_lacks,
-    root_without_net_admin_is_told_so,
-    forbidden_user_namespaces_are_told_with_the_setting,
-    a_name_beside_a_configuration_of_home_alone_is_told_with_what_to_add,
-    a_target_that_cannot_be_reached_is_told_by_status,
-    a_veth_pair_that_waits_is_told_with_what_brings_it,
-    read_only_file_systems_are_told_by_name,
-    a_full_file_system_is_told_with_how_to_find_it,
-    a_port_of_root_is_told_with_the_setting,
-    an_address_that_another_link_has_is_told_with_its_name,
-];
 
 /// Fails with `status`, an error line with `cause` and a hint line with `step`.
 #[track_caller]
@@ -52,6 +31,7 @@ fn own() -> String {
     format!("process {} (", std::process::id())
 }
 
+#[netnsctl_machine::test]
 fn a_taken_port_is_told_with_the_process_that_has_it() {
     configure("[netns.office]\n");
     expect(0, &["up"]);
@@ -76,6 +56,7 @@ fn a_taken_port_is_told_with_the_process_that_has_it() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_taken_path_is_told_with_the_process_that_listens() {
     let target = ["--connect", "127.0.0.1:1"];
     let _taken = UnixListener::bind("/run/in.sock").expect("/run is ours");
@@ -96,6 +77,7 @@ fn a_taken_path_is_told_with_the_process_that_listens() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_namespace_that_is_not_there_is_told_by_every_command() {
     configure("[netns.office]\n");
     let absent = "there is no network namespace \"nowhere\"";
@@ -140,6 +122,7 @@ fn a_namespace_that_is_not_there_is_told_by_every_command() {
     expect(0, &["run", "office", "--", "true"]);
 }
 
+#[netnsctl_machine::test]
 fn a_missing_configuration_is_told_with_where_it_belongs() {
     let before = traces();
     for name in ["up", "plan", "serve"] {
@@ -155,6 +138,7 @@ fn a_missing_configuration_is_told_with_where_it_belongs() {
     assert_eq!(traces(), before);
 }
 
+#[netnsctl_machine::test]
 fn a_name_of_somebody_else_is_told_with_the_way_out() {
     configure("[netns.office]\n");
     make_foreign("office");
@@ -167,6 +151,7 @@ fn a_name_of_somebody_else_is_told_with_the_way_out() {
     );
 }
 
+#[netnsctl_machine::test]
 fn what_the_kernel_refuses_is_told_with_what_to_change() {
     add_bridge("default", "taken");
     for (declared, cause, step) in [
@@ -192,6 +177,7 @@ fn what_the_kernel_refuses_is_told_with_what_to_change() {
     }
 }
 
+#[netnsctl_machine::test]
 fn another_serve_is_told_with_what_to_do() {
     configure("[netns.office]\n");
     let mut served = Served::ready(&[]);
@@ -200,6 +186,7 @@ fn another_serve_is_told_with_what_to_do() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn forbidden_user_namespaces_are_told_with_the_setting() {
     configure("[netns.office]\n");
     // The limit is one of the user namespace in which it is written (namespaces(7)).
@@ -218,6 +205,7 @@ fn forbidden_user_namespaces_are_told_with_the_setting() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_name_beside_a_configuration_of_home_alone_is_told_with_what_to_add() {
     configure("[netns.default]\n");
     let step = "no namespace is declared; add [netns.office] to the configuration";
@@ -240,11 +228,13 @@ fn poor(without: &str, step: &str) {
     told(&ran, &["up"], "Operation not permitted (EPERM)", step);
 }
 
+#[netnsctl_machine::test]
 fn root_without_capabilities_is_told_which_it_lacks() {
     let lacking = "root lacks CAP_SYS_ADMIN and CAP_NET_ADMIN here; is this a container?";
     poor("-sys_admin,-net_admin", lacking);
 }
 
+#[netnsctl_machine::test]
 fn root_without_net_admin_is_told_so() {
     poor(
         "-net_admin",
@@ -252,6 +242,7 @@ fn root_without_net_admin_is_told_so() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_target_that_cannot_be_reached_is_told_by_status() {
     configure(
         "[netns.office]\n[[netns.default.forward]]\nlisten = \"127.0.0.1:1001\"\n\
@@ -277,6 +268,7 @@ fn a_target_that_cannot_be_reached_is_told_by_status() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_veth_pair_that_waits_is_told_with_what_brings_it() {
     configure("[netns.office]\n[[netns.office.veth]]\nnetns = \"lab\"\n[netns.lab]\n");
     let ran = expect(0, &["up", "office"]);
@@ -296,11 +288,13 @@ fn up_on(folder: &str, options: &str, cause: &str, step: &str) {
     mistake(1, &["up"], cause, step);
 }
 
+#[netnsctl_machine::test]
 fn read_only_file_systems_are_told_by_name() {
     let step = "what /etc/netns is on cannot be written";
     up_on("/etc/netns", "ro", "Read-only file system (EROFS)", step);
 }
 
+#[netnsctl_machine::test]
 fn a_full_file_system_is_told_with_how_to_find_it() {
     let full = "No space left on device (ENOSPC)";
     up_on(
@@ -311,6 +305,7 @@ fn a_full_file_system_is_told_with_how_to_find_it() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_port_of_root_is_told_with_the_setting() {
     configure("[netns.office]\n");
     expect(0, &["up"]);
@@ -335,6 +330,7 @@ fn a_port_of_root_is_told_with_the_setting() {
     );
 }
 
+#[netnsctl_machine::test]
 fn an_address_that_another_link_has_is_told_with_its_name() {
     configure("[netns.office]\n[[netns.office.veth]]\n");
     expect(0, &["up", "--quiet"]);

@@ -16,27 +16,6 @@ use crate::support::{
     Ran, command, configure, eventually, expect, inside, netnsctl, settled, traces,
 };
 use crate::traffic::within;
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    each_namespace_asks_its_own_daemon,
-    a_service_that_binds_the_folder_asks_that_daemon,
-    a_killed_daemon_is_followed_by_one_that_those_inside_reach,
-    a_daemon_whose_files_the_host_covers_gives_way_to_another,
-    a_view_made_before_serve_shows_its_daemon,
-    a_hosts_own_daemon_is_out_of_reach_and_stays,
-    a_daemon_runs_in_its_namespace_and_its_view_without_rights,
-    a_reload_changes_only_the_daemon_that_is_declared_anew,
-    a_socket_that_went_is_made_again_by_a_reload,
-    a_replaced_folder_shows_from_the_next_command_on,
-    a_folder_alone_is_reason_for_a_view,
-    both_places_are_covered_where_var_run_is_no_link,
-    a_daemon_follows_when_the_view_gives_way_to_another,
-    what_is_taken_down_by_hand_stays_down_until_a_reload,
-    status_tells_of_daemons_that_answer,
-    a_daemon_serves_in_a_sandbox,
-    down_takes_away_what_a_killed_serve_left,
-];
 
 /// Where each of two namespaces has a name server of its own.
 const SERVER: &str = "10.20.0.1";
@@ -97,6 +76,7 @@ fn look_up(netns: &str) -> String {
     expect(0, &["run", netns, "getent", "hosts", "nick.test"]).stdout
 }
 
+#[netnsctl_machine::test]
 fn each_namespace_asks_its_own_daemon() {
     declare("");
     let listing = in_run();
@@ -129,6 +109,7 @@ fn in_run() -> Vec<String> {
     names
 }
 
+#[netnsctl_machine::test]
 fn a_service_that_binds_the_folder_asks_that_daemon() {
     declare("");
     let _served = Served::ready(&[]);
@@ -149,6 +130,7 @@ fn a_service_that_binds_the_folder_asks_that_daemon() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_killed_daemon_is_followed_by_one_that_those_inside_reach() {
     declare("");
     let mut served = Served::ready(&[]);
@@ -174,6 +156,7 @@ fn a_killed_daemon_is_followed_by_one_that_those_inside_reach() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_daemon_whose_files_the_host_covers_gives_way_to_another() {
     declare("");
     let served = Served::ready(&[]);
@@ -198,6 +181,7 @@ fn a_daemon_whose_files_the_host_covers_gives_way_to_another() {
     assert_eq!(served.daemon("left"), next);
 }
 
+#[netnsctl_machine::test]
 fn a_view_made_before_serve_shows_its_daemon() {
     declare("");
     expect(0, &["up", "--quiet"]);
@@ -209,6 +193,7 @@ fn a_view_made_before_serve_shows_its_daemon() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_hosts_own_daemon_is_out_of_reach_and_stays() {
     declare("");
     fs::create_dir("/run/nscd").unwrap();
@@ -239,6 +224,7 @@ fn a_hosts_own_daemon_is_out_of_reach_and_stays() {
     assert!(fs::exists("/run/nscd/socket").unwrap());
 }
 
+#[netnsctl_machine::test]
 fn a_daemon_runs_in_its_namespace_and_its_view_without_rights() {
     declare("");
     let mut command = netnsctl(&["serve"]);
@@ -266,6 +252,7 @@ fn a_daemon_runs_in_its_namespace_and_its_view_without_rights() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_reload_changes_only_the_daemon_that_is_declared_anew() {
     declare("");
     let mut served = Served::ready(&[]);
@@ -307,6 +294,7 @@ fn on_nscd(mounts: &str) -> usize {
     mounts.lines().filter(place).count()
 }
 
+#[netnsctl_machine::test]
 fn a_socket_that_went_is_made_again_by_a_reload() {
     declare("");
     let mut served = Served::ready(&[]);
@@ -321,6 +309,7 @@ fn a_socket_that_went_is_made_again_by_a_reload() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_replaced_folder_shows_from_the_next_command_on() {
     declare("");
     expect(0, &["up", "--quiet"]);
@@ -358,6 +347,7 @@ fn a_replaced_folder_shows_from_the_next_command_on() {
     assert!(fs::exists("/run/nscd/host").unwrap());
 }
 
+#[netnsctl_machine::test]
 fn a_folder_alone_is_reason_for_a_view() {
     crate::serve::make_foreign("foreign");
     fs::create_dir_all("/run/netns-foreign/nscd").unwrap();
@@ -365,6 +355,7 @@ fn a_folder_alone_is_reason_for_a_view() {
     assert_eq!(inside("foreign", "ls /run/nscd"), "file\n");
 }
 
+#[netnsctl_machine::test]
 fn both_places_are_covered_where_var_run_is_no_link() {
     let flags = rustix::mount::MountFlags::empty();
     rustix::mount::mount("var", "/var", "tmpfs", flags, None).unwrap();
@@ -390,6 +381,7 @@ fn both_places_are_covered_where_var_run_is_no_link() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_daemon_follows_when_the_view_gives_way_to_another() {
     declare("");
     fs::create_dir_all("/etc/netns/left").unwrap();
@@ -408,6 +400,7 @@ fn a_daemon_follows_when_the_view_gives_way_to_another() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn what_is_taken_down_by_hand_stays_down_until_a_reload() {
     declare("");
     let mut served = Served::ready(&[]);
@@ -426,6 +419,7 @@ fn what_is_taken_down_by_hand_stays_down_until_a_reload() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn status_tells_of_daemons_that_answer() {
     declare("[netns.none.nscd]\nenable = false\n");
     let row = |netns: &str, state: &str| {
@@ -457,6 +451,7 @@ fn status_tells_of_daemons_that_answer() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_daemon_serves_in_a_sandbox() {
     let plain = crate::sandbox::Plain::new();
     declare("");
@@ -480,6 +475,7 @@ fn a_daemon_serves_in_a_sandbox() {
     assert!(!fs::exists("/run/netns-left").unwrap());
 }
 
+#[netnsctl_machine::test]
 fn down_takes_away_what_a_killed_serve_left() {
     declare("");
     let listing = in_run();

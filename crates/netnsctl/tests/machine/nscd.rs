@@ -12,35 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use self::stage::{answer_names, count_of, put};
 
-use self::golden::nscd_replies_with_the_bytes_of_glibcs_daemon;
-use self::kept::{
-    nscd_forgets_when_root_says_so, nscd_gives_again_what_unchanged_files_say,
-    nscd_keeps_answers_until_a_file_changes,
-};
-use self::short::nscd_outlives_a_lack_of_descriptors;
 use self::stage::{SOCKET, ask, connect, count, daemon, program, read, request, statistics};
 use crate::forward::{Forwarder, ready};
 use crate::support::{Ran, command, eventually, expect, netnsctl, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    nscd_answers_as_the_c_library_does,
-    nscd_answers_as_the_name_server_does,
-    nscd_replies_with_the_bytes_of_glibcs_daemon,
-    nscd_leaves_to_clients_what_it_cannot_tell,
-    nscd_answers_getent_for_every_database,
-    nscd_answers_python,
-    nscd_answers_users_while_hosts_hang,
-    nscd_outlives_clients_that_behave_badly,
-    nscd_outlives_a_lack_of_descriptors,
-    nscd_obeys_root_alone,
-    nscd_takes_its_socket_from_a_service_manager,
-    nscd_says_what_it_cannot_do,
-    nscd_has_no_rights,
-    nscd_keeps_answers_until_a_file_changes,
-    nscd_gives_again_what_unchanged_files_say,
-    nscd_forgets_when_root_says_so,
-];
 
 /// What is asked of every function: what there is and what there is not.
 const QUESTIONS: &str = "user root\nuser ann\nuser empty\nuser odd\nuser nosuch\nuid 0\nuid 4294967294\nuid 77\n\
@@ -67,6 +41,7 @@ fn same_answers(questions: &str) -> (String, Forwarder) {
     (answers, daemon)
 }
 
+#[netnsctl_machine::test]
 fn nscd_answers_as_the_c_library_does() {
     stage::set();
     let (answers, _daemon) = same_answers(QUESTIONS);
@@ -118,6 +93,7 @@ fn nscd_answers_as_the_c_library_does() {
     }
 }
 
+#[netnsctl_machine::test]
 fn nscd_answers_as_the_name_server_does() {
     stage::set();
     stage::serve_names();
@@ -146,6 +122,7 @@ fn nscd_answers_as_the_name_server_does() {
     assert_eq!(count("GETAI", "found"), 2);
 }
 
+#[netnsctl_machine::test]
 fn nscd_leaves_to_clients_what_it_cannot_tell() {
     stage::set();
     stage::serve_names();
@@ -198,6 +175,7 @@ fn getent(arguments: &[&str]) -> String {
     format!("{:?} {}{}", ran.status, ran.stdout, ran.stderr)
 }
 
+#[netnsctl_machine::test]
 fn nscd_answers_getent_for_every_database() {
     stage::set();
     let questions = [
@@ -232,6 +210,7 @@ fn nscd_answers_getent_for_every_database() {
     }
 }
 
+#[netnsctl_machine::test]
 fn nscd_answers_python() {
     stage::set();
     let script = "import pwd, grp, socket; print(pwd.getpwnam('ann'), grp.getgrgid(2000).gr_mem, \
@@ -265,6 +244,7 @@ fn hanging() -> u64 {
         .expect("a number")
 }
 
+#[netnsctl_machine::test]
 fn nscd_answers_users_while_hosts_hang() {
     stage::set();
     let _daemon = daemon(&[]);
@@ -309,6 +289,7 @@ fn nscd_answers_users_while_hosts_hang() {
     eventually("the end of all look-ups", || (hanging() == 0).then_some(()));
 }
 
+#[netnsctl_machine::test]
 fn nscd_outlives_clients_that_behave_badly() {
     stage::set();
     let daemon = daemon(&[]);
@@ -365,6 +346,7 @@ fn is_closed(stream: &UnixStream) -> bool {
     )
 }
 
+#[netnsctl_machine::test]
 fn nscd_obeys_root_alone() {
     stage::set();
     let mut daemon = daemon(&[]);
@@ -391,6 +373,7 @@ fn nscd_obeys_root_alone() {
     assert!(daemon.0.wait().unwrap().success());
 }
 
+#[netnsctl_machine::test]
 fn nscd_takes_its_socket_from_a_service_manager() {
     stage::set();
     let listener = UnixListener::bind(SOCKET).unwrap();
@@ -416,6 +399,7 @@ fn nscd_takes_its_socket_from_a_service_manager() {
     assert_eq!(read(waiting)[4..8], 1i32.to_ne_bytes());
 }
 
+#[netnsctl_machine::test]
 fn nscd_says_what_it_cannot_do() {
     let ran = expect(2, &["nscd"]);
     assert!(
@@ -448,6 +432,7 @@ fn nscd_says_what_it_cannot_do() {
     );
 }
 
+#[netnsctl_machine::test]
 fn nscd_has_no_rights() {
     stage::set();
     put("passwd", "ann:x:1000:1001::/:\n");

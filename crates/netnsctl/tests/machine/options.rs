@@ -6,17 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use crate::served::{Served, arguments, is_alive};
 use crate::support::{PATIENCE, configure, eventually, expect};
 use crate::traffic::{connect, expect_answer, listen, scoped, serve_tcp, serve_udp, udp};
-use crate::{Test, tests};
 
 #[path = "../../../forward/tests/harness/proxy.rs"]
 mod proxy;
-
-pub(crate) const TESTS: &[Test] = tests![
-    the_target_learns_who_the_client_is,
-    every_key_reaches_its_forwarder_and_a_changed_one_starts_only_that_anew,
-    a_bad_option_by_hand_is_said_with_a_hint,
-    addresses_may_come_after_those_who_listen_on_them,
-];
 
 /// Namespaces `left` and `right`, and in `left` a forward with these keys.
 fn config(keys: &str) -> String {
@@ -26,6 +18,7 @@ fn config(keys: &str) -> String {
     )
 }
 
+#[netnsctl_machine::test]
 fn the_target_learns_who_the_client_is() {
     configure(&config("proxy_protocol = true"));
     let mut served = Served::ready(&[]);
@@ -51,6 +44,7 @@ fn the_target_learns_who_the_client_is() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn every_key_reaches_its_forwarder_and_a_changed_one_starts_only_that_anew() {
     let other = "[[netns.right.forward]]\nlisten = \"127.0.0.1:1\"\nconnect = \"127.0.0.1:2\"\n";
     let of = |keys: &str| config(keys) + other;
@@ -93,6 +87,7 @@ fn every_key_reaches_its_forwarder_and_a_changed_one_starts_only_that_anew() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_bad_option_by_hand_is_said_with_a_hint() {
     let good = ["forward", "--listen", "unix:/run/in.sock", "--connect"];
     let cases: &[(&[&str], &str)] = &[
@@ -115,6 +110,7 @@ fn a_bad_option_by_hand_is_said_with_a_hint() {
     assert!(error.contains("unix:x"), "{error}");
 }
 
+#[netnsctl_machine::test]
 fn addresses_may_come_after_those_who_listen_on_them() {
     let of = |address: &str| {
         let mut text = format!("[netns.left]\naddress = [{address}]\n");

@@ -1,48 +1,7 @@
 //! Changes whose parts depend on one another, and steps that the kernel refuses.
 
-use crate::Test;
 use crate::net::{addresses, has_link, inode, link, raw_addresses, routes, set_sysctl, sysctl};
 use crate::support::{configure, expect, settled, traces};
-
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "ipv6_switched_on_again_gives_links_their_addresses",
-        ipv6_on_again,
-    ),
-    ("ipv6_switched_off_takes_nothing_else_along", ipv6_off),
-    (
-        "a_link_may_take_the_name_that_another_had",
-        names_change_hands,
-    ),
-    (
-        "a_veth_end_at_home_may_go_to_another_namespace",
-        home_end_changes_hands,
-    ),
-    (
-        "a_sysctl_of_a_link_is_written_whenever_the_link_is_new",
-        sysctl_of_a_link,
-    ),
-    (
-        "a_refused_sysctl_is_named_and_stops_nothing_else",
-        refused_sysctl,
-    ),
-    (
-        "a_route_without_a_way_is_named_and_can_be_corrected",
-        refused_route,
-    ),
-    (
-        "a_sysctl_that_is_not_there_is_said_before_anything_is_done",
-        no_such_sysctl,
-    ),
-    (
-        "an_mtu_that_lets_ipv6_in_gives_addresses_at_once",
-        mtu_lets_ipv6_in,
-    ),
-    (
-        "default_routes_of_both_families_follow_their_gateways",
-        default_routes,
-    ),
-];
 
 const VETH: &str = "[[netns.office.veth]]\naddress = [\"192.168.77.2/30\", \"fd77::2/64\"]\n";
 
@@ -57,7 +16,8 @@ fn in_turn(texts: &[&str]) {
     }
 }
 
-fn ipv6_on_again() {
+#[netnsctl_machine::test]
+fn ipv6_switched_on_again_gives_links_their_addresses() {
     let key = "net.ipv6.conf.all.disable_ipv6";
     let sysctl_of = |value: &str| format!("[netns.office.sysctl]\n\"{key}\" = {value}\n");
     let off = format!("[netns.office]\n[[netns.office.veth]]\n{}", sysctl_of("1"));
@@ -81,7 +41,8 @@ fn ipv6_on_again() {
     assert_eq!(sysctl("office", key), "0");
 }
 
-fn ipv6_off() {
+#[netnsctl_machine::test]
+fn ipv6_switched_off_takes_nothing_else_along() {
     let on = format!("[netns.office]\naddress = [\"10.20.0.1/24\"]\n{VETH}");
     let off = format!(
         "{}[netns.office.sysctl]\n\"net.ipv6.conf.all.disable_ipv6\" = 1\n",
@@ -99,7 +60,8 @@ fn ipv6_off() {
     assert_eq!(addresses("office", "host"), ["192.168.77.2/30"]);
 }
 
-fn names_change_hands() {
+#[netnsctl_machine::test]
+fn a_link_may_take_the_name_that_another_had() {
     let text = |holder: &str, veth: &str, other: &str| {
         format!(
             "[netns.office]\ninterface = \"{holder}\"\naddress = [\"10.20.0.1/24\"]\n\
@@ -133,7 +95,8 @@ fn names_change_hands() {
     in_turn(&[&swapped, &text("a", "b", "c")]);
 }
 
-fn home_end_changes_hands() {
+#[netnsctl_machine::test]
+fn a_veth_end_at_home_may_go_to_another_namespace() {
     let text = |with: &str| {
         format!("[netns.office]\n[netns.shop]\n[[netns.{with}.veth]]\npeer_interface = \"up0\"\n")
     };
@@ -144,7 +107,8 @@ fn home_end_changes_hands() {
     assert_eq!(traces(), before);
 }
 
-fn sysctl_of_a_link() {
+#[netnsctl_machine::test]
+fn a_sysctl_of_a_link_is_written_whenever_the_link_is_new() {
     let key = "net.ipv4.conf.host.rp_filter";
     let with = format!("[netns.office]\n{VETH}[netns.office.sysctl]\n\"{key}\" = 2\n");
     in_turn(&[&with]);
@@ -164,7 +128,8 @@ fn sysctl_of_a_link() {
     settled();
 }
 
-fn refused_sysctl() {
+#[netnsctl_machine::test]
+fn a_refused_sysctl_is_named_and_stops_nothing_else() {
     let text = |value: &str| {
         format!(
             "[netns.office]\n[netns.office.sysctl]\n\
@@ -190,7 +155,8 @@ fn refused_sysctl() {
     }
 }
 
-fn refused_route() {
+#[netnsctl_machine::test]
+fn a_route_without_a_way_is_named_and_can_be_corrected() {
     let text = |via: &str| {
         format!(
             "[netns.office]\n{VETH}[[netns.office.route]]\nto = \"default\"\nvia = \"{via}\"\n\
@@ -216,7 +182,8 @@ fn refused_route() {
     assert_eq!(routes("office"), ["0.0.0.0/0 via 192.168.77.1 dev host"]);
 }
 
-fn no_such_sysctl() {
+#[netnsctl_machine::test]
+fn a_sysctl_that_is_not_there_is_said_before_anything_is_done() {
     configure(
         "[netns.office]\n[netns.office.sysctl]\n\"net.core.no_such_key\" = 1\n[netns.shop]\n",
     );
@@ -232,7 +199,8 @@ fn no_such_sysctl() {
     assert_eq!(expect(1, &["up"]).stdout, "");
 }
 
-fn mtu_lets_ipv6_in() {
+#[netnsctl_machine::test]
+fn an_mtu_that_lets_ipv6_in_gives_addresses_at_once() {
     let text = |mtu: u16| format!("[netns.office]\n[[netns.office.veth]]\nmtu = {mtu}\n");
     configure(&text(1000));
     expect(0, &["up"]);
@@ -250,7 +218,8 @@ fn mtu_lets_ipv6_in() {
     settled();
 }
 
-fn default_routes() {
+#[netnsctl_machine::test]
+fn default_routes_of_both_families_follow_their_gateways() {
     let text = |number: u8| {
         format!(
             "[netns.office]\n{VETH}[[netns.office.route]]\nto = \"default\"\n\

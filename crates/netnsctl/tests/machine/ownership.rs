@@ -2,53 +2,18 @@
 
 use std::fs;
 
-use crate::Test;
 use crate::holders::{Guest, RUNS_INSIDE};
 use crate::net::{
     Connection, delete_by_hand, has_link, inode, link, make_foreign, name_exists, netns,
 };
 use crate::support::{Ran, configure, eventually, expect, settled, steps, traces};
 
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "a_foreign_namespace_is_left_alone_and_the_others_are_made",
-        foreign_is_left_alone,
-    ),
-    (
-        "adopt_takes_a_foreign_namespace_over_and_down_deletes_it",
-        adopt,
-    ),
-    (
-        "a_namespace_made_anew_under_our_name_is_not_ours",
-        made_anew,
-    ),
-    ("a_namespace_is_known_by_more_than_its_inode", same_inode),
-    ("a_stale_file_at_a_name_is_repaired", stale_file),
-    ("what_stands_at_a_name_and_cannot_go_is_reported", cannot_go),
-    (
-        "down_of_what_netnsctl_did_not_make_leaves_it",
-        down_of_foreign,
-    ),
-    ("down_goes_on_past_what_is_missing", down_goes_on),
-    ("prune_takes_away_what_is_no_longer_declared", prune),
-    ("a_broken_record_is_an_error_with_a_way_out", broken_record),
-    (
-        "a_broken_record_keeps_nobody_from_other_namespaces",
-        others_than_broken,
-    ),
-    ("the_users_own_files_are_never_touched", users_files),
-    ("folders_that_were_there_before_stay", users_folders),
-    (
-        "a_new_namespace_comes_up_beside_an_old_one_that_is_held",
-        beside_an_old_one,
-    ),
-];
-
 const TWO: &str = "[netns.office]\n[[netns.office.veth]]\n[netns.shop]\n[[netns.shop.veth]]\n";
 const FOREIGN: &str = "error: netns \"office\" exists and was not made by netnsctl; it is left alone\n  \
                        hint: \"netnsctl up --adopt office\" takes it over, or choose another name\n";
 
-fn foreign_is_left_alone() {
+#[netnsctl_machine::test]
+fn a_foreign_namespace_is_left_alone_and_the_others_are_made() {
     configure(TWO);
     make_foreign("office");
     let before = (inode("office"), crate::net::links("office"));
@@ -63,7 +28,8 @@ fn foreign_is_left_alone() {
     assert!(!name_exists("shop"));
 }
 
-fn adopt() {
+#[netnsctl_machine::test]
+fn adopt_takes_a_foreign_namespace_over_and_down_deletes_it() {
     let before = traces();
     configure(TWO);
     make_foreign("office");
@@ -83,7 +49,8 @@ fn adopt() {
 
 const NOT_OURS: &str = "error: netns \"office\" is not the one netnsctl made; it is left alone\n";
 
-fn made_anew() {
+#[netnsctl_machine::test]
+fn a_namespace_made_anew_under_our_name_is_not_ours() {
     configure(TWO);
     expect(0, &["up"]);
     delete_by_hand("office");
@@ -101,7 +68,8 @@ fn made_anew() {
     assert_eq!(expect(0, &["down"]).stdout, "nothing to do\n");
 }
 
-fn same_inode() {
+#[netnsctl_machine::test]
+fn a_namespace_is_known_by_more_than_its_inode() {
     configure(TWO);
     expect(0, &["up"]);
     let old = inode("office");
@@ -119,7 +87,8 @@ fn same_inode() {
     assert!(name_exists("office"));
 }
 
-fn stale_file() {
+#[netnsctl_machine::test]
+fn a_stale_file_at_a_name_is_repaired() {
     let before = traces();
     configure("[netns.office]\n");
     fs::create_dir_all("/run/netns").expect("/run is ours");
@@ -148,7 +117,8 @@ fn stale_file() {
     assert_eq!(traces(), before);
 }
 
-fn cannot_go() {
+#[netnsctl_machine::test]
+fn what_stands_at_a_name_and_cannot_go_is_reported() {
     configure(TWO);
     expect(0, &["up"]);
     delete_by_hand("office");
@@ -163,7 +133,8 @@ fn cannot_go() {
     assert!(!name_exists("shop") && !has_link("default", "office"));
 }
 
-fn down_of_foreign() {
+#[netnsctl_machine::test]
+fn down_of_what_netnsctl_did_not_make_leaves_it() {
     make_foreign("office");
     let ran = expect(1, &["down", "office"]);
     assert_eq!(
@@ -179,7 +150,8 @@ fn down_of_foreign() {
     expect(2, &["down", "../etc"]);
 }
 
-fn down_goes_on() {
+#[netnsctl_machine::test]
+fn down_goes_on_past_what_is_missing() {
     let before = traces();
     let third = "[netns.bar]\n[[netns.bar.veth]]\nnetns = \"office\"\n";
     configure(&format!("{TWO}{third}"));
@@ -198,7 +170,8 @@ fn down_goes_on() {
     assert_eq!(expect(0, &["down"]).stdout, "nothing to do\n");
 }
 
-fn prune() {
+#[netnsctl_machine::test]
+fn prune_takes_away_what_is_no_longer_declared() {
     configure(TWO);
     expect(0, &["up"]);
     let kept = inode("shop");
@@ -242,7 +215,8 @@ fn is_broken(ran: &Ran) {
     assert!(is_told, "{}", ran.stderr);
 }
 
-fn broken_record() {
+#[netnsctl_machine::test]
+fn a_broken_record_is_an_error_with_a_way_out() {
     configure(TWO);
     expect(0, &["up"]);
     for bad in [
@@ -283,7 +257,8 @@ fn broken_record() {
     assert!(!name_exists("office") && !has_link("default", "office"));
 }
 
-fn others_than_broken() {
+#[netnsctl_machine::test]
+fn a_broken_record_keeps_nobody_from_other_namespaces() {
     configure(TWO);
     expect(0, &["up"]);
     fs::write(RECORD, "{").expect("/run is ours");
@@ -316,7 +291,8 @@ fn others_than_broken() {
     });
 }
 
-fn users_files() {
+#[netnsctl_machine::test]
+fn the_users_own_files_are_never_touched() {
     configure(TWO);
     let path = "/etc/netns/office/resolv.conf";
     fs::create_dir_all("/etc/netns/office").expect("/etc is ours");
@@ -351,7 +327,8 @@ fn users_files() {
     assert_eq!(fs::read_to_string(ours).expect("it is there"), own);
 }
 
-fn users_folders() {
+#[netnsctl_machine::test]
+fn folders_that_were_there_before_stay() {
     configure(TWO);
     fs::create_dir("/etc/netns").expect("/etc is ours");
     expect(0, &["up"]);
@@ -373,7 +350,8 @@ fn users_folders() {
     assert_eq!(left, ["/etc/netns/office"]);
 }
 
-fn beside_an_old_one() {
+#[netnsctl_machine::test]
+fn a_new_namespace_comes_up_beside_an_old_one_that_is_held() {
     configure("[netns.office]\naddress = [\"10.20.0.1/24\"]\n[[netns.office.veth]]\n");
     expect(0, &["up"]);
     let (old, connection) = (inode("office"), Connection::open("office", "10.20.0.1"));

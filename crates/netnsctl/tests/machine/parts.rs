@@ -6,19 +6,6 @@ use std::path::Path;
 
 use crate::net::{addresses, has_link, routes};
 use crate::support::{configure, eventually, expect, netnsctl, settled, steps, traces};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    parts_together_are_what_up_does,
-    the_folders_of_sockets_are_made_before_systemd_makes_sockets,
-    parts_may_be_brought_up_at_once,
-    what_needs_a_pair_comes_with_it,
-    a_pair_goes_alone_and_comes_back,
-    a_pair_goes_whatever_is_wrong_with_other_files,
-    a_view_goes_alone_and_comes_back,
-    a_part_needs_its_namespace,
-    parts_that_are_none_are_refused,
-];
 
 const DECLARED: &str = r#"
 [netns.office]
@@ -71,6 +58,7 @@ fn down(netns: &str, part: &str) -> Vec<String> {
     steps(&expect(0, &["down", netns, "--part", part]).stdout)
 }
 
+#[netnsctl_machine::test]
 fn parts_together_are_what_up_does() {
     let before = traces();
     configure(DECLARED);
@@ -85,6 +73,7 @@ fn parts_together_are_what_up_does() {
     assert_eq!(traces(), before);
 }
 
+#[netnsctl_machine::test]
 fn the_folders_of_sockets_are_made_before_systemd_makes_sockets() {
     configure(&format!("{DECLARED}[netns.lab.nscd]\nenable = false\n"));
     let modes = || {
@@ -104,6 +93,7 @@ fn the_folders_of_sockets_are_made_before_systemd_makes_sockets() {
     assert_eq!(modes(), [Some(0o700), Some(0o755)]);
 }
 
+#[netnsctl_machine::test]
 fn parts_may_be_brought_up_at_once() {
     configure(DECLARED);
     let start = |(netns, part): &(&str, &str)| {
@@ -119,6 +109,7 @@ fn parts_may_be_brought_up_at_once() {
     settled();
 }
 
+#[netnsctl_machine::test]
 fn what_needs_a_pair_comes_with_it() {
     configure(DECLARED);
     up("lab", "namespace");
@@ -143,6 +134,7 @@ fn what_needs_a_pair_comes_with_it() {
     assert_eq!(routes("lab").len(), 1);
 }
 
+#[netnsctl_machine::test]
 fn a_pair_goes_alone_and_comes_back() {
     configure(DECLARED);
     expect(0, &["up"]);
@@ -163,6 +155,7 @@ fn a_pair_goes_alone_and_comes_back() {
     assert!(refused.contains("did not make"), "{refused}");
 }
 
+#[netnsctl_machine::test]
 fn a_pair_goes_whatever_is_wrong_with_other_files() {
     configure(DECLARED);
     expect(0, &["up"]);
@@ -179,6 +172,7 @@ fn a_pair_goes_whatever_is_wrong_with_other_files() {
     assert!(!has_link("office", "host") && has_link("office", "lab"));
 }
 
+#[netnsctl_machine::test]
 fn a_view_goes_alone_and_comes_back() {
     configure(DECLARED);
     expect(0, &["up"]);
@@ -203,6 +197,7 @@ fn a_view_goes_alone_and_comes_back() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_part_needs_its_namespace() {
     configure(DECLARED);
     for part in ["view", "veth:1"] {
@@ -224,6 +219,7 @@ fn a_part_needs_its_namespace() {
     assert!(refused.contains("netns \"lab\" is not there"), "{refused}");
 }
 
+#[netnsctl_machine::test]
 fn parts_that_are_none_are_refused() {
     configure(DECLARED);
     let cases: [(&[&str], &str); 8] = [

@@ -6,22 +6,6 @@ use crate::serve::make_foreign;
 use crate::served::{Served, forwarders, is_alive, send};
 use crate::support::{configure, eventually, expect, inside, traces};
 use crate::traffic::{connect, expect_answer, listen, serve_tcp, try_connect};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_reload_without_a_change_touches_nothing,
-    a_forward_is_added_and_removed_beside_others,
-    a_changed_target_serves_who_waits_and_lets_the_old_finish,
-    changed_options_start_only_their_own_forwarder_anew,
-    an_address_changes_under_an_open_connection,
-    namespaces_come_and_go_with_their_forwards,
-    a_namespace_that_goes_makes_room_for_one_that_comes,
-    a_broken_file_changes_nothing_and_is_shown,
-    a_forward_that_cannot_listen_is_had_by_a_later_reload,
-    an_address_given_up_can_be_taken_by_another_forward,
-    trouble_with_one_namespace_leaves_the_forwards_of_others,
-    status_does_not_take_one_forward_for_another,
-];
 
 /// Namespaces `left` and `right`, and these forwards in `left`: port, target port, more keys.
 fn config(forwards: &[(u16, u16, &str)]) -> String {
@@ -39,6 +23,7 @@ fn target(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
+#[netnsctl_machine::test]
 fn a_reload_without_a_change_touches_nothing() {
     configure(&config(&[(1001, 2001, ""), (1002, 2002, "")]));
     let mut served = Served::ready(&[]);
@@ -53,6 +38,7 @@ fn a_reload_without_a_change_touches_nothing() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_forward_is_added_and_removed_beside_others() {
     configure(&config(&[(1001, 2001, "")]));
     let mut served = Served::ready(&[]);
@@ -83,6 +69,7 @@ fn a_forward_is_added_and_removed_beside_others() {
     assert_eq!(forwarders(served.pid()), [kept]);
 }
 
+#[netnsctl_machine::test]
 fn a_changed_target_serves_who_waits_and_lets_the_old_finish() {
     configure(&config(&[
         (1001, 2001, ""),
@@ -115,6 +102,7 @@ fn a_changed_target_serves_who_waits_and_lets_the_old_finish() {
     expect_answer(&mut waiting, "new ", "still");
 }
 
+#[netnsctl_machine::test]
 fn changed_options_start_only_their_own_forwarder_anew() {
     configure(&config(&[(1001, 2001, ""), (1002, 2002, "")]));
     let mut served = Served::ready(&[]);
@@ -138,6 +126,7 @@ fn changed_options_start_only_their_own_forwarder_anew() {
     );
 }
 
+#[netnsctl_machine::test]
 fn an_address_changes_under_an_open_connection() {
     let text = config(&[(1001, 2001, "")]);
     configure(&text);
@@ -159,6 +148,7 @@ fn an_address_changes_under_an_open_connection() {
     expect_answer(&mut client, "one ", "at last");
 }
 
+#[netnsctl_machine::test]
 fn namespaces_come_and_go_with_their_forwards() {
     let few = config(&[(1001, 2001, "")]);
     let more = format!(
@@ -196,6 +186,7 @@ fn namespaces_come_and_go_with_their_forwards() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_namespace_that_goes_makes_room_for_one_that_comes() {
     let veth = "peer_interface = \"cable\"\n[[netns.default.forward]]\n";
     let of = |name: &str| {
@@ -217,6 +208,7 @@ fn a_namespace_that_goes_makes_room_for_one_that_comes() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn a_broken_file_changes_nothing_and_is_shown() {
     let text = config(&[(1001, 2001, "")]);
     configure(&text);
@@ -238,6 +230,7 @@ fn a_broken_file_changes_nothing_and_is_shown() {
     assert_eq!(forwarders(served.pid()), before);
 }
 
+#[netnsctl_machine::test]
 fn a_forward_that_cannot_listen_is_had_by_a_later_reload() {
     configure(&config(&[(1001, 2001, "")]));
     let mut served = Served::ready(&[]);
@@ -263,6 +256,7 @@ fn a_forward_that_cannot_listen_is_had_by_a_later_reload() {
     assert_eq!(served.forwarder(&target(2001)), kept);
 }
 
+#[netnsctl_machine::test]
 fn an_address_given_up_can_be_taken_by_another_forward() {
     let of = |address: &str| {
         format!(
@@ -287,6 +281,7 @@ fn an_address_given_up_can_be_taken_by_another_forward() {
     expect_answer(&mut client, "home ", "still");
 }
 
+#[netnsctl_machine::test]
 fn trouble_with_one_namespace_leaves_the_forwards_of_others() {
     let text = config(&[(1001, 2001, "")]);
     configure(&text);
@@ -301,6 +296,7 @@ fn trouble_with_one_namespace_leaves_the_forwards_of_others() {
     assert_eq!(expect(0, &["list"]).stdout, "foreign\n");
 }
 
+#[netnsctl_machine::test]
 fn status_does_not_take_one_forward_for_another() {
     configure(&config(&[(1001, 2001, "")]));
     let _served = Served::ready(&[]);

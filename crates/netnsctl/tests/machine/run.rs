@@ -13,28 +13,6 @@ use rustix::process::Signal;
 use crate::serve::make_foreign;
 use crate::served::{netns_called, netns_of, send, status};
 use crate::support::{Ran, command, configure, eventually, expect, inside, netnsctl};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    the_commands_status_is_the_status,
-    netnsctls_own_failures_have_their_own_statuses,
-    signals_reach_the_command,
-    environment_folder_umask_and_descriptors_are_the_callers,
-    arguments_come_through_as_they_are,
-    a_working_directory_that_is_not_there_is_told_of,
-    streams_come_through,
-    a_closed_stream_is_never_another_file,
-    output_that_nobody_reads_is_an_error_and_no_signal,
-    name_service_files_are_the_namespaces_own,
-    no_mount_reaches_the_host,
-    a_linked_resolv_conf_is_covered_too,
-    the_hosts_name_service_cache_is_out_of_reach,
-    files_of_the_user_are_bound_as_well,
-    a_linked_folder_of_files_is_followed_and_left_alone,
-    namespaces_made_by_others_can_be_entered,
-    without_a_command_it_is_the_shell,
-    default_leads_back_home,
-];
 
 fn office() {
     configure("[netns.office]\naddress = [\"10.20.0.1/24\"]\n");
@@ -52,6 +30,7 @@ fn replace(path: &str, text: &str) {
     fs::write(path, text).expect("/etc is ours");
 }
 
+#[netnsctl_machine::test]
 fn the_commands_status_is_the_status() {
     office();
     for status in [0, 1, 2, 3, 7, 125, 126, 127, 255] {
@@ -66,6 +45,7 @@ fn the_commands_status_is_the_status() {
     }
 }
 
+#[netnsctl_machine::test]
 fn netnsctls_own_failures_have_their_own_statuses() {
     office();
     let error = expect(125, &["run", "nowhere", "--", "true"]).stderr;
@@ -89,6 +69,7 @@ fn netnsctls_own_failures_have_their_own_statuses() {
     expect(126, &["run", "office", "--", "/etc/plain"]);
 }
 
+#[netnsctl_machine::test]
 fn signals_reach_the_command() {
     office();
     let shell = "trap 'echo caught; exit 5' USR1; echo ready; while :; do sleep 0.01; done";
@@ -108,6 +89,7 @@ fn signals_reach_the_command() {
     assert_eq!(child.wait().unwrap().code(), Some(5));
 }
 
+#[netnsctl_machine::test]
 fn environment_folder_umask_and_descriptors_are_the_callers() {
     office();
     let folder = tempfile::tempdir().unwrap();
@@ -140,6 +122,7 @@ fn environment_folder_umask_and_descriptors_are_the_callers() {
     assert_eq!(written, "through\nthrough\n");
 }
 
+#[netnsctl_machine::test]
 fn arguments_come_through_as_they_are() {
     office();
     let show = "for word; do printf '<%s>' \"$word\"; done";
@@ -152,6 +135,7 @@ fn arguments_come_through_as_they_are() {
     }
 }
 
+#[netnsctl_machine::test]
 fn streams_come_through() {
     office();
     let shell = "tr a-z A-Z; echo trouble >&2";
@@ -169,6 +153,7 @@ fn streams_come_through() {
     assert_eq!(output.stderr, b"trouble\n");
 }
 
+#[netnsctl_machine::test]
 fn a_working_directory_that_is_not_there_is_told_of() {
     office();
     let folder = tempfile::tempdir().unwrap();
@@ -201,6 +186,7 @@ fn a_working_directory_that_is_not_there_is_told_of() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_closed_stream_is_never_another_file() {
     office();
     for stream in 0..=2 {
@@ -215,6 +201,7 @@ fn a_closed_stream_is_never_another_file() {
     }
 }
 
+#[netnsctl_machine::test]
 fn output_that_nobody_reads_is_an_error_and_no_signal() {
     office();
     let (reader, writer) = std::io::pipe().unwrap();
@@ -228,6 +215,7 @@ fn output_that_nobody_reads_is_an_error_and_no_signal() {
     assert_eq!(status.signal(), Some(Signal::PIPE.as_raw()));
 }
 
+#[netnsctl_machine::test]
 fn name_service_files_are_the_namespaces_own() {
     replace("/etc/resolv.conf", "nameserver 192.0.2.1\n");
     replace(
@@ -253,6 +241,7 @@ fn name_service_files_are_the_namespaces_own() {
     );
 }
 
+#[netnsctl_machine::test]
 fn no_mount_reaches_the_host() {
     replace("/etc/resolv.conf", "nameserver 192.0.2.1\n");
     fs::create_dir("/run/nscd").unwrap();
@@ -272,6 +261,7 @@ fn no_mount_reaches_the_host() {
     assert_eq!(after, before);
 }
 
+#[netnsctl_machine::test]
 fn a_linked_resolv_conf_is_covered_too() {
     fs::create_dir_all("/run/systemd/resolve").unwrap();
     fs::write(
@@ -296,6 +286,7 @@ fn a_linked_resolv_conf_is_covered_too() {
     assert_eq!(host, "nameserver 127.0.0.53\n");
 }
 
+#[netnsctl_machine::test]
 fn the_hosts_name_service_cache_is_out_of_reach() {
     fs::create_dir("/run/nscd").unwrap();
     let _socket = std::os::unix::net::UnixListener::bind("/run/nscd/socket").unwrap();
@@ -307,6 +298,7 @@ fn the_hosts_name_service_cache_is_out_of_reach() {
     assert!(fs::exists("/run/nscd/socket").unwrap());
 }
 
+#[netnsctl_machine::test]
 fn a_linked_folder_of_files_is_followed_and_left_alone() {
     fs::create_dir_all("/etc/netns").unwrap();
     fs::create_dir("/run/elsewhere").unwrap();
@@ -328,6 +320,7 @@ fn a_linked_folder_of_files_is_followed_and_left_alone() {
     );
 }
 
+#[netnsctl_machine::test]
 fn files_of_the_user_are_bound_as_well() {
     replace("/etc/hosts", "127.0.0.1 localhost\n");
     fs::create_dir_all("/etc/netns/office").unwrap();
@@ -348,6 +341,7 @@ fn files_of_the_user_are_bound_as_well() {
     assert_eq!(left, ["hosts", "resolv.conf"]);
 }
 
+#[netnsctl_machine::test]
 fn namespaces_made_by_others_can_be_entered() {
     make_foreign("other");
     let link = inside("other", "readlink /proc/self/ns/net");
@@ -358,6 +352,7 @@ fn namespaces_made_by_others_can_be_entered() {
     assert!(error.contains("hint: "), "{error}");
 }
 
+#[netnsctl_machine::test]
 fn without_a_command_it_is_the_shell() {
     office();
     fs::write(
@@ -379,6 +374,7 @@ fn without_a_command_it_is_the_shell() {
     assert_eq!(run(Some("")).status, Some(0));
 }
 
+#[netnsctl_machine::test]
 fn default_leads_back_home() {
     office();
     // In a process id namespace of its own this machine has a /proc/1 that is at home.

@@ -12,13 +12,6 @@ use rustix::process::Signal;
 
 use crate::served::{Served, forwarders, is_alive};
 use crate::support::{Ran, command, configure, eventually, traces};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_sandbox_touches_nothing_and_can_be_reached_from_outside,
-    a_sandbox_reloads_and_keeps_its_own_resolv_conf,
-    without_a_sandbox_there_is_none_to_enter,
-];
 
 /// A user that nobody is, and no other test: tests that run at the same time see the processes of
 /// each other, and a user's sandboxes are found by their user.
@@ -86,6 +79,7 @@ netns = "right"
 connect = "127.0.0.1:8000"
 "#;
 
+#[netnsctl_machine::test]
 fn a_sandbox_touches_nothing_and_can_be_reached_from_outside() {
     let plain = Plain::new();
     let file = configure(LAB);
@@ -136,6 +130,7 @@ fn a_sandbox_touches_nothing_and_can_be_reached_from_outside() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_sandbox_reloads_and_keeps_its_own_resolv_conf() {
     let plain = Plain::new();
     // As most machines have it: the sandbox covers what the link leads to.
@@ -163,6 +158,7 @@ fn a_sandbox_reloads_and_keeps_its_own_resolv_conf() {
     assert!(!Path::new("/run/netns").exists());
 }
 
+#[netnsctl_machine::test]
 fn without_a_sandbox_there_is_none_to_enter() {
     let plain = Plain::new();
     for command in [&["list", "--sandbox"][..], &["status", "--sandbox"]] {

@@ -2,25 +2,8 @@
 
 use std::process::{Child, Stdio};
 
-use crate::Test;
 use crate::net::{has_link, inode, link};
 use crate::support::{Ran, configure, expect, netnsctl, settled, steps, traces};
-
-pub(crate) const TESTS: &[Test] = &[
-    ("of_twenty_ups_at_once_one_makes_everything", twenty_ups),
-    (
-        "twenty_ups_of_different_names_at_once_make_them_all",
-        twenty_names,
-    ),
-    (
-        "three_hundred_namespaces_come_up_and_go_down",
-        three_hundred,
-    ),
-    (
-        "up_and_down_at_once_end_in_a_state_that_down_clears",
-        up_and_down,
-    ),
-];
 
 fn declaration(count: u16) -> String {
     let declare = |number: u16| {
@@ -48,7 +31,8 @@ fn ended(children: Vec<Child>) -> Vec<Ran> {
     children.into_iter().map(output).collect()
 }
 
-fn twenty_ups() {
+#[netnsctl_machine::test]
+fn of_twenty_ups_at_once_one_makes_everything() {
     let before = traces();
     configure(&declaration(10));
     let planned = steps(&expect(0, &["plan"]).stdout);
@@ -67,7 +51,8 @@ fn twenty_ups() {
     assert_eq!(traces(), before);
 }
 
-fn twenty_names() {
+#[netnsctl_machine::test]
+fn twenty_ups_of_different_names_at_once_make_them_all() {
     let before = traces();
     configure(&declaration(20));
     let names: Vec<_> = (0..20).map(|number| format!("n{number}")).collect();
@@ -83,7 +68,8 @@ fn twenty_names() {
     assert_eq!(traces(), before);
 }
 
-fn three_hundred() {
+#[netnsctl_machine::test]
+fn three_hundred_namespaces_come_up_and_go_down() {
     let before = traces();
     configure(&declaration(300));
     let ran = expect(0, &["up"]);
@@ -128,7 +114,8 @@ fn three_hundred() {
     assert_eq!(traces(), before);
 }
 
-fn up_and_down() {
+#[netnsctl_machine::test]
+fn up_and_down_at_once_end_in_a_state_that_down_clears() {
     let before = traces();
     configure(&declaration(8));
     for _ in 0..15 {

@@ -18,15 +18,6 @@ use crate::serve::{may_be_looked_at, poor};
 use crate::served::{Served, send, status};
 use crate::support::{configure, eventually, expect, netnsctl};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_forwarder_of_root_is_sealed,
-    a_forwarder_of_a_normal_user_is_sealed,
-    a_forwarder_that_cannot_be_sealed_says_so_and_goes_on,
-    what_serve_inherited_is_closed_in_its_children,
-    no_thread_to_be_had_is_an_error_with_its_name,
-];
 
 const WORDS: &[&str] = &[
     "forward",
@@ -74,6 +65,7 @@ fn expect_sealed(forward: &Forwarder) {
     other.wait().unwrap();
 }
 
+#[netnsctl_machine::test]
 fn a_forwarder_of_root_is_sealed() {
     let forward = between(netnsctl(WORDS));
     expect_sealed(&forward);
@@ -81,6 +73,7 @@ fn a_forwarder_of_root_is_sealed() {
     expect_bytes();
 }
 
+#[netnsctl_machine::test]
 fn a_forwarder_of_a_normal_user_is_sealed() {
     let plain = Plain::new();
     let forward = between(plain.command(WORDS));
@@ -108,6 +101,7 @@ fn stray_files(pid: u32) -> usize {
         .count()
 }
 
+#[netnsctl_machine::test]
 fn what_serve_inherited_is_closed_in_its_children() {
     let netns = "[netns.left]\n[[netns.left.forward]]\nlisten = \"127.0.0.1:1001\"\n\
                  connect = \"127.0.0.1:2001\"\n";
@@ -144,6 +138,7 @@ fn refuse_threads() {
     refuse([(libc::SYS_clone3, Vec::new())], libc::ENOSYS);
 }
 
+#[netnsctl_machine::test]
 fn no_thread_to_be_had_is_an_error_with_its_name() {
     let workers = [WORDS, &["--workers", "2"]].concat();
     let nscd = ["nscd", "--socket", "/run/nscd.sock"];
@@ -188,6 +183,7 @@ fn on_an_old_kernel() -> Forwarder {
     std::thread::spawn(start).join().unwrap()
 }
 
+#[netnsctl_machine::test]
 fn a_forwarder_that_cannot_be_sealed_says_so_and_goes_on() {
     let mut forward = on_an_old_kernel();
     expect_bytes();

@@ -11,29 +11,6 @@ use crate::traffic::{
     connect, expect_answer, expect_datagram, expect_end, expect_refusal, listen, scoped, serve_tcp,
     serve_udp, try_connect,
 };
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    serve_is_ready_when_every_listener_accepts,
-    each_side_may_stop_sending_and_still_hear_the_other,
-    ipv6_and_link_local_addresses_are_forwarded_from_and_to_home,
-    nobody_else_can_take_the_locks,
-    a_dead_target_refuses_only_its_own_clients,
-    hundreds_of_clients_are_served_at_once,
-    a_listener_outlives_its_forwarder,
-    forwarders_are_started_again_ever_more_slowly,
-    a_forwarder_can_do_nothing_but_forward,
-    a_killed_serve_takes_its_forwarders_along_and_can_be_started_again,
-    connections_are_told_one_by_one_only_if_asked_for,
-    sigterm_leaves_nothing_behind,
-    sigint_leaves_nothing_behind_though_a_client_is_connected,
-    serve_names_the_process_that_keeps_a_namespace,
-    veth_ends_at_home_are_gone_when_serve_ends,
-    a_second_serve_is_told_of_the_first,
-    a_start_that_fails_takes_away_what_it_made_and_no_more,
-    a_forward_that_cannot_listen_fails_the_start,
-    bad_configuration_is_refused_before_anything_is_touched,
-];
 
 /// The file of the README.
 pub(crate) const QUICKSTART: &str = concat!(
@@ -55,6 +32,7 @@ netns = "right"
 connect = "127.0.0.1:2002"
 "#;
 
+#[netnsctl_machine::test]
 fn serve_is_ready_when_every_listener_accepts() {
     let mut served = Served::ready(&[QUICKSTART]);
     // Nothing is tried twice here.
@@ -72,6 +50,7 @@ fn serve_is_ready_when_every_listener_accepts() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn each_side_may_stop_sending_and_still_hear_the_other() {
     let _served = Served::ready(&[QUICKSTART]);
     let listener = listen("right", "127.0.0.1:8000");
@@ -103,6 +82,7 @@ fn each_side_may_stop_sending_and_still_hear_the_other() {
     assert_eq!(text, "thanks");
 }
 
+#[netnsctl_machine::test]
 fn ipv6_and_link_local_addresses_are_forwarded_from_and_to_home() {
     configure(
         r#"
@@ -137,6 +117,7 @@ connect = "[::1]:7005"
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn nobody_else_can_take_the_locks() {
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir("/run/netnsctl").expect("/run is ours");
@@ -150,6 +131,7 @@ fn nobody_else_can_take_the_locks() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_dead_target_refuses_only_its_own_clients() {
     configure(TWO_PORTS);
     let _served = Served::ready(&[]);
@@ -165,6 +147,7 @@ fn a_dead_target_refuses_only_its_own_clients() {
     expect_answer(&mut connect("left", "127.0.0.1:1002"), "risen ", "at last");
 }
 
+#[netnsctl_machine::test]
 fn hundreds_of_clients_are_served_at_once() {
     let _served = Served::ready(&[QUICKSTART]);
     serve_tcp("right", "127.0.0.1:8000", "tcp ");
@@ -178,6 +161,7 @@ fn hundreds_of_clients_are_served_at_once() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_listener_outlives_its_forwarder() {
     let served = Served::ready(&[QUICKSTART]);
     serve_tcp("right", "127.0.0.1:8000", "tcp ");
@@ -194,6 +178,7 @@ fn a_listener_outlives_its_forwarder() {
     assert_ne!(served.forwarder("127.0.0.1:8000"), first);
 }
 
+#[netnsctl_machine::test]
 fn forwarders_are_started_again_ever_more_slowly() {
     let served = Served::ready(&[QUICKSTART]);
     let mut last = 0;
@@ -210,6 +195,7 @@ fn forwarders_are_started_again_ever_more_slowly() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_forwarder_can_do_nothing_but_forward() {
     let served = Served::ready(&[QUICKSTART]);
     let home = netns_of(std::process::id());
@@ -270,6 +256,7 @@ pub(crate) fn may_be_looked_at(user: &str, pid: u32) -> bool {
     output.expect("util-linux is there").status.success()
 }
 
+#[netnsctl_machine::test]
 fn a_killed_serve_takes_its_forwarders_along_and_can_be_started_again() {
     let before = traces();
     let mut served = Served::ready(&[QUICKSTART]);
@@ -291,6 +278,7 @@ fn a_killed_serve_takes_its_forwarders_along_and_can_be_started_again() {
     assert_eq!(traces(), before);
 }
 
+#[netnsctl_machine::test]
 fn connections_are_told_one_by_one_only_if_asked_for() {
     let run = |arguments: &[&str]| {
         let mut served = Served::ready(arguments);
@@ -312,10 +300,12 @@ fn connections_are_told_one_by_one_only_if_asked_for() {
     assert!(ends.contains(" s, 5 bytes there, 9 back"), "{text}");
 }
 
+#[netnsctl_machine::test]
 fn sigterm_leaves_nothing_behind() {
     ends_well(Signal::TERM, false);
 }
 
+#[netnsctl_machine::test]
 fn sigint_leaves_nothing_behind_though_a_client_is_connected() {
     ends_well(Signal::INT, true);
 }
@@ -344,6 +334,7 @@ fn ends_well(signal: Signal, connected: bool) {
     }
 }
 
+#[netnsctl_machine::test]
 fn serve_names_the_process_that_keeps_a_namespace() {
     let before = traces();
     let mut served = Served::ready(&[QUICKSTART]);
@@ -368,6 +359,7 @@ fn serve_names_the_process_that_keeps_a_namespace() {
     sleeper.wait().unwrap();
 }
 
+#[netnsctl_machine::test]
 fn veth_ends_at_home_are_gone_when_serve_ends() {
     let before = traces();
     configure(
@@ -395,6 +387,7 @@ connect = "127.0.0.1:2002"
     assert!(!served.text().contains("lives on"), "{}", served.text());
 }
 
+#[netnsctl_machine::test]
 fn a_second_serve_is_told_of_the_first() {
     let served = Served::ready(&[QUICKSTART]);
     let there = traces();
@@ -422,6 +415,7 @@ pub(crate) fn make_foreign(name: &str) {
     assert!(made.expect("util-linux is there").success());
 }
 
+#[netnsctl_machine::test]
 fn a_start_that_fails_takes_away_what_it_made_and_no_more() {
     configure("[netns.mine]\n[netns.early]\n[netns.foreign]\n");
     make_foreign("foreign");
@@ -434,6 +428,7 @@ fn a_start_that_fails_takes_away_what_it_made_and_no_more() {
     assert_eq!(expect(0, &["list"]).stdout, "early\nforeign\n");
 }
 
+#[netnsctl_machine::test]
 fn a_forward_that_cannot_listen_fails_the_start() {
     let before = traces();
     configure(
@@ -452,6 +447,7 @@ connect = "127.0.0.1:2001"
     assert_eq!(traces(), before);
 }
 
+#[netnsctl_machine::test]
 fn bad_configuration_is_refused_before_anything_is_touched() {
     let before = traces();
     configure("[netns.office]\nadress = []\n");

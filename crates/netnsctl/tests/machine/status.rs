@@ -9,20 +9,6 @@ use crate::serve::{QUICKSTART, make_foreign};
 use crate::served::{Served, netns_called};
 use crate::support::{command, configure, eventually, expect, inside, netnsctl};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp, within};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    every_kind_of_drift_is_shown_until_up_mends_it,
-    a_known_machine_is_shown_like_this,
-    the_table_and_the_data_agree,
-    what_nobody_declared_is_marked,
-    counters_count_what_crossed,
-    processes_inside_are_named,
-    one_namespace_may_be_asked_for,
-    undeclared_and_foreign_namespaces_are_told_apart,
-    a_broken_configuration_hides_nothing,
-    a_reader_that_leaves_is_no_failure,
-];
 
 const OFFICE: &str = r#"
 [netns.office]
@@ -132,6 +118,7 @@ const DRIFTS: &[Drift] = &[
     ),
 ];
 
+#[netnsctl_machine::test]
 fn every_kind_of_drift_is_shown_until_up_mends_it() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
@@ -170,6 +157,7 @@ fn every_kind_of_drift_is_shown_until_up_mends_it() {
     clean("all gone");
 }
 
+#[netnsctl_machine::test]
 fn a_known_machine_is_shown_like_this() {
     let config = format!(
         "{OFFICE}[[netns.office.forward]]\nlisten = \"127.0.0.1:8080\"\nconnect = \"127.0.0.1:80\"\n\
@@ -209,6 +197,7 @@ fn a_known_machine_is_shown_like_this() {
     assert!(!text.contains('\x1b'), "colour is for terminals");
 }
 
+#[netnsctl_machine::test]
 fn the_table_and_the_data_agree() {
     let served = Served::ready(&[QUICKSTART]);
     let (text, data) = (expect(0, &["status"]).stdout, json(&[]));
@@ -245,6 +234,7 @@ fn the_table_and_the_data_agree() {
     assert_eq!(text.matches(" running ").count(), 2, "{text}");
 }
 
+#[netnsctl_machine::test]
 fn what_nobody_declared_is_marked() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
@@ -272,6 +262,7 @@ fn what_nobody_declared_is_marked() {
     assert!(expect(0, &["status"]).stdout.contains("br0 (extra)"));
 }
 
+#[netnsctl_machine::test]
 fn counters_count_what_crossed() {
     let _served = Served::ready(&[QUICKSTART]);
     serve_tcp("right", "127.0.0.1:8000", "1234567890");
@@ -295,6 +286,7 @@ fn counters_count_what_crossed() {
     });
 }
 
+#[netnsctl_machine::test]
 fn processes_inside_are_named() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
@@ -316,6 +308,7 @@ fn processes_inside_are_named() {
     sleeper.wait().unwrap();
 }
 
+#[netnsctl_machine::test]
 fn one_namespace_may_be_asked_for() {
     configure("[netns.one]\n[netns.two]\n");
     expect(0, &["up", "--quiet"]);
@@ -328,6 +321,7 @@ fn one_namespace_may_be_asked_for() {
     assert!(error.contains("hint: "), "{error}");
 }
 
+#[netnsctl_machine::test]
 fn undeclared_and_foreign_namespaces_are_told_apart() {
     configure("[netns.one]\n[netns.two]\n");
     expect(0, &["up", "--quiet"]);
@@ -351,6 +345,7 @@ fn undeclared_and_foreign_namespaces_are_told_apart() {
     assert_eq!(list, serde_json::json!(["mine", "one", "two"]));
 }
 
+#[netnsctl_machine::test]
 fn a_broken_configuration_hides_nothing() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);
@@ -367,6 +362,7 @@ fn a_broken_configuration_hides_nothing() {
     assert!(ran.stdout.contains("10.20.0.1/24"), "{}", ran.stdout);
 }
 
+#[netnsctl_machine::test]
 fn a_reader_that_leaves_is_no_failure() {
     configure(OFFICE);
     expect(0, &["up", "--quiet"]);

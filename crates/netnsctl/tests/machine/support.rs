@@ -2,62 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
-use netnsctl_base::error::Error;
-use netnsctl_session::sandbox::{self, Isolation};
-
-/// How long anything may take that a test waits for. Long enough for a machine under load; a
-/// test that is right never waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Moves this process onto a machine of its own.
-pub(crate) fn enter_machine() -> Result<(), Error> {
-    let root = rustix::process::geteuid().is_root();
-    sandbox::enter(if root {
-        Isolation::Privileged
-    } else {
-        Isolation::User
-    })?;
-    hide_configuration();
-    if root {
-        hide_polkit();
-    }
-    Ok(())
-}
-
-/// Takes the configuration away that the machine the tests run on may have: they write their own.
-fn hide_configuration() {
-    let link = Path::new("/etc/netnsctl");
-    if link.is_symlink() {
-        std::fs::remove_file(link).expect("/etc is ours");
-    }
-    hide("/usr/lib/netnsctl");
-}
-
-/// Shows an empty folder in the place of `folder`, if it is there.
-fn hide(folder: &str) {
-    if Path::new(folder).exists() {
-        let flags = rustix::mount::MountFlags::empty();
-        rustix::mount::mount("tmpfs", folder, "tmpfs", flags, None).expect("mounts are ours");
-    }
-}
-
-/// Takes this machine's polkit away, so that nothing of a test is told to that of the machine the
-/// tests run on.
-fn hide_polkit() {
-    let _ = std::fs::remove_dir_all("/etc/polkit-1");
-    hide("/usr/share/polkit-1");
-}
-
-/// A command; the tests run many.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests run the program and its peers"
-)]
-pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    Command::new(program)
-}
+pub(crate) use netnsctl_machine::{PATIENCE, command, count, eventually, say};
 
 /// The program under test, with nothing of the caller's colours.
 pub(crate) fn netnsctl(arguments: &[&str]) -> Command {
@@ -117,33 +63,6 @@ pub(crate) fn configure(text: &str) -> PathBuf {
     std::fs::create_dir_all("/etc/netnsctl").expect("/etc is ours");
     std::fs::write(file, text).expect("/etc is ours");
     file.to_owned()
-}
-
-/// A line for whoever reads why a test failed.
-#[expect(clippy::print_stderr, reason = "stderr of a test is for that")]
-pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
-}
-
-/// How a line begins that says how much a test tried; it is shown even though the test passed.
-pub(crate) const COUNTED: &str = "COUNTED";
-
-/// Tells how much this test tried.
-pub(crate) fn count(line: &str) {
-    say(&format!("{COUNTED} {line}"));
-}
-
-/// Waits until `done` gives something, for at most [`PATIENCE`].
-#[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = done() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Everything that `up` may leave on a machine: paths below /run and /etc/netns, and the links of

@@ -14,21 +14,6 @@ use crate::support::{configure, eventually, expect, inside, netnsctl};
 use crate::traffic::{
     connect, expect_answer, expect_datagram, expect_refusal, serve_tcp, serve_udp, udp,
 };
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    top_shows_the_rates_of_live_traffic,
-    top_looks_into_a_forward_and_a_namespace,
-    top_sorts_filters_and_pauses,
-    top_shows_drift_as_it_comes_and_goes,
-    top_follows_the_size_of_its_terminal,
-    top_gives_the_terminal_back_however_it_ends,
-    top_can_be_stopped_and_continued,
-    top_without_a_terminal_or_with_wrong_names_says_so,
-    top_does_without_colour_where_that_is_wanted,
-    watched_status_is_drawn_in_place_and_its_last_report_stays,
-    watched_status_that_is_piped_is_one_report_after_the_other,
-];
 
 const SIZE: (u16, u16) = (120, 30);
 const FAST: &[&str] = &["top", "--interval", "0.1"];
@@ -89,6 +74,7 @@ impl Drop for Traffic {
     }
 }
 
+#[netnsctl_machine::test]
 fn top_shows_the_rates_of_live_traffic() {
     let mut served = Served::ready(&[QUICKSTART]);
     serve_tcp("right", "127.0.0.1:8000", "hi ");
@@ -123,6 +109,7 @@ fn top_shows_the_rates_of_live_traffic() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn top_looks_into_a_forward_and_a_namespace() {
     let mut served = Served::ready(&[QUICKSTART]);
     expect_refusal("left", "127.0.0.1:8080");
@@ -167,6 +154,7 @@ fn places(text: &str, words: &[&str]) -> Vec<Option<usize>> {
     words.iter().map(place).collect()
 }
 
+#[netnsctl_machine::test]
 fn top_sorts_filters_and_pauses() {
     configure("[netns.alpha]\n[netns.beta]\n[netns.gamma]\n");
     expect(0, &["up"]);
@@ -215,6 +203,7 @@ fn top_sorts_filters_and_pauses() {
     assert_eq!(pty.exit().code(), Some(0));
 }
 
+#[netnsctl_machine::test]
 fn top_shows_drift_as_it_comes_and_goes() {
     configure("[netns.office]\n[[netns.office.veth]]\n");
     expect(0, &["up"]);
@@ -236,6 +225,7 @@ fn top_shows_drift_as_it_comes_and_goes() {
     assert_eq!(pty.exit().code(), Some(0));
 }
 
+#[netnsctl_machine::test]
 fn top_follows_the_size_of_its_terminal() {
     configure("[netns.office]\n[netns.attic]\n");
     expect(0, &["up"]);
@@ -260,6 +250,7 @@ fn top_follows_the_size_of_its_terminal() {
     pty.expect_restored();
 }
 
+#[netnsctl_machine::test]
 fn top_gives_the_terminal_back_however_it_ends() {
     configure("[netns.office]\n");
     let ends: [fn(&mut Pty); 5] = [
@@ -280,6 +271,7 @@ fn top_gives_the_terminal_back_however_it_ends() {
     }
 }
 
+#[netnsctl_machine::test]
 fn top_can_be_stopped_and_continued() {
     configure("[netns.office]\n");
     let program = env!("CARGO_BIN_EXE_netnsctl");
@@ -299,6 +291,7 @@ fn top_can_be_stopped_and_continued() {
     pty.expect_restored();
 }
 
+#[netnsctl_machine::test]
 fn top_without_a_terminal_or_with_wrong_names_says_so() {
     configure("[netns.office]\n");
     let ran = expect(2, &["top"]);
@@ -320,6 +313,7 @@ fn top_without_a_terminal_or_with_wrong_names_says_so() {
     }
 }
 
+#[netnsctl_machine::test]
 fn top_does_without_colour_where_that_is_wanted() {
     // One that is down is marked.
     configure("[netns.office]\n");
@@ -343,6 +337,7 @@ fn top_does_without_colour_where_that_is_wanted() {
     }
 }
 
+#[netnsctl_machine::test]
 fn watched_status_is_drawn_in_place_and_its_last_report_stays() {
     configure("[netns.office]\n[netns.attic]\n");
     expect(0, &["up"]);
@@ -371,6 +366,7 @@ fn watched_status_is_drawn_in_place_and_its_last_report_stays() {
     pty.wait_for("office: ");
 }
 
+#[netnsctl_machine::test]
 fn watched_status_that_is_piped_is_one_report_after_the_other() {
     configure("[netns.office]\n");
     let mut command = netnsctl(&["status", "--watch"]);

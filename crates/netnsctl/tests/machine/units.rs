@@ -11,23 +11,6 @@ use std::path::{Path, PathBuf};
 use rustix::mount::mount_bind;
 
 use crate::support::{Ran, command, configure, eventually, expect, traces};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    units_are_printed_and_written,
-    units_are_made_for_another_machine,
-    polkit_files_are_made_for_a_package,
-    written_again_nothing_changes,
-    what_cannot_be_a_unit_is_said,
-    the_generator_writes_what_is_installed,
-    the_generator_does_without_files_that_are_wrong,
-    the_generator_never_fails_for_want_of_configuration,
-    what_is_no_longer_declared_can_still_be_stopped,
-    without_systemd_units_cannot_be_brought_into_force,
-    a_forward_of_a_unit_is_counted,
-    a_service_is_put_into_a_declared_namespace,
-    a_service_is_put_into_what_is_there,
-];
 
 const DECLARED: &str = "[netns.office]\n[[netns.office.forward]]\nlisten = \"127.0.0.1:80\"\n\
                         connect = \"127.0.0.1:8080\"\n[netns.lab.nscd]\nenable = false\n";
@@ -56,6 +39,7 @@ fn tree(folder: &str) -> BTreeMap<String, String> {
     found
 }
 
+#[netnsctl_machine::test]
 fn units_are_printed_and_written() {
     configure(DECLARED);
     let before = traces();
@@ -106,6 +90,7 @@ fn units_are_printed_and_written() {
     assert!(printed.contains(" --config /etc/netnsctl/test.toml up office --part namespace\n"));
 }
 
+#[netnsctl_machine::test]
 fn units_are_made_for_another_machine() {
     configure("[netns.here]\n");
     fs::create_dir_all("/run/root/etc/netnsctl").expect("/run is ours");
@@ -143,6 +128,7 @@ fn units_are_made_for_another_machine() {
     expect(2, &["units", "--root", "/run/nothing"]);
 }
 
+#[netnsctl_machine::test]
 fn polkit_files_are_made_for_a_package() {
     configure("[netns.a.run]\nusers = [\"alice\"]\n[netns.b]\n[netns.default.run]\n");
     let before = traces();
@@ -177,6 +163,7 @@ fn polkit_files_are_made_for_a_package() {
     }
 }
 
+#[netnsctl_machine::test]
 fn written_again_nothing_changes() {
     configure(DECLARED);
     expect(0, &["units", "--output", "/run/out"]);
@@ -206,6 +193,7 @@ fn written_again_nothing_changes() {
     assert!(refused.contains("cannot write unit"), "{refused}");
 }
 
+#[netnsctl_machine::test]
 fn what_cannot_be_a_unit_is_said() {
     let forward = "[[netns.a.forward]]\nlisten = \"127.0.0.1:80\"\nconnect = \"unix:/tmp/a\"\n";
     configure(&format!("[netns.a]\n{forward}"));
@@ -242,6 +230,7 @@ fn generate() -> (Ran, String) {
     (Ran::of(output), log)
 }
 
+#[netnsctl_machine::test]
 fn the_generator_writes_what_is_installed() {
     configure(DECLARED);
     let (ran, log) = generate();
@@ -255,6 +244,7 @@ fn the_generator_writes_what_is_installed() {
     assert!(!Path::new("/run/early").exists() && !Path::new("/run/late").exists());
 }
 
+#[netnsctl_machine::test]
 fn the_generator_does_without_files_that_are_wrong() {
     configure(DECLARED);
     fs::write(
@@ -288,6 +278,7 @@ fn the_generator_does_without_files_that_are_wrong() {
     );
 }
 
+#[netnsctl_machine::test]
 fn the_generator_never_fails_for_want_of_configuration() {
     let (ran, log) = generate();
     assert_eq!((ran.status, log.as_str()), (Some(0), ""));
@@ -306,6 +297,7 @@ fn the_generator_never_fails_for_want_of_configuration() {
     assert!(ran.stderr.contains("called by systemd"), "{}", ran.stderr);
 }
 
+#[netnsctl_machine::test]
 fn what_is_no_longer_declared_can_still_be_stopped() {
     configure(DECLARED);
     expect(0, &["up"]);
@@ -323,6 +315,7 @@ fn what_is_no_longer_declared_can_still_be_stopped() {
     assert_eq!(tree("/run/normal").len(), 2);
 }
 
+#[netnsctl_machine::test]
 fn without_systemd_units_cannot_be_brought_into_force() {
     configure(DECLARED);
     for command in ["up", "down"] {
@@ -336,6 +329,7 @@ fn without_systemd_units_cannot_be_brought_into_force() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_forward_of_a_unit_is_counted() {
     configure(DECLARED);
     expect(0, &["up"]);
@@ -388,6 +382,7 @@ fn a_forward_of_a_unit_is_counted() {
     assert!(!Path::new("/run/netns-office").exists());
 }
 
+#[netnsctl_machine::test]
 fn a_service_is_put_into_a_declared_namespace() {
     configure(DECLARED);
     let text = expect(0, &["service-config", "office"]).stdout;
@@ -413,6 +408,7 @@ fn a_service_is_put_into_a_declared_namespace() {
     expect(2, &["service-config", "a/b"]);
 }
 
+#[netnsctl_machine::test]
 fn a_service_is_put_into_what_is_there() {
     expect(2, &["service-config", "office"]);
     configure(DECLARED);

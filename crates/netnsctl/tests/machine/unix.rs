@@ -12,17 +12,6 @@ use crate::forward::ready;
 use crate::served::{Served, is_alive, send, status};
 use crate::support::{PATIENCE, command, configure, eventually, expect, netnsctl, say};
 use crate::traffic::{connect, expect_answer, expect_end, serve_tcp};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    a_port_leads_to_a_unix_socket,
-    a_unix_socket_leads_into_a_namespace,
-    a_unix_socket_comes_and_goes_with_its_declaration,
-    a_unix_socket_of_somebody_else_is_left_alone,
-    a_link_of_another_user_leads_no_unix_socket_elsewhere,
-    by_hand_an_abandoned_unix_socket_is_replaced,
-    a_service_manager_may_pass_a_unix_socket,
-];
 
 /// A server at `path` that answers everything with "unix " and what it got.
 fn serve_unix(path: &str) {
@@ -60,6 +49,7 @@ fn is_socket(path: &str) -> bool {
     meta.is_ok_and(|meta| meta.file_type().is_socket())
 }
 
+#[netnsctl_machine::test]
 fn a_port_leads_to_a_unix_socket() {
     configure(
         "[netns.left]\n[[netns.left.forward]]\nlisten = \"127.0.0.1:1001\"\nconnect = \"unix:/run/my app.sock\"\n",
@@ -96,6 +86,7 @@ fn config(path: &str, more: &str) -> String {
     )
 }
 
+#[netnsctl_machine::test]
 fn a_unix_socket_leads_into_a_namespace() {
     configure(&config("/run/in.sock", ""));
     let mut served = Served::ready(&[]);
@@ -128,6 +119,7 @@ fn a_unix_socket_leads_into_a_namespace() {
     assert!(!is_socket("/run/in.sock"));
 }
 
+#[netnsctl_machine::test]
 fn a_unix_socket_comes_and_goes_with_its_declaration() {
     configure(&config("/run/one.sock", ""));
     let mut served = Served::ready(&[]);
@@ -150,6 +142,7 @@ fn a_unix_socket_comes_and_goes_with_its_declaration() {
     assert!(!is_socket("/run/two.sock"));
 }
 
+#[netnsctl_machine::test]
 fn a_unix_socket_of_somebody_else_is_left_alone() {
     serve_unix("/run/in.sock");
     configure(&config("/run/in.sock", ""));
@@ -172,6 +165,7 @@ fn folders() -> bool {
     chown("/run/users", Some(1000), Some(1000)).is_ok()
 }
 
+#[netnsctl_machine::test]
 fn a_link_of_another_user_leads_no_unix_socket_elsewhere() {
     if !folders() {
         return say("SKIPPED: needs two users");
@@ -202,6 +196,7 @@ fn a_link_of_another_user_leads_no_unix_socket_elsewhere() {
     served.stop();
 }
 
+#[netnsctl_machine::test]
 fn by_hand_an_abandoned_unix_socket_is_replaced() {
     serve_unix("/run/target.sock");
     let words = [
@@ -239,6 +234,7 @@ fn by_hand_an_abandoned_unix_socket_is_replaced() {
     assert!(error.contains("hint: "), "{error}");
 }
 
+#[netnsctl_machine::test]
 fn a_service_manager_may_pass_a_unix_socket() {
     serve_unix("/run/target.sock");
     let listener = UnixListener::bind("/run/in.sock").unwrap();

@@ -18,21 +18,6 @@ use crate::net::{inode, link, name_exists};
 use crate::served::Served;
 use crate::support::{Ran, command, configure, expect, netnsctl, say, settled, traces};
 use crate::traffic::{connect, expect_answer, serve_tcp};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    down_keeps_the_record_of_what_it_could_not_remove,
-    prune_keeps_the_record_of_what_it_could_not_remove,
-    without_a_thread_nothing_is_changed,
-    serve_goes_on_when_no_thread_can_be_started,
-    a_shell_in_a_namespace_without_a_name_cannot_manage,
-    a_shell_in_a_view_cannot_manage,
-    a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended,
-    nobody_stops_up_by_a_lock_on_the_folder_of_names,
-    a_lock_of_another_user_stops_no_first_up,
-    a_process_that_keeps_a_lock_is_named,
-    plan_and_run_beside_a_change_say_what_is,
-];
 
 const TWO: &str = "[netns.office]\n[[netns.office.veth]]\n[netns.shop]\n";
 
@@ -53,6 +38,7 @@ fn is_recorded(name: &str) -> bool {
     fs::exists(format!("/run/netnsctl/{name}.json")).unwrap()
 }
 
+#[netnsctl_machine::test]
 fn down_keeps_the_record_of_what_it_could_not_remove() {
     let nothing = traces();
     configure(TWO);
@@ -73,6 +59,7 @@ fn down_keeps_the_record_of_what_it_could_not_remove() {
     assert_eq!(traces(), nothing);
 }
 
+#[netnsctl_machine::test]
 fn prune_keeps_the_record_of_what_it_could_not_remove() {
     configure(TWO);
     expect(0, &["up"]);
@@ -132,6 +119,7 @@ fn lacks_a_thread(arguments: &'static [&'static str]) {
     assert!(ran.stderr.contains(words), "{arguments:?} {ran:?}");
 }
 
+#[netnsctl_machine::test]
 fn without_a_thread_nothing_is_changed() {
     let nothing = traces();
     configure(TWO);
@@ -165,6 +153,7 @@ fn without_a_thread_nothing_is_changed() {
     assert_eq!(traces(), nothing);
 }
 
+#[netnsctl_machine::test]
 fn serve_goes_on_when_no_thread_can_be_started() {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap();
     if map.split_whitespace().nth(2) == Some("4294967295") {
@@ -219,6 +208,7 @@ fn go_on(mut child: std::process::Child) -> Ran {
     Ran::of(child.wait_with_output().expect("it is our child"))
 }
 
+#[netnsctl_machine::test]
 fn a_shell_in_a_namespace_without_a_name_cannot_manage() {
     let program = env!("CARGO_BIN_EXE_netnsctl");
     // Without files of its own, so that `run` stays in the mounts of the host.
@@ -270,6 +260,7 @@ fn a_shell_in_a_namespace_without_a_name_cannot_manage() {
     assert!(!name_exists("lab"));
 }
 
+#[netnsctl_machine::test]
 fn a_shell_in_a_view_cannot_manage() {
     let program = env!("CARGO_BIN_EXE_netnsctl");
     configure(TWO);
@@ -288,6 +279,7 @@ fn a_shell_in_a_view_cannot_manage() {
     settled();
 }
 
+#[netnsctl_machine::test]
 fn a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended() {
     let program = env!("CARGO_BIN_EXE_netnsctl");
     configure("[netns.office]\nnscd.enable = false\n[netns.lab]\n[[netns.lab.veth]]\n");
@@ -324,6 +316,7 @@ fn keep_lock(folder: &str) -> OwnedFd {
     folder
 }
 
+#[netnsctl_machine::test]
 fn nobody_stops_up_by_a_lock_on_the_folder_of_names() {
     configure(TWO);
     expect(0, &["up", "shop"]);
@@ -333,6 +326,7 @@ fn nobody_stops_up_by_a_lock_on_the_folder_of_names() {
     expect(0, &["down"]);
 }
 
+#[netnsctl_machine::test]
 fn a_lock_of_another_user_stops_no_first_up() {
     if !has_polkit() {
         say("SKIPPED: there is no other user here; the tier of root runs it");
@@ -365,6 +359,7 @@ fn a_lock_of_another_user_stops_no_first_up() {
     other.wait().expect("it is our child");
 }
 
+#[netnsctl_machine::test]
 fn a_process_that_keeps_a_lock_is_named() {
     configure(TWO);
     fs::create_dir("/run/netns").unwrap();
@@ -387,6 +382,7 @@ fn a_process_that_keeps_a_lock_is_named() {
 /// How often `plan` and `run` are asked beside a change.
 const QUESTIONS: usize = 60;
 
+#[netnsctl_machine::test]
 fn plan_and_run_beside_a_change_say_what_is() {
     configure(TWO);
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));

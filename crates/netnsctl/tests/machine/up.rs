@@ -10,23 +10,7 @@ use netnsctl_kernel::{apply, observe};
 use netnsctl_model::config::{self, Format, Source};
 use netnsctl_model::plan::{self, Plan, Request};
 
-use crate::Test;
 use crate::support::{configure, expect, inside, steps, traces};
-
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "up_makes_what_plan_said_and_then_has_nothing_to_do",
-        up_makes_what_plan_said,
-    ),
-    (
-        "down_leaves_the_machine_as_it_was",
-        down_leaves_the_machine_as_it_was,
-    ),
-    (
-        "a_second_up_sends_the_kernel_nothing_and_writes_no_file",
-        a_second_up_writes_nothing,
-    ),
-];
 
 const OFFICE: &str = r#"
 [netns.office]
@@ -42,7 +26,8 @@ to = "default"
 via = "192.168.77.1"
 "#;
 
-fn up_makes_what_plan_said() {
+#[netnsctl_machine::test]
+fn up_makes_what_plan_said_and_then_has_nothing_to_do() {
     configure(OFFICE);
     let planned = expect(3, &["plan", "--exit-code"]).stdout;
     let done = expect(0, &["up"]).stdout;
@@ -57,6 +42,7 @@ fn up_makes_what_plan_said() {
     assert!(forwarding.lines().all(|line| line == "1"), "{forwarding}");
 }
 
+#[netnsctl_machine::test]
 fn down_leaves_the_machine_as_it_was() {
     let before = traces();
     configure(OFFICE);
@@ -98,7 +84,8 @@ fn fingerprint() -> (BTreeMap<PathBuf, (u64, i64, i64)>, String) {
     (files, mounts)
 }
 
-fn a_second_up_writes_nothing() {
+#[netnsctl_machine::test]
+fn a_second_up_sends_the_kernel_nothing_and_writes_no_file() {
     let (first, sent) = up_here(OFFICE);
     assert!(!first.steps.is_empty() && sent > 0);
     let before = fingerprint();

@@ -3,39 +3,8 @@
 use std::net::{Ipv6Addr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use crate::Test;
 use crate::net::{add_bridge, addresses, by_hand, has_link, link, raw_addresses, within};
 use crate::support::{PATIENCE, configure, expect, inside, settled, steps, traces};
-
-pub(crate) const TESTS: &[Test] = &[
-    (
-        "a_veth_joins_two_namespaces_whichever_name_comes_first",
-        between_two,
-    ),
-    (
-        "a_veth_declared_at_home_belongs_to_its_namespace",
-        declared_at_home,
-    ),
-    ("two_pairs_may_join_the_same_two_namespaces", two_pairs),
-    (
-        "link_local_addresses_can_be_used_when_up_returns",
-        link_local_at_once,
-    ),
-    (
-        "a_foreign_link_of_a_veths_name_is_an_error_that_stops_nothing_else",
-        foreign_link,
-    ),
-    ("a_renamed_end_of_a_pair_is_known_again", renamed_end),
-    (
-        "up_of_one_namespace_makes_its_pair_to_another_that_is_there",
-        one_by_one,
-    ),
-    (
-        "a_holder_of_another_kind_than_the_kernel_has_says_so",
-        kind_not_there,
-    ),
-    ("an_explicit_bridge_holds_addresses", explicit_bridge),
-];
 
 /// Both ends are as declared.
 #[track_caller]
@@ -79,7 +48,8 @@ fn reaches(from: (&str, &str), to: (&str, &str), ip: &str) {
     client.expect("a connection");
 }
 
-fn between_two() {
+#[netnsctl_machine::test]
+fn a_veth_joins_two_namespaces_whichever_name_comes_first() {
     for (declaring, other) in [("alpha", "beta"), ("beta", "alpha")] {
         configure(&format!(
             "[netns.{declaring}]\n[netns.{other}]\n[[netns.{declaring}.veth]]\nnetns = \"{other}\"\n\
@@ -97,7 +67,8 @@ fn between_two() {
     }
 }
 
-fn declared_at_home() {
+#[netnsctl_machine::test]
+fn a_veth_declared_at_home_belongs_to_its_namespace() {
     let before = traces();
     configure(
         "[netns.office]\n[[netns.default.veth]]\nnetns = \"office\"\naddress = [\"192.168.77.1/30\"]\n\
@@ -112,7 +83,8 @@ fn declared_at_home() {
     assert_eq!(traces(), before);
 }
 
-fn two_pairs() {
+#[netnsctl_machine::test]
+fn two_pairs_may_join_the_same_two_namespaces() {
     configure(
         "[netns.alpha]\n[netns.beta]\n[[netns.alpha.veth]]\nnetns = \"beta\"\n\
          [[netns.beta.veth]]\nnetns = \"alpha\"\ninterface = \"two\"\npeer_interface = \"two\"\n",
@@ -135,7 +107,8 @@ fn two_pairs() {
     assert_eq!(traces(), before);
 }
 
-fn link_local_at_once() {
+#[netnsctl_machine::test]
+fn link_local_addresses_can_be_used_when_up_returns() {
     configure("[netns.office]\n[[netns.office.veth]]\n");
     let inside: Ipv6Addr = "fe80::ff:fe00:1".parse().expect("an address");
     let outside: Ipv6Addr = "fe80::ff:fe00:0".parse().expect("an address");
@@ -155,7 +128,8 @@ fn link_local_at_once() {
     }
 }
 
-fn foreign_link() {
+#[netnsctl_machine::test]
+fn a_foreign_link_of_a_veths_name_is_an_error_that_stops_nothing_else() {
     add_bridge("default", "office");
     configure("[netns.office]\n[[netns.office.veth]]\n[netns.shop]\n[[netns.shop.veth]]\n");
     let ran = expect(1, &["up"]);
@@ -179,7 +153,8 @@ fn foreign_link() {
     fits(("default", "office"), 0, 1400);
 }
 
-fn renamed_end() {
+#[netnsctl_machine::test]
+fn a_renamed_end_of_a_pair_is_known_again() {
     configure("[netns.office]\n[[netns.office.veth]]\n");
     expect(0, &["up"]);
     let index = link("office", "host").index;
@@ -204,7 +179,8 @@ fn renamed_end() {
     assert_eq!(link("office", "host").index, index);
 }
 
-fn one_by_one() {
+#[netnsctl_machine::test]
+fn up_of_one_namespace_makes_its_pair_to_another_that_is_there() {
     configure("[netns.alpha]\n[netns.beta]\n[[netns.alpha.veth]]\nnetns = \"beta\"\n");
     let before = traces();
     let ran = expect(0, &["up", "alpha"]);
@@ -241,7 +217,8 @@ fn missing_kind() -> Option<&'static str> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test says what it could not try")]
-fn kind_not_there() {
+#[netnsctl_machine::test]
+fn a_holder_of_another_kind_than_the_kernel_has_says_so() {
     let before = traces();
     let text = |kind: &str| {
         format!(
@@ -289,7 +266,8 @@ fn kind_not_there() {
     }
 }
 
-fn explicit_bridge() {
+#[netnsctl_machine::test]
+fn an_explicit_bridge_holds_addresses() {
     configure("[netns.office]\ninterface_kind = \"bridge\"\naddress = [\"10.20.0.1/24\"]\n");
     let made = expect(0, &["up"]).stdout;
     assert!(

@@ -11,28 +11,6 @@ use rustix::mount::{MountPropagationFlags, mount_change};
 
 use crate::served::{netns_called, netns_of, status};
 use crate::support::{configure, eventually, expect, inside, netnsctl};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    commands_share_one_view_that_others_find,
-    many_first_commands_make_one_view,
-    many_commands_that_find_it_wrong_mend_it_once,
-    a_changed_declaration_shows_to_what_runs_inside,
-    a_file_the_user_replaces_shows_from_the_next_command_on,
-    a_file_the_host_replaces_does_not_show_through,
-    a_file_the_user_takes_away_is_the_hosts_again,
-    a_name_service_that_starts_anew_stays_out_of_reach,
-    resolved_is_out_of_reach_and_its_files_are_covered,
-    a_command_in_a_view_can_enter_another_namespace,
-    later_mounts_of_the_host_appear,
-    a_host_without_the_file_still_has_none,
-    a_host_whose_etc_cannot_be_written_will_do,
-    it_works_where_run_is_shared,
-    plan_and_status_say_when_it_is_out_of_date_and_up_mends_it,
-    what_a_kill_left_is_used,
-    down_takes_it_away,
-    an_empty_namespace_of_others_needs_none,
-];
 
 const VIEWS: &str = "/run/netnsctl/views";
 
@@ -92,6 +70,7 @@ impl Drop for Inhabitant {
     }
 }
 
+#[netnsctl_machine::test]
 fn commands_share_one_view_that_others_find() {
     declare("192.0.2.53");
     let first = mounts_inside("office");
@@ -103,6 +82,7 @@ fn commands_share_one_view_that_others_find() {
     assert_ne!(own.to_str().unwrap(), first.trim_end());
 }
 
+#[netnsctl_machine::test]
 fn many_first_commands_make_one_view() {
     declare("192.0.2.53");
     let start = |_| {
@@ -118,6 +98,7 @@ fn many_first_commands_make_one_view() {
     assert_eq!(outputs, vec![(Some(0), expected); 20]);
 }
 
+#[netnsctl_machine::test]
 fn many_commands_that_find_it_wrong_mend_it_once() {
     plain_resolv_conf("nameserver 198.51.100.1\n");
     declare("192.0.2.53");
@@ -141,6 +122,7 @@ fn many_commands_that_find_it_wrong_mend_it_once() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_changed_declaration_shows_to_what_runs_inside() {
     plain_resolv_conf("nameserver 198.51.100.1\n");
     declare("192.0.2.53");
@@ -156,6 +138,7 @@ fn a_changed_declaration_shows_to_what_runs_inside() {
     assert_eq!(mounts.lines().filter(of_resolv).count(), 1, "{mounts}");
 }
 
+#[netnsctl_machine::test]
 fn a_file_the_user_replaces_shows_from_the_next_command_on() {
     plain_resolv_conf("nameserver 198.51.100.1\n");
     fs::create_dir_all("/etc/netns/office").unwrap();
@@ -177,6 +160,7 @@ fn a_file_the_user_replaces_shows_from_the_next_command_on() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_file_the_host_replaces_does_not_show_through() {
     plain_resolv_conf("nameserver 127.0.0.53\n");
     declare("192.0.2.53");
@@ -190,6 +174,7 @@ fn a_file_the_host_replaces_does_not_show_through() {
     assert_eq!(host, "nameserver 198.51.100.1\n");
 }
 
+#[netnsctl_machine::test]
 fn a_file_the_user_takes_away_is_the_hosts_again() {
     let _ = fs::remove_file("/etc/hosts");
     fs::write("/etc/hosts", "127.0.0.1 localhost\n").unwrap();
@@ -202,6 +187,7 @@ fn a_file_the_user_takes_away_is_the_hosts_again() {
     assert!(resolv().contains("192.0.2.53"));
 }
 
+#[netnsctl_machine::test]
 fn a_name_service_that_starts_anew_stays_out_of_reach() {
     declare("192.0.2.53");
     let inhabitant = Inhabitant::new();
@@ -217,6 +203,7 @@ fn a_name_service_that_starts_anew_stays_out_of_reach() {
     assert!(fs::exists("/run/nscd/socket").unwrap());
 }
 
+#[netnsctl_machine::test]
 fn resolved_is_out_of_reach_and_its_files_are_covered() {
     let folder = "/run/systemd/resolve";
     fs::create_dir_all(folder).unwrap();
@@ -246,6 +233,7 @@ fn resolved_is_out_of_reach_and_its_files_are_covered() {
     assert!(resolv().contains("nameserver 192.0.2.53\n"));
 }
 
+#[netnsctl_machine::test]
 fn a_command_in_a_view_can_enter_another_namespace() {
     declare("192.0.2.53");
     let program = env!("CARGO_BIN_EXE_netnsctl");
@@ -259,6 +247,7 @@ fn a_command_in_a_view_can_enter_another_namespace() {
     assert_eq!(bound.matches("file resolv.conf\n").count(), 1, "{bound}");
 }
 
+#[netnsctl_machine::test]
 fn later_mounts_of_the_host_appear() {
     mount_change(
         "/",
@@ -278,6 +267,7 @@ fn later_mounts_of_the_host_appear() {
     assert!(!mounts.contains("/run/mine"), "{mounts}");
 }
 
+#[netnsctl_machine::test]
 fn it_works_where_run_is_shared() {
     let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
     mount_change("/", shared).unwrap();
@@ -294,6 +284,7 @@ fn it_works_where_run_is_shared() {
     assert!(!there.contains("mntns"), "{there}");
 }
 
+#[netnsctl_machine::test]
 fn a_host_without_the_file_still_has_none() {
     let _ = fs::remove_file("/etc/resolv.conf");
     declare("192.0.2.53");
@@ -318,6 +309,7 @@ fn a_host_without_the_file_still_has_none() {
     expect(0, &["down"]);
 }
 
+#[netnsctl_machine::test]
 fn a_host_whose_etc_cannot_be_written_will_do() {
     declare("192.0.2.53");
     let flags = rustix::mount::MountFlags::RDONLY | rustix::mount::MountFlags::BIND;
@@ -327,6 +319,7 @@ fn a_host_whose_etc_cannot_be_written_will_do() {
     assert!(resolv().contains("192.0.2.53"));
 }
 
+#[netnsctl_machine::test]
 fn plan_and_status_say_when_it_is_out_of_date_and_up_mends_it() {
     plain_resolv_conf("nameserver 198.51.100.1\n");
     fs::create_dir_all("/etc/netns/office").unwrap();
@@ -367,6 +360,7 @@ fn plan_and_status_say_when_it_is_out_of_date_and_up_mends_it() {
     assert!(!inside("office", "cat /etc/hosts").contains("printer"));
 }
 
+#[netnsctl_machine::test]
 fn what_a_kill_left_is_used() {
     declare("192.0.2.53");
     fs::create_dir_all(format!("{VIEWS}/office")).unwrap();
@@ -378,6 +372,7 @@ fn what_a_kill_left_is_used() {
     assert_eq!(first.trim_end(), format!("mnt:[{inode}]"));
 }
 
+#[netnsctl_machine::test]
 fn down_takes_it_away() {
     let mounts = || {
         let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -416,6 +411,7 @@ fn inside_run() -> Vec<String> {
     names
 }
 
+#[netnsctl_machine::test]
 fn an_empty_namespace_of_others_needs_none() {
     crate::serve::make_foreign("foreign");
     let own = fs::read_link("/proc/self/ns/mnt").unwrap();

@@ -11,17 +11,6 @@ use super::{PROGRAMS, as_alice, first_line, install, office, ran, said, set};
 use crate::nscd::put;
 use crate::served::{send, status};
 use crate::support::{Ran, command, eventually, expect};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    the_privileged_half_believes_no_one_else,
-    no_other_process_is_a_witness,
-    a_program_with_the_rights_of_others_is_no_witness,
-    what_is_left_of_the_callers_environment_decides_nothing,
-    a_name_is_a_name,
-    limits_that_starve_it_leave_nothing_broken,
-    the_terminal_cannot_stop_it_while_it_has_rights,
-];
 
 /// What Alice's shells write the ids of their witnesses to.
 const WITNESS: &str = "/mnt/alice/witness";
@@ -54,6 +43,7 @@ fn is_refused(seen: &Ran, why: &str) {
     assert_eq!(seen.stdout, "");
 }
 
+#[netnsctl_machine::test]
 fn the_privileged_half_believes_no_one_else() {
     if !set() {
         return;
@@ -92,6 +82,7 @@ fn the_privileged_half_believes_no_one_else() {
     }
 }
 
+#[netnsctl_machine::test]
 fn no_other_process_is_a_witness() {
     if !set() {
         return;
@@ -136,6 +127,7 @@ fn no_other_process_is_a_witness() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_program_with_the_rights_of_others_is_no_witness() {
     if !set() {
         return;
@@ -160,6 +152,7 @@ fn a_program_with_the_rights_of_others_is_no_witness() {
     );
 }
 
+#[netnsctl_machine::test]
 fn what_is_left_of_the_callers_environment_decides_nothing() {
     if !set() {
         return;
@@ -204,6 +197,7 @@ fn what_is_left_of_the_callers_environment_decides_nothing() {
     assert_eq!(said(&mut alice), "1000\n0 1001 root\n");
 }
 
+#[netnsctl_machine::test]
 fn a_name_is_a_name() {
     if !set() {
         return;
@@ -228,6 +222,7 @@ fn a_name_is_a_name() {
     is_refused(&seen, "no network namespace \"nowhere\"");
 }
 
+#[netnsctl_machine::test]
 fn limits_that_starve_it_leave_nothing_broken() {
     if !set() {
         return;
@@ -251,6 +246,7 @@ fn limits_that_starve_it_leave_nothing_broken() {
     expect(0, &["plan", "--exit-code"]);
 }
 
+#[netnsctl_machine::test]
 fn the_terminal_cannot_stop_it_while_it_has_rights() {
     if !set() {
         return;

@@ -8,14 +8,6 @@ use std::path::Path;
 use super::{PROGRAMS, as_alice, install, ran, said, set};
 use crate::serve::make_foreign;
 use crate::support::{command, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    the_keys_of_root_stay_with_root,
-    the_keys_of_the_caller_stay_with_the_caller,
-    limits_and_umask_of_a_caller_leave_the_view_whole,
-    a_caller_cannot_get_higher_limits,
-];
 
 /// Installs a program that adds and finds keys. False where the kernel has no keyrings.
 fn set_keys() -> bool {
@@ -32,6 +24,7 @@ fn set_keys() -> bool {
     true
 }
 
+#[netnsctl_machine::test]
 fn the_keys_of_root_stay_with_root() {
     if !set_keys() {
         return;
@@ -59,6 +52,7 @@ fn the_keys_of_root_stay_with_root() {
     }
 }
 
+#[netnsctl_machine::test]
 fn the_keys_of_the_caller_stay_with_the_caller() {
     if !set_keys() {
         return;
@@ -68,6 +62,7 @@ fn the_keys_of_the_caller_stay_with_the_caller() {
     assert_eq!(said(&mut as_alice("/mnt/keys", &words)), "hers yes\n");
 }
 
+#[netnsctl_machine::test]
 fn limits_and_umask_of_a_caller_leave_the_view_whole() {
     if !set() {
         return;
@@ -103,6 +98,7 @@ fn limits_and_umask_of_a_caller_leave_the_view_whole() {
     assert_eq!(first.status, Some(0), "{}", first.stderr);
 }
 
+#[netnsctl_machine::test]
 fn a_caller_cannot_get_higher_limits() {
     if !set() {
         return;

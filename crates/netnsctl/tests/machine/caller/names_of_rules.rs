@@ -6,13 +6,11 @@ use std::fs;
 use super::{PROGRAMS, as_alice, install, ran, said, set};
 use crate::served::netns_called;
 use crate::support::expect;
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![a_rule_lets_into_the_namespace_that_it_names_only];
 
 /// Names that a shell or sudo(8) would take apart, or take for patterns.
 const ODD: [&str; 5] = ["office vpn", "office*", "[a-z]", "my_vpn", "é.x20"];
 
+#[netnsctl_machine::test]
 fn a_rule_lets_into_the_namespace_that_it_names_only() {
     if !set() {
         return;

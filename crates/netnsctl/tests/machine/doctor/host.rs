@@ -38,7 +38,8 @@ fn status_and_text() -> (i32, String) {
     (ran.status.unwrap(), ran.stdout)
 }
 
-pub(super) fn doctor_examines_the_host() {
+#[netnsctl_machine::test]
+fn doctor_examines_the_host() {
     let (status, text) = status_and_text();
     let checks = doctor(status, &[]);
     let is_problem = checks.iter().any(|check| check.mark == "problem");
@@ -67,7 +68,8 @@ pub(super) fn doctor_examines_the_host() {
     assert!(rest.all(|line| line.starts_with(hint)), "{text}");
 }
 
-pub(super) fn doctor_finds_a_name_without_a_namespace() {
+#[netnsctl_machine::test]
+fn doctor_finds_a_name_without_a_namespace() {
     fs::create_dir_all("/run/netns").unwrap();
     fs::write("/run/netns/gone", "").unwrap();
     let (status, _) = status_and_text();
@@ -82,7 +84,8 @@ pub(super) fn doctor_finds_a_name_without_a_namespace() {
     says(&checks, ("run_netns", ""), "ok", "shared");
 }
 
-pub(super) fn doctor_finds_what_is_in_the_way_of_what_is_declared() {
+#[netnsctl_machine::test]
+fn doctor_finds_what_is_in_the_way_of_what_is_declared() {
     let (status, _) = status_and_text();
     says(
         &doctor(status, &[]),
@@ -128,7 +131,8 @@ pub(super) fn doctor_finds_what_is_in_the_way_of_what_is_declared() {
     served.stop();
 }
 
-pub(super) fn doctor_finds_where_nothing_can_be_written() {
+#[netnsctl_machine::test]
+fn doctor_finds_where_nothing_can_be_written() {
     fs::create_dir_all("/etc/netns").unwrap();
     fs::create_dir_all("/run/netnsctl").unwrap();
     let (status, _) = status_and_text();
@@ -155,7 +159,8 @@ pub(super) fn doctor_finds_where_nothing_can_be_written() {
     );
 }
 
-pub(super) fn doctor_finds_what_this_process_lacks() {
+#[netnsctl_machine::test]
+fn doctor_finds_what_this_process_lacks() {
     let (status, _) = status_and_text();
     let checks = doctor(status, &[]);
     says(&checks, ("no_new_privs", ""), "ok", "not set");

@@ -25,7 +25,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) fn nscd_replies_with_the_bytes_of_glibcs_daemon() {
+#[netnsctl_machine::test]
+fn nscd_replies_with_the_bytes_of_glibcs_daemon() {
     if cfg!(not(target_endian = "little")) {
         return;
     }

@@ -20,7 +20,8 @@ fn ask_kept(question: &str) -> String {
     })
 }
 
-pub(super) fn nscd_keeps_answers_until_a_file_changes() {
+#[netnsctl_machine::test]
+fn nscd_keeps_answers_until_a_file_changes() {
     stage::set();
     let _daemon = daemon(&["--cache", "1h"]);
     assert!(ask_kept("user ann\n").contains("/home/ann"));
@@ -50,7 +51,8 @@ pub(super) fn nscd_keeps_answers_until_a_file_changes() {
 }
 
 /// Without a cache as with one: what came from files alone is not read anew while they are the same.
-pub(super) fn nscd_gives_again_what_unchanged_files_say() {
+#[netnsctl_machine::test]
+fn nscd_gives_again_what_unchanged_files_say() {
     stage::set();
     let direct = ask(QUESTIONS);
     let _daemon = daemon(&[]);
@@ -79,7 +81,8 @@ pub(super) fn nscd_gives_again_what_unchanged_files_say() {
     ask_kept("group team\n");
 }
 
-pub(super) fn nscd_forgets_when_root_says_so() {
+#[netnsctl_machine::test]
+fn nscd_forgets_when_root_says_so() {
     stage::set();
     let _daemon = daemon(&["--cache", "1h"]);
     ask_kept("user odd\n");

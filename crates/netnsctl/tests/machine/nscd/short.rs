@@ -11,7 +11,8 @@ fn log() -> String {
     std::fs::read_to_string("/run/log").expect("the daemon's log")
 }
 
-pub(super) fn nscd_outlives_a_lack_of_descriptors() {
+#[netnsctl_machine::test]
+fn nscd_outlives_a_lack_of_descriptors() {
     // The second module knows nobody: it must not pass for the answer when the first has no file.
     set();
     let mut shell = program("sh");

@@ -6,9 +6,6 @@ use std::path::Path;
 
 use crate::serve::make_foreign;
 use crate::support::{Ran, command, expect, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![a_plain_run_does_little_but_start];
 
 /// System calls and page faults beyond those of the loader and the C library, which any program
 /// has. Six system calls enter the namespace and become the command, two make the program's start
@@ -38,6 +35,7 @@ fn counted(words: &[&str]) -> (i64, i64) {
     (calls.parse().unwrap(), faults.parse().unwrap())
 }
 
+#[netnsctl_machine::test]
 fn a_plain_run_does_little_but_start() {
     let no_flags = rustix::mount::MountFlags::empty();
     rustix::mount::mount("tmpfs", "/mnt", "tmpfs", no_flags, c"mode=755").unwrap();

@@ -9,13 +9,6 @@ use std::process::{Child, Command, Stdio};
 
 use super::{Plain, user};
 use crate::support::{Ran, command, expect, say};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    the_programs_of_another_users_sandbox_are_not_run,
-    root_in_a_sandbox_is_no_more_than_its_root,
-    a_process_that_is_not_in_a_sandbox_is_refused,
-];
 
 /// Whether there are other users than this one.
 fn has_other_users() -> bool {
@@ -52,6 +45,7 @@ fn arguments<'a>(pid: &'a str, words: &[&'a str]) -> Vec<&'a str> {
     [&run, words].concat()
 }
 
+#[netnsctl_machine::test]
 fn the_programs_of_another_users_sandbox_are_not_run() {
     if !has_other_users() {
         return;
@@ -92,6 +86,7 @@ fn the_programs_of_another_users_sandbox_are_not_run() {
     end(sandbox);
 }
 
+#[netnsctl_machine::test]
 fn root_in_a_sandbox_is_no_more_than_its_root() {
     if !has_other_users() {
         return;
@@ -126,6 +121,7 @@ fn root_in_a_sandbox_is_no_more_than_its_root() {
     end(sandbox);
 }
 
+#[netnsctl_machine::test]
 fn a_process_that_is_not_in_a_sandbox_is_refused() {
     let own = std::process::id().to_string();
     let seen = expect(125, &arguments(&own, &["true"]));

@@ -16,25 +16,6 @@ use super::{Inhabitant, VIEWS, mounts_inside, plain_resolv_conf};
 use crate::names;
 use crate::served::status;
 use crate::support::{Ran, command, eventually, expect, inside, netnsctl};
-use crate::{Test, tests};
-
-pub(crate) const TESTS: &[Test] = tests![
-    what_cannot_be_found_out_ends_the_command,
-    a_link_of_resolved_leads_to_no_other_file,
-    a_view_that_cannot_be_kept_ends_the_command,
-    a_run_that_cannot_be_written_will_do,
-    modes_are_the_same_whatever_the_umask,
-    files_of_a_declaration_can_be_read_whatever_the_umask,
-    a_limit_of_a_caller_leaves_nothing_incomplete,
-    a_mount_with_the_numbers_of_an_old_one_is_not_taken_for_it,
-    nothing_of_one_view_shows_in_another_namespace,
-    a_view_that_lives_on_is_known_when_it_was_taken_down,
-    mounts_for_one_command_alone_are_known_too,
-    a_view_whose_origin_is_gone_cannot_be_left,
-    a_view_of_an_earlier_version_gives_way_to_a_new_one,
-    without_a_thread_the_command_ends,
-    a_daemon_is_out_of_reach_of_others_by_its_path,
-];
 
 const RESOLVED: &str = "/run/systemd/resolve";
 
@@ -98,6 +79,7 @@ fn is_refused(ran: &Ran, why: &str) {
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
 }
 
+#[netnsctl_machine::test]
 fn what_cannot_be_found_out_ends_the_command() {
     let _first = start_resolved();
     make("office");
@@ -114,6 +96,7 @@ fn what_cannot_be_found_out_ends_the_command() {
     assert_eq!(inside("office", listing), "resolv.conf\nstub-resolv.conf\n");
 }
 
+#[netnsctl_machine::test]
 fn a_link_of_resolved_leads_to_no_other_file() {
     let _resolved = start_resolved();
     fs::write("/run/secret", "secret\n").unwrap();
@@ -132,6 +115,7 @@ fn a_link_of_resolved_leads_to_no_other_file() {
     assert_eq!(inside("other", "cat /etc/resolv.conf"), "");
 }
 
+#[netnsctl_machine::test]
 fn a_view_that_cannot_be_kept_ends_the_command() {
     make("office");
     fs::create_dir("/run/netnsctl").unwrap();
@@ -151,6 +135,7 @@ fn a_view_that_cannot_be_kept_ends_the_command() {
     assert_eq!(inside("office", "cat /etc/hosts"), "192.0.2.7 printer\n");
 }
 
+#[netnsctl_machine::test]
 fn a_run_that_cannot_be_written_will_do() {
     make("office");
     let flags = MountFlags::RDONLY | MountFlags::BIND;
@@ -159,6 +144,7 @@ fn a_run_that_cannot_be_written_will_do() {
     assert!(!fs::exists(VIEWS).unwrap());
 }
 
+#[netnsctl_machine::test]
 fn modes_are_the_same_whatever_the_umask() {
     let _resolved = start_resolved();
     let _ = fs::remove_file("/etc/hosts");
@@ -181,6 +167,7 @@ fn modes_are_the_same_whatever_the_umask() {
     );
 }
 
+#[netnsctl_machine::test]
 fn files_of_a_declaration_can_be_read_whatever_the_umask() {
     crate::support::configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
     let program = env!("CARGO_BIN_EXE_netnsctl");
@@ -195,6 +182,7 @@ fn files_of_a_declaration_can_be_read_whatever_the_umask() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_limit_of_a_caller_leaves_nothing_incomplete() {
     let _first = start_resolved();
     make("office");
@@ -213,6 +201,7 @@ fn a_limit_of_a_caller_leaves_nothing_incomplete() {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_mount_with_the_numbers_of_an_old_one_is_not_taken_for_it() {
     let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
     mount_change("/", shared).unwrap();
@@ -246,6 +235,7 @@ fn run_in(netns: &str, command: &str) -> String {
     format!("{program} run {netns} -- {command}")
 }
 
+#[netnsctl_machine::test]
 fn nothing_of_one_view_shows_in_another_namespace() {
     plain_resolv_conf("nameserver 198.51.100.1\n");
     super::declare("192.0.2.53");
@@ -270,6 +260,7 @@ fn nothing_of_one_view_shows_in_another_namespace() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_view_that_lives_on_is_known_when_it_was_taken_down() {
     let host = "nameserver 198.51.100.1\n";
     plain_resolv_conf(host);
@@ -300,6 +291,7 @@ fn a_view_that_lives_on_is_known_when_it_was_taken_down() {
     assert_eq!((shown.status, shown.stdout.as_str()), (Some(0), host));
 }
 
+#[netnsctl_machine::test]
 fn mounts_for_one_command_alone_are_known_too() {
     fs::remove_file("/etc/hosts").unwrap();
     fs::write("/etc/hosts", "198.51.100.7 printer\n").unwrap();
@@ -324,6 +316,7 @@ impl Drop for Ended {
     }
 }
 
+#[netnsctl_machine::test]
 fn a_view_whose_origin_is_gone_cannot_be_left() {
     make("office");
     crate::serve::make_foreign("plain");
@@ -349,6 +342,7 @@ fn a_view_whose_origin_is_gone_cannot_be_left() {
     );
 }
 
+#[netnsctl_machine::test]
 fn a_view_of_an_earlier_version_gives_way_to_a_new_one() {
     make("office");
     crate::serve::make_foreign("plain");
@@ -361,6 +355,7 @@ fn a_view_of_an_earlier_version_gives_way_to_a_new_one() {
     assert_eq!(inside("office", &run_in("plain", "echo there")), "there\n");
 }
 
+#[netnsctl_machine::test]
 fn without_a_thread_the_command_ends() {
     make("office");
     let is = |argument, mask: i32, value: i32| {
@@ -391,6 +386,7 @@ fn without_a_thread_the_command_ends() {
     assert_eq!(inside("office", "cat /etc/hosts"), "192.0.2.7 printer\n");
 }
 
+#[netnsctl_machine::test]
 fn a_daemon_is_out_of_reach_of_others_by_its_path() {
     if !crate::caller::has_other_users() {
         crate::support::say("SKIPPED: there is only one user here");

@@ -13,16 +13,16 @@ use rustix::mount::{
     MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
 
-use crate::support::PATIENCE;
+use crate::PATIENCE;
 
 /// A name that is one.
-pub(crate) fn name(text: &str) -> NetnsName {
+pub fn name(text: &str) -> NetnsName {
     NetnsName::parse(text).expect("a namespace's name")
 }
 
 /// A namespace by its name, or home.
 #[track_caller]
-pub(crate) fn netns(text: &str) -> Netns {
+pub fn netns(text: &str) -> Netns {
     match text {
         "default" => Netns::current().expect("home can be opened"),
         text => names::open(&name(text)).expect("the namespace is there"),
@@ -31,39 +31,39 @@ pub(crate) fn netns(text: &str) -> Netns {
 
 /// Does `work` on a thread inside a namespace. Sockets opened there stay there.
 #[track_caller]
-pub(crate) fn within<T: Send>(netns: &str, work: impl FnOnce() -> T + Send) -> T {
+pub fn within<T: Send>(netns: &str, work: impl FnOnce() -> T + Send) -> T {
     let handle = self::netns(netns);
     netns::within(&handle, netns, work).expect("the namespace can be entered")
 }
 
 /// A netlink socket inside.
 #[track_caller]
-pub(crate) fn socket(netns: &str) -> Socket {
+pub fn socket(netns: &str) -> Socket {
     within(netns, Socket::open).expect("a netlink socket")
 }
 
 /// All links.
 #[track_caller]
-pub(crate) fn links(netns: &str) -> Vec<Link> {
+pub fn links(netns: &str) -> Vec<Link> {
     socket(netns).links().expect("the links")
 }
 
 /// The link of that name, which must be there.
 #[track_caller]
-pub(crate) fn link(netns: &str, interface: &str) -> Link {
+pub fn link(netns: &str, interface: &str) -> Link {
     let found = links(netns).into_iter().find(|link| link.name == interface);
     found.unwrap_or_else(|| panic!("no link {interface} in {netns}"))
 }
 
 /// Whether there is a link of that name.
 #[track_caller]
-pub(crate) fn has_link(netns: &str, interface: &str) -> bool {
+pub fn has_link(netns: &str, interface: &str) -> bool {
     links(netns).iter().any(|link| link.name == interface)
 }
 
 /// The addresses of a link as the kernel tells them.
 #[track_caller]
-pub(crate) fn raw_addresses(netns: &str, interface: &str) -> Vec<Address> {
+pub fn raw_addresses(netns: &str, interface: &str) -> Vec<Address> {
     let index = link(netns, interface).index;
     let mut all = socket(netns).addresses().expect("the addresses");
     all.retain(|address| address.index == index);
@@ -72,7 +72,7 @@ pub(crate) fn raw_addresses(netns: &str, interface: &str) -> Vec<Address> {
 
 /// The addresses of a link, with their prefixes.
 #[track_caller]
-pub(crate) fn addresses(netns: &str, interface: &str) -> Vec<String> {
+pub fn addresses(netns: &str, interface: &str) -> Vec<String> {
     let all = raw_addresses(netns, interface);
     let text = |address: &Address| format!("{}/{}", address.ip, address.prefix_len);
     all.iter().map(text).collect()
@@ -80,7 +80,7 @@ pub(crate) fn addresses(netns: &str, interface: &str) -> Vec<String> {
 
 /// The routes that nobody but a person or a program made.
 #[track_caller]
-pub(crate) fn routes(netns: &str) -> Vec<String> {
+pub fn routes(netns: &str) -> Vec<String> {
     let links = links(netns);
     let routes = socket(netns).routes().expect("the routes");
     let text = |route: &netnsctl_netlink::Route| {
@@ -101,7 +101,7 @@ pub(crate) fn routes(netns: &str) -> Vec<String> {
 
 /// The value of a sysctl in a namespace.
 #[track_caller]
-pub(crate) fn sysctl(netns: &str, key: &str) -> String {
+pub fn sysctl(netns: &str, key: &str) -> String {
     let path = format!("/proc/sys/{}", key.replace('.', "/"));
     let text = within(netns, || std::fs::read_to_string(path));
     text.expect("the key can be read").trim_end().to_owned()
@@ -109,14 +109,14 @@ pub(crate) fn sysctl(netns: &str, key: &str) -> String {
 
 /// Writes a sysctl by hand.
 #[track_caller]
-pub(crate) fn set_sysctl(netns: &str, key: &str, value: &str) {
+pub fn set_sysctl(netns: &str, key: &str, value: &str) {
     let path = format!("/proc/sys/{}", key.replace('.', "/"));
     within(netns, || std::fs::write(path, value)).expect("the key can be written");
 }
 
 /// Changes something by hand; all of it must work.
 #[track_caller]
-pub(crate) fn by_hand(netns: &str, add: impl FnOnce(&mut Batch)) {
+pub fn by_hand(netns: &str, add: impl FnOnce(&mut Batch)) {
     let mut batch = Batch::new();
     add(&mut batch);
     let results = socket(netns).commit(batch).expect("the exchange works");
@@ -127,7 +127,7 @@ pub(crate) fn by_hand(netns: &str, add: impl FnOnce(&mut Batch)) {
 
 /// Adds a bridge by hand, a link of the kind that every kernel has.
 #[track_caller]
-pub(crate) fn add_bridge(netns: &str, interface: &str) {
+pub fn add_bridge(netns: &str, interface: &str) {
     let link = NewLink {
         name: interface,
         kind: "bridge",
@@ -138,7 +138,7 @@ pub(crate) fn add_bridge(netns: &str, interface: &str) {
 
 /// Adds an address by hand.
 #[track_caller]
-pub(crate) fn add_address(netns: &str, interface: &str, ip: &str, prefix_len: u8) {
+pub fn add_address(netns: &str, interface: &str, ip: &str, prefix_len: u8) {
     let index = link(netns, interface).index;
     let ip: IpAddr = ip.parse().expect("an address");
     by_hand(netns, |batch| batch.add_address(index, ip, prefix_len));
@@ -146,7 +146,7 @@ pub(crate) fn add_address(netns: &str, interface: &str, ip: &str, prefix_len: u8
 
 /// Removes an address by hand.
 #[track_caller]
-pub(crate) fn remove_address(netns: &str, interface: &str, ip: &str, prefix_len: u8) {
+pub fn remove_address(netns: &str, interface: &str, ip: &str, prefix_len: u8) {
     let index = link(netns, interface).index;
     let ip: IpAddr = ip.parse().expect("an address");
     by_hand(netns, |batch| batch.delete_address(index, ip, prefix_len));
@@ -154,7 +154,7 @@ pub(crate) fn remove_address(netns: &str, interface: &str, ip: &str, prefix_len:
 
 /// Sets a link down by hand.
 #[track_caller]
-pub(crate) fn set_down(netns: &str, interface: &str) {
+pub fn set_down(netns: &str, interface: &str) {
     // IFF_UP is the one flag to change, to 0.
     change_link(netns, interface, 1, &[]);
     assert!(!link(netns, interface).up);
@@ -162,7 +162,7 @@ pub(crate) fn set_down(netns: &str, interface: &str) {
 
 /// Moves a link into another namespace by hand.
 #[track_caller]
-pub(crate) fn move_link(netns: &str, interface: &str, to: &Netns) {
+pub fn move_link(netns: &str, interface: &str, to: &Netns) {
     use std::os::fd::AsFd as _;
     let fd = to.as_fd().as_raw_fd();
     // IFLA_NET_NS_FD of include/uapi/linux/if_link.h.
@@ -199,12 +199,12 @@ fn change_link(netns: &str, interface: &str, change: u32, attributes: &[u8]) {
 }
 
 /// A TCP connection inside a namespace, both ends in the hands of the test.
-pub(crate) struct Connection(TcpStream, TcpStream);
+pub struct Connection(TcpStream, TcpStream);
 
 impl Connection {
     /// Opens one from and to `ip`.
     #[track_caller]
-    pub(crate) fn open(netns: &str, ip: &str) -> Self {
+    pub fn open(netns: &str, ip: &str) -> Self {
         let ip: IpAddr = ip.parse().expect("an address");
         let listener = within(netns, || TcpListener::bind(SocketAddr::new(ip, 0)));
         let listener = listener.expect("the address can be bound");
@@ -222,7 +222,7 @@ impl Connection {
 
     /// Sends something each way.
     #[track_caller]
-    pub(crate) fn carries(&self) {
+    pub fn carries(&self) {
         for (mut from, mut to) in [(&self.0, &self.1), (&self.1, &self.0)] {
             from.write_all(b"still there?").expect("it can be sent");
             let mut heard = [0; 12];
@@ -244,7 +244,7 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
 
 /// Makes a namespace and names it as `ip netns add` does, by other means than the product's.
 #[track_caller]
-pub(crate) fn make_foreign(text: &str) {
+pub fn make_foreign(text: &str) {
     let path = format!("/run/netns/{text}");
     std::fs::create_dir_all("/run/netns").expect("/run is ours");
     let share = || {
@@ -267,19 +267,19 @@ pub(crate) fn make_foreign(text: &str) {
 
 /// Takes a name away as `ip netns del` does.
 #[track_caller]
-pub(crate) fn delete_by_hand(text: &str) {
+pub fn delete_by_hand(text: &str) {
     let path = format!("/run/netns/{text}");
     unmount(&path, UnmountFlags::DETACH).expect("a namespace is mounted there");
     std::fs::remove_file(&path).expect("the file is left");
 }
 
 /// Whether something stands at the name, be it a namespace or not.
-pub(crate) fn name_exists(text: &str) -> bool {
+pub fn name_exists(text: &str) -> bool {
     Path::new("/run/netns").join(text).exists()
 }
 
 /// The inode of a namespace.
 #[track_caller]
-pub(crate) fn inode(text: &str) -> u64 {
+pub fn inode(text: &str) -> u64 {
     netns(text).inode
 }
