@@ -5,9 +5,11 @@ use std::net::IpAddr;
 
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired, VethEnd, VethPair};
+use netnsctl_model::item::{Item, route_text};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
-use netnsctl_model::plan::{Action, Plan, Problem, text};
+use netnsctl_model::plan::text::shown;
+use netnsctl_model::plan::{Plan, Problem};
 
 use crate::topology::{End, Forward, Link, Mark, Marked, Namespace, Topology, Veth};
 
@@ -179,7 +181,7 @@ impl<'a> Builder<'a> {
             routes.extend(declared.routes.iter().map(|route| {
                 let missing = interior.is_some_and(|interior| !has_route(interior, route));
                 Marked {
-                    text: text::route(route),
+                    text: route_text(route),
                     mark: if missing {
                         Mark::MISSING
                     } else {
@@ -191,10 +193,10 @@ impl<'a> Builder<'a> {
         if let (Some(interior), NetnsRef::Named(_)) = (interior, netns) {
             let wanted = declared.map_or(&[][..], |declared| &declared.routes);
             let extra = interior.routes.iter().filter(|route| {
-                !route.kernel_made && !wanted.iter().any(|wanted| is_route(wanted, &route.route))
+                !route.kernel_made && !wanted.iter().any(|wanted| wanted.is(&route.route))
             });
             routes.extend(extra.map(|route| Marked {
-                text: text::route(&route.route),
+                text: route_text(&route.route),
                 mark: Mark::EXTRA,
             }));
         }
@@ -384,17 +386,13 @@ impl<'a> Builder<'a> {
         let Some(live) = self.live else {
             return Vec::new();
         };
-        let steps = live
-            .plan
-            .steps
-            .iter()
-            .filter(|step| step.of == *netns && !is_drawn(&step.action));
+        let steps = shown(live.plan).filter(|step| step.of == *netns && !is_drawn(&step.item));
         let of = netns.as_str();
         let mut lines: Vec<_> = steps
             .map(|step| {
-                let described = step.action.describe(of);
+                let described = step.describe();
                 let first = described.lines().next().unwrap_or_default();
-                format!("{} {first}", step.action.change().sign())
+                format!("{} {first}", step.verb.sign())
             })
             .collect();
         let problems = live.plan.problems.iter().filter(|problem| {
@@ -413,25 +411,18 @@ impl<'a> Builder<'a> {
 
 /// Whether a change shows as the mark of a namespace, link, address or route; or as nothing, as
 /// netnsctl's notes.
-fn is_drawn(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::AddAddress { .. }
-            | Action::AddRoute { .. }
-            | Action::Adopt { .. }
-            | Action::CreateHolder { .. }
-            | Action::CreateNetns { .. }
-            | Action::CreateVeth { .. }
-            | Action::DeleteLink { .. }
-            | Action::DeleteNetns
-            | Action::RemoveAddress { .. }
-            | Action::RemoveRoute { .. }
-            | Action::RemoveStaleName
-            | Action::SetMac { .. }
-            | Action::SetMtu { .. }
-            | Action::SetUp { .. }
-            | Action::WriteRecord { .. }
-    )
+fn is_drawn(item: &Item) -> bool {
+    match item {
+        Item::Address(_)
+        | Item::Link(_)
+        | Item::Name(_)
+        | Item::Netns(_)
+        | Item::RecordFile(_)
+        | Item::Route(_) => true,
+        Item::Access(_) | Item::Directory(_) | Item::File(_) | Item::Sysctl(_) | Item::View(_) => {
+            false
+        }
+    }
 }
 
 /// Whether a pair has these ends, in either order.
@@ -448,14 +439,7 @@ fn has_route(interior: &Interior, wanted: &desired::Route) -> bool {
     interior
         .routes
         .iter()
-        .any(|observed| is_route(wanted, &observed.route))
-}
-
-/// Whether an observed route is the wanted one, which need not name its interface.
-fn is_route(wanted: &desired::Route, observed: &desired::Route) -> bool {
-    wanted.to.trunc() == observed.to.trunc()
-        && wanted.via == observed.via
-        && (wanted.interface.is_none() || wanted.interface == observed.interface)
+        .any(|observed| wanted.is(&observed.route))
 }
 
 /// Whether it is one that the kernel gives every link.

@@ -8,6 +8,7 @@
 pub mod apply;
 pub mod etc;
 mod host_identity;
+mod item;
 mod lock;
 mod mountinfo;
 pub mod names;

@@ -148,8 +148,8 @@ impl Survey {
             .veths
             .iter()
             .map(|pair| (&pair.near.netns, &pair.far.netns));
-        let recorded = records.values().flat_map(|record| &record.applied.veths);
-        for (near, far) in declared.chain(recorded.map(|ends| (&ends.near.0, &ends.far.0))) {
+        let recorded = records.values().flat_map(|record| record.applied.pairs());
+        for (near, far) in declared.chain(recorded.map(|(near, far)| (&near.netns, &far.netns))) {
             if covered(near) || covered(far) {
                 names.extend([near, far].into_iter().filter_map(NetnsRef::name).cloned());
                 partners
@@ -173,7 +173,7 @@ impl Survey {
             let recorded = records
                 .get(name)
                 .into_iter()
-                .flat_map(|r| r.applied.sysctl.keys());
+                .flat_map(|r| r.applied.sysctls());
             let mut wanted: BTreeSet<_> = declared.chain(recorded).cloned().collect();
             wanted.extend(forwarding.iter().cloned());
             keys.insert(name.clone(), wanted);
@@ -226,6 +226,14 @@ impl Survey {
         let name = netns.as_str();
         wanderer.enter(handle, name)?;
         let mut socket = Socket::open().in_netns("open a socket in", name)?;
+        let is_home = *netns == NetnsRef::Home;
+        // Home may have thousands of links and routes that are nobody's business here.
+        let look = !is_home || self.partners.contains_key(netns);
+        let links = if look { socket.links() } else { Ok(Vec::new()) };
+        let links = links.in_netns("list the links of", name)?;
+        // After the links: by listing a veth the kernel gives an id to the namespace of its other
+        // end (`rtnl_fill_link_netnsid()` in net/core/rtnetlink.c), so that the ids are known at the
+        // first look as at any later one.
         let mut nsids = BTreeMap::new();
         for partner in self.partners.get(netns).into_iter().flatten() {
             let other = match partner {
@@ -235,13 +243,9 @@ impl Survey {
             let Some(other) = other else { continue };
             let id = socket
                 .nsid_of(other.as_fd())
-                .in_netns("ask for the neighbours of", name)?;
+                .in_netns("look up namespace ids in", name)?;
             nsids.extend(id.map(|id| (id, partner.clone())));
         }
-        let is_home = *netns == NetnsRef::Home;
-        // Home may have thousands of links and routes that are nobody's business here.
-        let look = !is_home || self.partners.contains_key(netns);
-        let links = if look { socket.links() } else { Ok(Vec::new()) };
         let addresses = if look {
             socket.addresses()
         } else {
@@ -264,7 +268,7 @@ impl Survey {
         }
         Ok(Raw {
             identity: identity(handle, name, &socket)?,
-            links: links.in_netns("list the links of", name)?,
+            links,
             addresses: addresses.in_netns("list the addresses of", name)?,
             routes: routes.in_netns("list the routes of", name)?,
             sysctl: values,
@@ -307,7 +311,7 @@ impl Survey {
                         .flat_map(|sysctl| sysctl.keys().cloned()),
                 );
             } else if let Some(record) = observed.records.get(name) {
-                let recorded = record.applied.sysctl.keys();
+                let recorded = record.applied.sysctls();
                 keys.extend(recorded.filter(|key| !is_declared(key)).cloned());
             }
         }

@@ -50,7 +50,6 @@ fn first_kind() -> Result<Option<HolderKind>, Error> {
         batch.create_link(NewLink {
             name: "probe",
             kind: kind.as_str(),
-            up: false,
         });
         let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
         match results.into_iter().find_map(Result::err) {

@@ -1,84 +1,57 @@
 //! Records as JSON: the wire form of [`Record`], apart from the type the planner works with.
+//!
+//! Format 2 lists items, each with the words that identify it; the kinds are those of
+//! [`netnsctl_model::item`]. Format 1 is read as well.
 
-use std::collections::BTreeMap;
+mod format1;
 
-use netnsctl_model::address::InterfaceAddress;
-use netnsctl_model::desired::Route;
-use netnsctl_model::name::{InterfaceName, NetnsRef, SysctlKey};
-use netnsctl_model::observed::{Applied, Identity, Record, VethEnds};
+use netnsctl_model::item::{Fields, Key};
+use netnsctl_model::observed::{Applied, Identity, Record};
 use serde::{Deserialize, Serialize};
 
-/// Grows when a reader of an earlier form could misunderstand a later one.
-const FORM: u32 = 1;
+/// Grows when a reader of an earlier format could misunderstand a later one.
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
-    form: u32,
+    /// What the format was called up to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    form: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<u32>,
     device: u64,
     inode: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cookie: Option<u64>,
     #[serde(default)]
-    holders: Vec<String>,
-    #[serde(default)]
-    veths: Vec<[Place; 2]>,
-    #[serde(default)]
-    addresses: Vec<WireAddress>,
-    #[serde(default)]
-    routes: Vec<WireRoute>,
-    #[serde(default)]
-    sysctl: BTreeMap<String, String>,
-    #[serde(default)]
-    directories: Vec<String>,
+    items: Vec<WireItem>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Place {
-    netns: String,
-    interface: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireAddress {
-    netns: String,
-    interface: String,
-    address: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireRoute {
-    to: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    via: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    interface: Option<String>,
+struct WireItem {
+    item: String,
+    #[serde(flatten)]
+    fields: Fields,
 }
 
 pub(crate) fn to_json(record: &Record) -> String {
     let Record { identity, applied } = record;
-    let place = |(netns, interface): &(NetnsRef, InterfaceName)| Place {
-        netns: netns.to_string(),
-        interface: interface.to_string(),
+    let item = |key: &Key| {
+        let fields = key.fields().into_iter();
+        WireItem {
+            item: key.word().to_owned(),
+            fields: fields
+                .map(|(word, value)| (word.to_owned(), value))
+                .collect(),
+        }
     };
     let wire = Wire {
-        form: FORM,
+        form: None,
+        format: Some(FORMAT),
         device: identity.device,
         inode: identity.inode,
         cookie: identity.cookie,
-        holders: applied.holders.iter().map(ToString::to_string).collect(),
-        veths: applied
-            .veths
-            .iter()
-            .map(|ends| [place(&ends.near), place(&ends.far)])
-            .collect(),
-        addresses: applied.addresses.iter().map(wire_address).collect(),
-        routes: applied.routes.iter().map(wire_route).collect(),
-        sysctl: applied
-            .sysctl
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.clone()))
-            .collect(),
-        directories: applied.directories.iter().cloned().collect(),
+        items: applied.0.iter().map(item).collect(),
     };
     // Strings, numbers and lists of them cannot fail to become JSON.
     let mut text = serde_json::to_string(&wire).unwrap_or_default();
@@ -86,94 +59,54 @@ pub(crate) fn to_json(record: &Record) -> String {
     text
 }
 
-fn wire_address(entry: &(NetnsRef, InterfaceName, InterfaceAddress)) -> WireAddress {
-    let (netns, interface, address) = entry;
-    WireAddress {
-        netns: netns.to_string(),
-        interface: interface.to_string(),
-        address: address.to_string(),
-    }
-}
-
-fn wire_route(route: &Route) -> WireRoute {
-    WireRoute {
-        to: route.to.to_string(),
-        via: route.via.map(|via| via.to_string()),
-        interface: route.interface.as_ref().map(ToString::to_string),
-    }
-}
-
-/// Reads a record. The error says what is wrong with it.
-pub(crate) fn from_json(text: &str) -> Result<Record, String> {
+/// Reads the record of the namespace `name`. The error says what is wrong with it.
+pub(crate) fn from_json(name: &str, text: &str) -> Result<Record, String> {
     let wire: Wire = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if wire.form != FORM {
-        return Err(format!(
-            "it is of form {}, this netnsctl knows {FORM}",
-            wire.form
-        ));
-    }
+    let applied = match (wire.format, wire.form) {
+        (Some(FORMAT), _) => {
+            let keys = wire.items.iter();
+            let keys = keys.map(|WireItem { item, fields }| Key::read(item, fields));
+            Applied(
+                keys.collect::<Result<_, _>>()
+                    .map_err(|error| error.to_string())?,
+            )
+        }
+        (None, Some(1)) => {
+            let items: format1::Items =
+                serde_json::from_str(text).map_err(|error| error.to_string())?;
+            items.applied(name).map_err(|error| error.to_string())?
+        }
+        (Some(other), _) | (None, Some(other)) => {
+            return Err(format!(
+                "record format {other} is not supported (this version reads 1 and {FORMAT})"
+            ));
+        }
+        (None, None) => return Err("it does not say its format".to_owned()),
+    };
     let identity = Identity {
         device: wire.device,
         inode: wire.inode,
         cookie: wire.cookie,
     };
-    let mut applied = Applied {
-        directories: wire.directories.into_iter().collect(),
-        ..Applied::default()
-    };
-    for name in &wire.holders {
-        applied.holders.insert(interface(name)?);
-    }
-    for [near, far] in &wire.veths {
-        let near = (netns(&near.netns)?, interface(&near.interface)?);
-        let far = (netns(&far.netns)?, interface(&far.interface)?);
-        applied.veths.insert(VethEnds { near, far });
-    }
-    for entry in &wire.addresses {
-        let address = InterfaceAddress(parse(&entry.address)?);
-        applied
-            .addresses
-            .insert((netns(&entry.netns)?, interface(&entry.interface)?, address));
-    }
-    for route in &wire.routes {
-        applied.routes.insert(Route {
-            to: parse(&route.to)?,
-            via: route.via.as_deref().map(parse).transpose()?,
-            interface: route.interface.as_deref().map(interface).transpose()?,
-        });
-    }
-    for (key, value) in wire.sysctl {
-        let key = SysctlKey::parse(&key).map_err(|error| format!("sysctl {key:?} {error}"))?;
-        applied.sysctl.insert(key, value);
-    }
     Ok(Record { identity, applied })
-}
-
-fn interface(text: &str) -> Result<InterfaceName, String> {
-    InterfaceName::parse(text).map_err(|error| format!("interface {text:?} {error}"))
-}
-
-fn netns(text: &str) -> Result<NetnsRef, String> {
-    NetnsRef::parse(text).map_err(|error| format!("netns {text:?} {error}"))
-}
-
-fn parse<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text:?} is no address"))
 }
 
 /// Entry for fuzzing: any text as a record.
 #[doc(hidden)]
 pub fn fuzz_record(text: &str) {
-    if let Ok(record) = from_json(text) {
-        assert_eq!(from_json(&to_json(&record)), Ok(record));
+    if let Ok(record) = from_json("office", text) {
+        assert_eq!(from_json("office", &to_json(&record)), Ok(record));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netnsctl_model::item::LinkKey;
+    use netnsctl_model::name::{InterfaceName, NetnsRef};
+    use netnsctl_model::plan::LinkPlace;
 
-    const WRITTEN: &str = r#"{"form":1,"device":4,"inode":4026532525,"cookie":7,
+    const FORMAT_1: &str = r#"{"form":1,"device":4,"inode":4026532525,"cookie":7,
         "holders":["left"],
         "veths":[[{"netns":"left","interface":"host"},{"netns":"default","interface":"left"}]],
         "addresses":[{"netns":"default","interface":"left","address":"192.168.77.2/30"}],
@@ -182,32 +115,57 @@ mod tests {
         "directories":["/etc/netns"],"later":"a field of a later version"}"#;
 
     #[test]
-    fn a_record_reads_as_it_was_written() {
-        let record = from_json(WRITTEN).unwrap();
+    fn a_record_of_format_1_reads_as_what_it_said() {
+        let record = from_json("left", FORMAT_1).unwrap();
         assert_eq!(record.identity.cookie, Some(7));
-        assert_eq!(
-            (record.applied.veths.len(), record.applied.routes.len()),
-            (1, 2)
-        );
-        assert_eq!(from_json(&to_json(&record)), Ok(record));
+        assert_eq!(record.applied.0.len(), 7);
+        let place = |netns: &str, interface: &str| LinkPlace {
+            netns: NetnsRef::parse(netns).unwrap(),
+            interface: InterfaceName::parse(interface).unwrap(),
+        };
+        let links: Vec<_> = record.applied.links().cloned().collect();
+        let base = LinkKey {
+            place: place("left", "left"),
+            peer: None,
+        };
+        let pair = LinkKey {
+            place: place("left", "host"),
+            peer: Some(place("default", "left")),
+        };
+        assert_eq!(links, [pair, base]);
+        let written = to_json(&record);
+        assert!(written.starts_with(r#"{"format":2,"#), "{written}");
+        assert_eq!(from_json("left", &written), Ok(record));
     }
 
     #[test]
     fn what_is_no_record_says_why() {
         let bad = [
             ("", "EOF"),
-            (&WRITTEN.replace("\"form\":1", "\"form\":2"), "form 2"),
+            (r#"{"device":1,"inode":1}"#, "does not say its format"),
             (
-                &WRITTEN.replace("192.168.77.2/30", "nowhere"),
+                &FORMAT_1.replace("\"form\":1", "\"format\":3"),
+                "record format 3 is not supported (this version reads 1 and 2)",
+            ),
+            (
+                &FORMAT_1.replace("192.168.77.2/30", "nowhere"),
                 "\"nowhere\" is no address",
             ),
             (
-                &WRITTEN.replace("[\"left\"]", "[\"a/b\"]"),
+                &FORMAT_1.replace("[\"left\"]", "[\"a/b\"]"),
                 "interface \"a/b\"",
+            ),
+            (
+                r#"{"format":2,"device":1,"inode":1,"items":[{"item":"tunnel"}]}"#,
+                "\"tunnel\" is no kind of item",
+            ),
+            (
+                r#"{"format":2,"device":1,"inode":1,"items":[{"item":"sysctl"}]}"#,
+                "sysctl without \"key\"",
             ),
         ];
         for (text, why) in bad {
-            let error = from_json(text).unwrap_err();
+            let error = from_json("left", text).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }

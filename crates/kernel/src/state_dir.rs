@@ -193,7 +193,7 @@ pub fn records() -> Result<Records, Error> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error).context("read", record_path(&name)),
         };
-        match record::from_json(&text) {
+        match record::from_json(name.as_str(), &text) {
             Ok(record) => drop(records.known.insert(name, record)),
             Err(reason) => drop(records.unreadable.insert(name, reason)),
         }

@@ -19,8 +19,9 @@ use netnsctl_base::error::{Error, Failure, NetlinkContext};
 use netnsctl_base::netns::{Wanderer, wander};
 use netnsctl_base::processes::Holder;
 use netnsctl_base::run_folder;
-use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
+use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::observed::{EtcFile, Record};
+use netnsctl_model::plan::LinkPlace;
 use netnsctl_netlink::Socket;
 use netnsctl_view as view;
 
@@ -92,24 +93,21 @@ struct Present {
 }
 
 /// All recorded veths by the namespaces they have an end in, whichever of the two declared them.
-struct Ends<'a>(BTreeMap<&'a NetnsRef, Vec<(&'a End, &'a End)>>);
-
-/// A veth end by its place.
-type End = (NetnsRef, InterfaceName);
+struct Ends<'a>(BTreeMap<&'a NetnsRef, Vec<(&'a LinkPlace, &'a LinkPlace)>>);
 
 impl<'a> Ends<'a> {
     fn of(records: &'a BTreeMap<NetnsName, Record>) -> Self {
         let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for pair in records.values().flat_map(|record| &record.applied.veths) {
-            for (own, other) in [(&pair.near, &pair.far), (&pair.far, &pair.near)] {
-                ends.entry(&own.0).or_default().push((own, other));
+        for (near, far) in records.values().flat_map(|record| record.applied.pairs()) {
+            for (own, other) in [(near, far), (far, near)] {
+                ends.entry(&own.netns).or_default().push((own, other));
             }
         }
         Self(ends)
     }
 
     /// The ends in `name`, each with the other end of its pair.
-    fn within(&self, name: &NetnsName) -> &[(&'a End, &'a End)] {
+    fn within(&self, name: &NetnsName) -> &[(&'a LinkPlace, &'a LinkPlace)] {
         let here = NetnsRef::Named(name.clone());
         self.0.get(&here).map_or(&[], Vec::as_slice)
     }
@@ -185,7 +183,7 @@ fn look(
     wanderer: &mut Wanderer,
     name: &NetnsName,
     record: &Record,
-    ends: &[(&End, &End)],
+    ends: &[(&LinkPlace, &LinkPlace)],
 ) -> Result<Found, Error> {
     let netns = match names::open(name) {
         Ok(netns) => netns,
@@ -208,9 +206,11 @@ fn look(
         .links()
         .in_netns("list the links of", name.as_str())?;
     let far = ends.iter().filter_map(|(own, other)| {
-        let link = links.iter().find(|link| link.name == own.1.as_str())?;
+        let link = links
+            .iter()
+            .find(|link| link.name == own.interface.as_str())?;
         (link.kind.as_deref() == Some("veth")).then_some(())?;
-        Some((other.0.clone(), link.peer_index?))
+        Some((other.netns.clone(), link.peer_index?))
     });
     present.far.extend(far);
     Ok(Found::Present(present))
@@ -326,7 +326,8 @@ fn remove_files(name: &NetnsName, record: &Record, report: &mut Report) {
         run_folder::remove(name),
     ];
     results.extend(EtcFile::ALL.map(|file| etc::remove_file(name, file)));
-    results.push(etc::remove_directories(&record.applied.directories));
+    let directories = record.applied.directories().cloned().collect();
+    results.push(etc::remove_directories(&directories));
     for error in results.into_iter().filter_map(Result::err) {
         report.fail(name, &error);
     }

@@ -131,9 +131,11 @@ pub fn add_bridge(netns: &str, interface: &str) {
     let link = NewLink {
         name: interface,
         kind: "bridge",
-        up: true,
     };
-    by_hand(netns, |batch| batch.create_link(link));
+    by_hand(netns, |batch| {
+        batch.create_link(link);
+        batch.set_link_up(interface);
+    });
 }
 
 /// Adds an address by hand.

@@ -21,6 +21,11 @@ impl InterfaceAddress {
     pub fn prefix_len(&self) -> u8 {
         self.0.prefix_len()
     }
+
+    /// Whether it is an IPv6 link-local address, which the kernel makes by itself as well.
+    pub fn is_link_local(&self) -> bool {
+        matches!(self.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
+    }
 }
 
 impl fmt::Display for InterfaceAddress {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod desired;
 pub mod etc_files;
 pub mod forward_address;
+pub mod item;
 pub mod name;
 pub mod observed;
 pub mod outside;

@@ -4,10 +4,15 @@
 //! somebody else's follows from comparing it with the [`Record`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::IpNet;
 
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::desired::{HolderKind, Route};
+use crate::item::{Address, Key, LinkKey};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+use crate::plan::LinkPlace;
 
 /// Everything a plan is made from, besides the declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,49 +160,72 @@ impl Record {
     }
 }
 
-/// Everything netnsctl put somewhere for one namespace.
+/// Everything netnsctl put somewhere for one namespace: what identifies each item.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Holder links.
-    pub holders: BTreeSet<InterfaceName>,
-    /// Veth pairs.
-    pub veths: BTreeSet<VethEnds>,
-    /// Addresses of those links.
-    pub addresses: BTreeSet<(NetnsRef, InterfaceName, InterfaceAddress)>,
-    /// Routes.
-    pub routes: BTreeSet<Route>,
-    /// Sysctls and the value written, forwarding included.
-    pub sysctl: BTreeMap<SysctlKey, String>,
-    /// Folders made in /etc.
-    pub directories: BTreeSet<String>,
-}
+pub struct Applied(pub BTreeSet<Key>);
 
 impl Applied {
-    /// Both together, `other`'s value where both name a sysctl.
+    /// Both together.
     pub fn union(&self, other: &Self) -> Self {
-        let mut sum = self.clone();
-        sum.holders.extend(other.holders.iter().cloned());
-        sum.veths.extend(other.veths.iter().cloned());
-        sum.addresses.extend(other.addresses.iter().cloned());
-        sum.routes.extend(other.routes.iter().cloned());
-        sum.sysctl.extend(
-            other
-                .sysctl
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone())),
-        );
-        sum.directories.extend(other.directories.iter().cloned());
-        sum
+        Self(self.0.union(&other.0).cloned().collect())
     }
-}
 
-/// A veth pair by the places of its ends.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct VethEnds {
-    /// The end where it was declared.
-    pub near: (NetnsRef, InterfaceName),
-    /// The other end.
-    pub far: (NetnsRef, InterfaceName),
+    /// Whether `key` is among it.
+    pub fn contains(&self, key: &Key) -> bool {
+        self.0.contains(key)
+    }
+
+    /// The links and pairs.
+    pub fn links(&self) -> impl Iterator<Item = &LinkKey> {
+        self.0.iter().filter_map(|key| match key {
+            Key::Link(link) => Some(link),
+            _ => None,
+        })
+    }
+
+    /// The ends of veth pairs, the one where the pair was declared first.
+    pub fn pairs(&self) -> impl Iterator<Item = (&LinkPlace, &LinkPlace)> {
+        self.links()
+            .filter_map(|link| Some((&link.place, link.peer.as_ref()?)))
+    }
+
+    /// The addresses of `link`.
+    pub fn addresses_of(&self, link: &LinkPlace) -> impl Iterator<Item = InterfaceAddress> {
+        let least = InterfaceAddress(IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0));
+        let least = Key::Address(Address {
+            link: link.clone(),
+            address: least,
+        });
+        let of_link = self.0.range(least..).map_while(move |key| match key {
+            Key::Address(item) if item.link == *link => Some(item.address),
+            _ => None,
+        });
+        of_link.collect::<Vec<_>>().into_iter()
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter().filter_map(|key| match key {
+            Key::Route(route) => Some(route),
+            _ => None,
+        })
+    }
+
+    /// The keys of kernel parameters, those of forwarding included.
+    pub fn sysctls(&self) -> impl Iterator<Item = &SysctlKey> {
+        self.0.iter().filter_map(|key| match key {
+            Key::Sysctl(key) => Some(key),
+            _ => None,
+        })
+    }
+
+    /// The paths of folders made in /etc.
+    pub fn directories(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().filter_map(|key| match key {
+            Key::Directory(path) => Some(path),
+            _ => None,
+        })
+    }
 }
 
 /// The polkit files of namespaces, and what new ones have to say.

@@ -3,34 +3,40 @@
 //! [`plan`] is a pure function. What it returns is what `netnsctl plan` prints and what
 //! `netnsctl up` carries out, step by step, in this order:
 //!
-//! 1. records of what may be changed are written, veth pairs no longer wanted go;
-//! 2. for each namespace by name: it is made (forwarding set before any link exists), its holder
-//!    link and addresses, then the veth pairs whose other end exists by now, then routes, sysctls
-//!    and files of every namespace that got its last link;
+//! 1. records of what may be changed are written, links no longer wanted go;
+//! 2. for each namespace by name: it is made, without a name; kernel parameters that name no
+//!    declared link are written, so that `conf.default` reaches every declared link; its files are
+//!    written, and it gets its name; `lo` goes up; then come its base link and the veth pairs whose
+//!    other end exists by now. A link is made down, its own kernel parameters are written, it gets
+//!    its addresses, and it goes up. A namespace that got its last link has its routes added, those
+//!    without a gateway first;
 //! 3. records of what is there now are written where they differ from those of 1.
+//!
+//! Each step knows the steps it needs: where one fails, those that need it are not tried, and all
+//! others are.
 //!
 //! What is not in the declaration and not in a record was put there by somebody else and is left
 //! alone: extra addresses, links and routes are no reason for a step.
 
 mod access;
 mod address;
-mod holder;
 mod leftovers;
+mod links;
 mod namespace;
 mod part;
 mod planner;
+mod schedule;
 mod settings;
 pub mod text;
-mod veth;
 
 use std::collections::BTreeSet;
 
 pub use part::{BadPart, Part, PartName};
 
-use crate::address::{InterfaceAddress, MacAddress};
-use crate::desired::{Desired, HolderKind, Netns, Route, RunAccess, VethPair};
+use crate::desired::{Desired, Netns, VethPair};
+use crate::item::{Change, Item};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
-use crate::observed::{AccessFiles, Applied, EtcFile, Observed};
+use crate::observed::Observed;
 
 /// What part of the declaration to plan for, and how far to go.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +75,7 @@ impl Plan {
         self.steps.is_empty() && self.problems.is_empty()
     }
 
-    /// Only the steps at the given places, and nothing else.
+    /// Only the steps at the given places, and nothing else. What they need is not among them.
     pub fn only(&self, places: &BTreeSet<usize>) -> Self {
         let steps = self
             .steps
@@ -77,7 +83,12 @@ impl Plan {
             .enumerate()
             .filter(|(place, _)| places.contains(place));
         Self {
-            steps: steps.map(|(_, step)| step.clone()).collect(),
+            steps: steps
+                .map(|(_, step)| Step {
+                    needs: Vec::new(),
+                    ..step.clone()
+                })
+                .collect(),
             ..Self::default()
         }
     }
@@ -88,8 +99,67 @@ impl Plan {
 pub struct Step {
     /// The namespace under whose heading it is shown.
     pub of: NetnsRef,
-    /// The change.
-    pub action: Action,
+    /// What is done.
+    pub verb: Verb,
+    /// With what.
+    pub item: Item,
+    /// The values that change, where the verb is [`Verb::Change`].
+    pub changes: Vec<Change>,
+    /// The second half of a step that is shown: it is carried out, but neither shown nor counted.
+    pub quiet: bool,
+    /// Places, in the plan, of the steps without which this one cannot be: where one of them
+    /// failed, this one is not tried.
+    pub needs: Vec<usize>,
+}
+
+impl Step {
+    /// Whether it only concerns netnsctl's own notes.
+    pub fn is_record(&self) -> bool {
+        matches!(self.item, Item::RecordFile(_))
+    }
+
+    /// The step in words, without its sign and the namespace of its heading.
+    pub fn describe(&self) -> String {
+        self.item.describe(self.verb, &self.changes, &self.of)
+    }
+
+    /// What was tried, for the front of an error.
+    pub fn attempt(&self) -> String {
+        self.item.attempt(self.verb, &self.changes, &self.of)
+    }
+}
+
+/// What a step does with its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Something new.
+    Add,
+    /// Something that stays and changes.
+    Change,
+    /// Something goes.
+    Remove,
+    /// Something is added again that the kernel may drop along with another item.
+    Restore,
+}
+
+impl Verb {
+    /// `+`, `~` or `-`.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Add => '+',
+            Self::Change | Self::Restore => '~',
+            Self::Remove => '-',
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Change | Self::Restore => "change",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 /// A link by its place.
@@ -101,159 +171,20 @@ pub struct LinkPlace {
     pub interface: InterfaceName,
 }
 
-impl std::fmt::Display for LinkPlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.netns, self.interface)
+impl LinkPlace {
+    /// As it is called under the heading `of`: by its name alone where it is in that namespace.
+    pub fn within(&self, of: &NetnsRef) -> String {
+        if self.netns == *of {
+            self.interface.to_string()
+        } else {
+            self.to_string()
+        }
     }
 }
 
-/// A single change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Gives an address to a link.
-    AddAddress {
-        /// The link.
-        link: LinkPlace,
-        /// The address.
-        address: InterfaceAddress,
-        /// It was there, and the kernel drops it with another of its subnet.
-        again: bool,
-    },
-    /// Adds a route to the main table.
-    AddRoute {
-        /// The route.
-        route: Route,
-        /// It was there, and the kernel drops it with an address.
-        again: bool,
-    },
-    /// Takes over a namespace that somebody else made.
-    Adopt {
-        /// What may be put into it.
-        applied: Applied,
-    },
-    /// Creates the holder link, up.
-    CreateHolder {
-        /// Its name.
-        interface: InterfaceName,
-        /// Its kind.
-        kind: HolderKind,
-    },
-    /// Makes the namespace: notes its identity, then gives it its name.
-    CreateNetns {
-        /// What may be put into it.
-        applied: Applied,
-    },
-    /// Creates a veth pair, both ends in their places.
-    CreateVeth {
-        /// The pair.
-        pair: VethPair,
-    },
-    /// Deletes a link; with one end of a veth pair goes the other.
-    DeleteLink {
-        /// The link.
-        link: LinkPlace,
-    },
-    /// Takes away a namespace that is no longer declared, and all that was made for it.
-    DeleteNetns,
-    /// Makes a folder in /etc.
-    MakeDirectory {
-        /// Its path.
-        path: String,
-    },
-    /// Makes the namespace's view, before a command needs it.
-    MakeView,
-    /// Takes an address from a link.
-    RemoveAddress {
-        /// The link.
-        link: LinkPlace,
-        /// The address.
-        address: InterfaceAddress,
-    },
-    /// Removes an empty folder of ours in /etc.
-    RemoveDirectory {
-        /// Its path.
-        path: String,
-    },
-    /// Removes a file of ours from `/etc/netns/NAME`.
-    RemoveFile {
-        /// Which.
-        file: EtcFile,
-    },
-    /// Removes a route from the main table.
-    RemoveRoute {
-        /// The route.
-        route: Route,
-    },
-    /// Removes a file at `/run/netns/NAME` that is no namespace.
-    RemoveStaleName,
-    /// Tells polkit who may enter.
-    SetAccess {
-        /// Who.
-        access: RunAccess,
-        /// Whether it has been told of others, or of another program.
-        again: bool,
-        /// The files that say so.
-        files: AccessFiles<String>,
-    },
-    /// Makes the namespace's files show in its view again, for all that runs there.
-    RenewView {
-        /// The paths where something else shows.
-        outdated: BTreeSet<String>,
-    },
-    /// Tells polkit nothing any more of who may enter.
-    RemoveAccess,
-    /// Changes a link's link-layer address.
-    SetMac {
-        /// The link.
-        link: LinkPlace,
-        /// What it has.
-        from: Option<MacAddress>,
-        /// What it shall have.
-        to: MacAddress,
-    },
-    /// Changes a link's MTU.
-    SetMtu {
-        /// The link.
-        link: LinkPlace,
-        /// What it has.
-        from: u32,
-        /// What it shall have.
-        to: u32,
-    },
-    /// Sets a link administratively up.
-    SetUp {
-        /// The link.
-        link: LinkPlace,
-    },
-    /// Writes a file of ours into `/etc/netns/NAME`.
-    WriteFile {
-        /// Which.
-        file: EtcFile,
-        /// What it says now; none if there is none.
-        from: Option<String>,
-        /// What it shall say.
-        to: String,
-    },
-    /// Notes what may be in the namespace.
-    WriteRecord {
-        /// What may be in it.
-        applied: Applied,
-    },
-    /// Writes a sysctl from inside the namespace.
-    WriteSysctl {
-        /// The key.
-        key: SysctlKey,
-        /// Its value now, where known.
-        from: Option<String>,
-        /// The value to write.
-        to: String,
-    },
-}
-
-impl Action {
-    /// Whether it only concerns netnsctl's own notes.
-    pub fn is_record(&self) -> bool {
-        matches!(self, Self::WriteRecord { .. })
+impl std::fmt::Display for LinkPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.netns, self.interface)
     }
 }
 

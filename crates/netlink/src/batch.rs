@@ -34,8 +34,6 @@ pub struct NewLink<'a> {
     pub name: &'a str,
     /// IFLA_INFO_KIND.
     pub kind: &'a str,
-    /// Whether it shall be up from the start.
-    pub up: bool,
 }
 
 /// One end of a veth pair to be created.
@@ -56,8 +54,8 @@ pub struct NewVeth<'a> {
     pub far: VethEnd<'a>,
     /// The namespace of the other end.
     pub far_netns: BorrowedFd<'a>,
-    /// MTU of both ends, in bytes.
-    pub mtu: u32,
+    /// MTU of both ends, in bytes; the kernel's choice if none.
+    pub mtu: Option<u32>,
 }
 
 impl Batch {
@@ -76,12 +74,9 @@ impl Batch {
         self.requests.is_empty()
     }
 
-    /// Creates a link. EEXIST if there is one of that name, EOPNOTSUPP if the kernel lacks the kind.
+    /// Creates a link, which is down. EEXIST if there is one of that name, EOPNOTSUPP if the kernel lacks the kind.
     pub fn create_link(&mut self, link: NewLink<'_>) {
         let mut message = LinkMessage::default();
-        if link.up {
-            set_up(&mut message.header);
-        }
         message.attributes = vec![
             LinkAttribute::IfName(link.name.to_owned()),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::from(link.kind))]),
@@ -92,15 +87,13 @@ impl Batch {
         );
     }
 
-    /// Creates a veth pair, each end at once in its place, named and addressed: no half-placed
-    /// link is ever visible and nobody can rename it in between. The near end is up; the far end
-    /// cannot be, as `veth_open()` needs both (drivers/net/veth.c).
+    /// Creates a veth pair, each end at once in its place and with its link-layer address: no
+    /// half-placed link is ever visible and nobody can rename it in between. Both ends are down.
     pub fn create_veth(&mut self, pair: NewVeth<'_>) {
         let mut far = veth_end(pair.far, pair.mtu);
         far.attributes
             .push(LinkAttribute::NetNsFd(pair.far_netns.as_raw_fd()));
         let mut near = veth_end(pair.near, pair.mtu);
-        set_up(&mut near.header);
         near.attributes.push(LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))),
@@ -212,14 +205,14 @@ fn set_up(header: &mut LinkHeader) {
 /// One queue each way, which is what a veth uses by default. Left to itself the kernel makes one
 /// for each processor, then takes all but one out of use, and waits for an RCU grace period to do
 /// so, which takes as long as making the pair (`veth_init_queues()` in drivers/net/veth.c).
-fn veth_end(end: VethEnd<'_>, mtu: u32) -> LinkMessage {
+fn veth_end(end: VethEnd<'_>, mtu: Option<u32>) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::NumTxQueues(1));
     message.attributes.push(LinkAttribute::NumRxQueues(1));
     message
         .attributes
         .push(LinkAttribute::IfName(end.name.to_owned()));
-    message.attributes.push(LinkAttribute::Mtu(mtu));
+    message.attributes.extend(mtu.map(LinkAttribute::Mtu));
     if let Some(mac) = end.mac {
         message
             .attributes

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use netnsctl_import::of_survey;
 use netnsctl_model::desired::{Desired, Nscd, Route};
 use netnsctl_model::etc_files::resolv_conf;
+use netnsctl_model::item::Item;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{
     EtcFile, FileState, Interior, Link, Observed, ObservedRoute, Peer, Presence,
 };
 use netnsctl_model::plan::text::{Tense, render};
-use netnsctl_model::plan::{Action, Request, plan};
+use netnsctl_model::plan::{Request, plan};
 use netnsctl_model::surveyed::{Found, Surveyed};
 use netnsctl_model::testing::desired;
 use proptest::prelude::*;
@@ -98,7 +99,7 @@ proptest! {
         let request = Request { adopt: true, ..Request::default() };
         let taken = plan(&printed, &observed, &request);
         prop_assert_eq!(&taken.problems, &[]);
-        let changes = taken.steps.iter().filter(|step| !matches!(step.action, Action::Adopt { .. }));
+        let changes = taken.steps.iter().filter(|step| !matches!(step.item, Item::Netns(_) | Item::Name(_)));
         prop_assert_eq!(changes.count(), 0, "{}\n{}", render(&taken, Tense::Future), text);
 
         // Brought up elsewhere, it is the same.

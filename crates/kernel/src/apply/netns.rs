@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use netnsctl_base::error::{Context as _, Error, NetlinkContext};
 use netnsctl_base::netns::{Netns, Wanderer};
-use netnsctl_model::name::{InterfaceName, NetnsRef};
+use netnsctl_model::name::NetnsRef;
 use netnsctl_model::observed::Identity;
 use netnsctl_netlink::{Batch, KernelError, Socket};
 
@@ -14,34 +14,23 @@ use crate::names;
 use crate::observe::identity;
 
 /// An open namespace.
-pub(super) struct Context {
+pub(crate) struct Context {
     netns: Netns,
     name: String,
     socket: Socket,
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
     /// Requests not sent yet.
     pub(super) batch: Batch,
     /// The step each of them belongs to.
     pub(super) steps: Vec<usize>,
-    /// Ends of new veths that are still down.
-    pub(super) set_up_last: Vec<FarEnd>,
     indexes: BTreeMap<String, u32>,
     /// For each veth listed, the index of its other end.
     peers: BTreeMap<String, u32>,
 }
 
-/// An end of a new veth that is to be set up once both ends have their addresses.
-pub(super) struct FarEnd {
-    /// The step that made it.
-    pub(super) step: usize,
-    pub(super) interface: InterfaceName,
-    /// Where the other end is.
-    pub(super) near: NetnsRef,
-}
-
 impl Context {
     /// The namespace the calling thread is in, which is `netns`.
-    pub(super) fn of_current(netns: Netns, name: &str) -> Result<Self, Error> {
+    pub(crate) fn of_current(netns: Netns, name: &str) -> Result<Self, Error> {
         let socket = Socket::open().in_netns("open a socket in", name)?;
         Ok(Self {
             identity: identity(&netns, name, &socket)?,
@@ -50,14 +39,13 @@ impl Context {
             socket,
             batch: Batch::new(),
             steps: Vec::new(),
-            set_up_last: Vec::new(),
             indexes: BTreeMap::new(),
             peers: BTreeMap::new(),
         })
     }
 
     /// Another descriptor of the namespace, for a request that names it.
-    pub(super) fn handle(&self) -> Result<OwnedFd, Error> {
+    pub(crate) fn handle(&self) -> Result<OwnedFd, Error> {
         let fd = self.netns.as_fd().try_clone_to_owned();
         fd.context(
             "duplicate the descriptor of",
@@ -65,27 +53,27 @@ impl Context {
         )
     }
 
-    pub(super) fn known_index(&self, name: &str) -> Option<u32> {
+    pub(crate) fn known_index(&self, name: &str) -> Option<u32> {
         self.indexes.get(name).copied()
     }
 
-    pub(super) fn learn_index(&mut self, name: &str, index: u32) {
+    pub(crate) fn learn_index(&mut self, name: &str, index: u32) {
         self.indexes.insert(name.to_owned(), index);
     }
 
-    pub(super) fn forget_index(&mut self, name: &str) {
+    pub(crate) fn forget_index(&mut self, name: &str) {
         self.indexes.remove(name);
         self.peers.remove(name);
     }
 
     /// Lists the links and finds `name` among them. Requests that wait must have been sent.
-    pub(super) fn look_up_index(&mut self, name: &str) -> Result<u32, Error> {
+    pub(crate) fn look_up_index(&mut self, name: &str) -> Result<u32, Error> {
         self.list_links()?;
         self.known_index(name).ok_or_else(|| self.no_link(name))
     }
 
     /// The index of the other end of the veth `name`, in that end's namespace.
-    pub(super) fn peer_index(&mut self, name: &str) -> Result<u32, Error> {
+    pub(crate) fn peer_index(&mut self, name: &str) -> Result<u32, Error> {
         self.list_links()?;
         self.peers
             .get(name)
@@ -189,12 +177,6 @@ impl OpenNetns {
         let batch = std::mem::take(&mut context.batch);
         let steps = std::mem::take(&mut context.steps);
         Some((context.socket.commit(batch), steps))
-    }
-
-    /// The far ends that wait in `netns`, which do not wait any more.
-    pub(super) fn take_far_ends(&mut self, netns: &NetnsRef) -> Vec<FarEnd> {
-        let context = self.contexts.get_mut(netns);
-        context.map_or_else(Vec::new, |context| std::mem::take(&mut context.set_up_last))
     }
 
     pub(super) fn names(&self) -> Vec<NetnsRef> {

@@ -60,11 +60,7 @@ pub(super) fn fresh(wanderer: &mut Wanderer) -> Result<Values, Error> {
     let mut batch = Batch::new();
     let kinds = HolderKind::PREFERENCE.map(HolderKind::as_str);
     for kind in kinds.into_iter().chain(["veth"]) {
-        batch.create_link(NewLink {
-            name: kind,
-            kind,
-            up: false,
-        });
+        batch.create_link(NewLink { name: kind, kind });
     }
     batch.set_link_up("lo");
     // A kind that the kernel lacks is in none of the namespaces either.

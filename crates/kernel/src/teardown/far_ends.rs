@@ -49,10 +49,10 @@ pub(super) fn find<'a>(
     let mut orphans: BTreeMap<&NetnsRef, BTreeMap<&InterfaceName, BTreeSet<&'a NetnsName>>> =
         BTreeMap::new();
     for name in nameless.iter().filter(|name| !present.contains_key(*name)) {
-        for (_, (netns, interface)) in recorded.within(name) {
-            if !goes(netns) {
-                let here = orphans.entry(netns).or_default();
-                here.entry(interface).or_default().insert(name);
+        for (_, other) in recorded.within(name) {
+            if !goes(&other.netns) {
+                let here = orphans.entry(&other.netns).or_default();
+                here.entry(&other.interface).or_default().insert(name);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The outermost functions of the engine, called as the program calls them.
 
 use netnsctl_kernel::state_dir::{self, StateDir};
-use netnsctl_kernel::{apply, netns, observe, teardown};
+use netnsctl_kernel::{apply, observe, place, teardown};
 use netnsctl_model::config::{self, Format, Source};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::plan::{self, Plan, Request};
@@ -16,7 +16,7 @@ fn desired(text: &str) -> Desired {
 /// The plan for the configuration `text`. Changes nothing.
 pub(crate) fn plan(text: &str) -> Plan {
     let (desired, request) = (desired(text), Request::default());
-    let host = netns::home().expect("the host namespace");
+    let host = place::home().expect("the host namespace");
     let observed = observe::observe(&desired, &host, &request).expect("all can be read");
     plan::plan(&desired, &observed, &request)
 }
@@ -25,7 +25,7 @@ pub(crate) fn plan(text: &str) -> Plan {
 #[track_caller]
 pub(crate) fn up(text: &str) {
     let state = StateDir::lock().expect("the lock");
-    let host = netns::home().expect("the host namespace");
+    let host = place::home().expect("the host namespace");
     let plan = plan(text);
     assert!(plan.problems.is_empty(), "{:?}", plan.problems);
     assert!(!plan.steps.is_empty(), "nothing to do for\n{text}");

@@ -1,12 +1,13 @@
 //! Who may enter: the polkit files of a namespace.
 
 use crate::desired::RunAccess;
+use crate::item::Access;
 use crate::name::NetnsRef;
 use crate::observed::{AccessFiles, FileState};
 use crate::polkit::{self, action_file};
 
 use super::planner::Planner;
-use super::{Action, Step};
+use super::{Step, Verb};
 
 impl Planner<'_> {
     /// Makes polkit know who may enter `netns`, as far as anybody may be told.
@@ -32,7 +33,7 @@ impl Planner<'_> {
             }
             (Some(access), Some(program)) => Some((access, polkit::files(netns, access, program))),
         };
-        let action = match wanted {
+        let (verb, item) = match wanted {
             Some((_, files)) if found.is_some_and(|found| says(found, &files)) => return,
             // Where others may enter than declared, this is no note but a step that fails.
             Some(_) if !polkit.can_write && !found.is_some_and(has_ours) => {
@@ -41,18 +42,33 @@ impl Planner<'_> {
                 ));
                 return;
             }
-            Some((access, files)) => Action::SetAccess {
-                access: access.clone(),
-                again: found.is_some_and(has_ours),
-                files,
-            },
-            None if found.is_some_and(has_ours) => Action::RemoveAccess,
+            Some((access, files)) => {
+                let verb = match found.is_some_and(has_ours) {
+                    true => Verb::Change,
+                    false => Verb::Add,
+                };
+                let access = access.clone();
+                (verb, Access { access, files })
+            }
+            None if found.is_some_and(has_ours) => (Verb::Remove, Access::default()),
             None => return,
         };
+        let recorded = self.done.recorded.get(netns).copied();
+        let named = self.done.named.get(netns).copied();
         self.plan.steps.push(Step {
             of: netns.clone(),
-            action,
+            verb,
+            item: item.into(),
+            changes: Vec::new(),
+            quiet: false,
+            needs: recorded.into_iter().chain(named).collect(),
         });
+        if let (Verb::Remove, Some(name)) = (verb, netns.name())
+            && let Some((name, _)) = self.desired.netns.get_key_value(name)
+        {
+            let number = self.plan.steps.len() - 1;
+            self.done.removals.entry(name).or_default().push(number);
+        }
     }
 }
 

@@ -1,24 +1,26 @@
 //! Addresses of our links.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::address::InterfaceAddress;
 use crate::desired::VethEnd;
-use crate::name::{InterfaceName, NetnsName};
-use crate::observed::{Applied, Link};
+use crate::item::{self, Item, Key};
+use crate::name::{NetnsName, NetnsRef};
+use crate::observed::{Applied, Link, Observed};
 
 use super::planner::Planner;
-use super::{Action, LinkPlace};
+use super::{LinkPlace, Verb};
 
 /// Bytes that every link with IPv6 can carry, RFC 8200 section 5.
 const IPV6_MIN_MTU: u32 = 1280;
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Brings the addresses of one of our links to `wanted`, and takes away those we once put
     /// there and no longer want.
     pub(super) fn addresses(
         &mut self,
-        of: &NetnsName,
+        of: &'a NetnsName,
         link: &LinkPlace,
         wanted: &[InterfaceAddress],
         target: &Applied,
@@ -26,19 +28,21 @@ impl Planner<'_> {
         let observed = self.link(link);
         let removed = self.outdated_addresses(of, link, target);
         for address in &removed {
-            let action = Action::RemoveAddress {
-                link: link.clone(),
-                address: *address,
-            };
-            self.step(of, action);
+            let (link, address) = (link.clone(), *address);
+            if address.ip().is_ipv4() {
+                self.done.lose_ipv4.insert(link.clone());
+            }
+            self.done.taken.insert((link.clone(), address.ip()));
+            self.remove(of, item::Address { link, address });
         }
         let dropped =
             |address: &InterfaceAddress| removed.iter().any(|gone| shares_subnet(gone, address));
         for address in wanted {
             let there = observed.is_some_and(|observed| observed.has(address));
-            let again = there && dropped(address);
-            if !there || again {
-                self.add_address(of, link, *address, again);
+            if !there {
+                self.add_address(of, link, *address, Verb::Add);
+            } else if dropped(address) {
+                self.add_address(of, link, *address, Verb::Restore);
             }
         }
         // What somebody else added to the same subnet must not go with ours.
@@ -46,7 +50,7 @@ impl Planner<'_> {
             let address = other.address;
             let is_ours = wanted.contains(&address) || removed.contains(&address);
             if !is_ours && !other.kernel_made && dropped(&address) {
-                self.add_address(of, link, address, true);
+                self.add_address(of, link, address, Verb::Restore);
             }
         }
     }
@@ -56,71 +60,75 @@ impl Planner<'_> {
         of: &NetnsName,
         link: &LinkPlace,
         address: InterfaceAddress,
-        again: bool,
+        verb: Verb,
     ) {
-        let action = Action::AddAddress {
+        let item = item::Address {
             link: link.clone(),
             address,
-            again,
         };
-        self.step(of, action);
+        let number = self.step(of, verb, item);
+        let created = self.done.created.get(link).copied();
+        self.needs(number, created);
+        let reach = self.done.reach.entry(link.netns.clone()).or_default();
+        reach.push((address.0, number));
     }
 
-    /// Tells of links that keep an address which is added to another one of their namespace. The
+    /// Notes the links that keep an address which is added to another one of their namespace. The
     /// kernel takes that, and sends by whichever link has the narrower subnet. Links may share an
     /// address that has the whole of itself as prefix (unnumbered links).
     pub(super) fn tell_of_shared_addresses(&mut self) {
-        let told = self.plan.steps.iter().filter_map(|step| {
-            let Action::AddAddress {
-                link,
-                address,
-                again: false,
-            } = &step.action
-            else {
-                return None;
+        let mut there = BTreeMap::new();
+        let mut notes = Vec::new();
+        for step in &self.plan.steps {
+            let (Verb::Add, Item::Address(added)) = (step.verb, &step.item) else {
+                continue;
             };
-            let other = self.other_with(link, address)?;
-            Some(format!(
-                "address {address} of \"{}\" in netns \"{}\" is also on \"{other}\" there; only one of \
-                 the two links is used for it",
-                link.interface, link.netns
-            ))
-        });
-        let told: Vec<_> = told.collect();
-        self.plan.notes.extend(told);
+            let netns = &added.link.netns;
+            let of_netns = there.entry(netns).or_insert_with(|| self.by_address(netns));
+            if let Some(other) = self.other_with(added, of_netns) {
+                notes.push(format!(
+                    "address {} of \"{}\" in netns \"{netns}\" is also on \"{}\" there; only one of \
+                     the two links is used for it",
+                    added.address, added.link.interface, other.interface
+                ));
+            }
+        }
+        self.plan.notes.extend(notes);
     }
 
-    /// The link beside `link` that will have `address` too.
-    fn other_with(&self, link: &LinkPlace, address: &InterfaceAddress) -> Option<&InterfaceName> {
-        if matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+    /// The addresses that are in `netns`, with their links.
+    fn by_address(&self, netns: &NetnsRef) -> BTreeMap<IpAddr, Vec<(LinkPlace, InterfaceAddress)>> {
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let links = self.interior(netns).into_iter().flat_map(|it| &it.links);
+        for (interface, link) in links {
+            for observed in &link.addresses {
+                let place = super::planner::place(netns, interface);
+                let of_ip = found.entry(observed.address.ip()).or_default();
+                of_ip.push((place, observed.address));
+            }
+        }
+        found
+    }
+
+    /// The link beside that of `added` that will have its address too.
+    fn other_with<'b>(
+        &self,
+        added: &item::Address,
+        there: &'b BTreeMap<IpAddr, Vec<(LinkPlace, InterfaceAddress)>>,
+    ) -> Option<&'b LinkPlace> {
+        let ip = added.address.ip();
+        if added.address.is_link_local() {
             return None;
         }
         let single = |it: &InterfaceAddress| it.prefix_len() == it.0.max_prefix_len();
-        let has_it = |other: &Link| {
-            let mut addresses = other.addresses.iter().map(|it| it.address);
-            addresses.any(|it| it.ip() == address.ip() && !(single(&it) && single(address)))
+        let stays = |place: &LinkPlace| {
+            self.link(place).is_some() && !self.done.taken.contains(&(place.clone(), ip))
         };
-        let links = self.interior(&link.netns)?.links.iter();
-        let mut with = links.filter(|(_, other)| has_it(other));
-        with.find_map(|(name, _)| {
-            let place = LinkPlace {
-                netns: link.netns.clone(),
-                interface: name.clone(),
-            };
-            let stays = self.link(&place).is_some() && !self.takes(&place, address);
-            (place != *link && stays).then_some(name)
-        })
-    }
-
-    /// Whether a step of this plan takes `address` from a link.
-    fn takes(&self, from: &LinkPlace, address: &InterfaceAddress) -> bool {
-        self.plan.steps.iter().any(|step| match &step.action {
-            Action::RemoveAddress {
-                link,
-                address: gone,
-            } => link == from && gone.ip() == address.ip(),
-            _ => false,
-        })
+        let mut others = there.get(&ip).into_iter().flatten();
+        let other = others.find(|(place, it)| {
+            *place != added.link && !(single(it) && single(&added.address)) && stays(place)
+        });
+        other.map(|(place, _)| place)
     }
 
     /// Addresses that are there, were put there by us and are not wanted any more.
@@ -130,18 +138,16 @@ impl Planner<'_> {
         link: &LinkPlace,
         target: &Applied,
     ) -> Vec<InterfaceAddress> {
-        let Some(observed) = self.link(link) else {
+        let (Some(observed), Some(record)) = (self.link(link), self.record(of)) else {
             return Vec::new();
         };
-        let recorded = self
-            .record(of)
-            .into_iter()
-            .flat_map(|record| &record.applied.addresses);
+        let key = |address| {
+            let link = link.clone();
+            Key::Address(item::Address { link, address })
+        };
+        let recorded = record.applied.addresses_of(link);
         recorded
-            .filter(|(netns, interface, _)| (netns, interface) == (&link.netns, &link.interface))
-            .filter(|entry| !target.addresses.contains(entry))
-            .map(|(_, _, address)| *address)
-            .filter(|address| observed.has(address))
+            .filter(|address| !target.contains(&key(*address)) && observed.has(address))
             .collect()
     }
 
@@ -161,18 +167,9 @@ impl Planner<'_> {
 
     /// Whether IPv6 will be on for a veth end: the kernel has it, and no sysctl turns it off.
     fn has_ipv6(&self, end: &VethEnd) -> bool {
-        let observed = |which: &str| {
-            let wanted = format!("net.ipv6.conf.{which}.disable_ipv6");
-            let mut sysctls = self.observed.home.sysctl.iter();
-            sysctls
-                .find(|(key, _)| key.as_str() == wanted)
-                .and_then(|(_, value)| value.as_deref())
-        };
-        let kernel_has_it = observed("default").is_some();
+        let (on_in_host, kernel_has_it) = self.host_ipv6;
         let Some(name) = end.netns.name() else {
-            return kernel_has_it
-                && observed("default") == Some("0")
-                && observed("all") == Some("0");
+            return on_in_host;
         };
         let interface = end.interface.as_str().replace('.', "/");
         let declared = self.desired.netns.get(name).map(|netns| &netns.sysctl);
@@ -184,15 +181,20 @@ impl Planner<'_> {
         });
         kernel_has_it && !off
     }
+}
 
-    /// Whether a step of this plan takes an IPv4 address from `link`, and with it, maybe, routes
-    /// (`fib_del_ifaddr()` in net/ipv4/fib_frontend.c).
-    pub(super) fn loses_ipv4(&self, link: &LinkPlace) -> bool {
-        self.plan.steps.iter().any(|step| match &step.action {
-            Action::RemoveAddress { link: of, address } => of == link && address.ip().is_ipv4(),
-            _ => false,
-        })
-    }
+/// Whether IPv6 is on for links of the host namespace, and whether the kernel has it at all.
+pub(super) fn host_ipv6(observed: &Observed) -> (bool, bool) {
+    let value = |which: &str| {
+        let wanted = format!("net.ipv6.conf.{which}.disable_ipv6");
+        let mut sysctls = observed.home.sysctl.iter();
+        sysctls
+            .find(|(key, _)| key.as_str() == wanted)
+            .and_then(|(_, value)| value.as_deref())
+    };
+    let (all, default) = (value("all"), value("default"));
+    let is_on = default == Some("0") && all == Some("0");
+    (is_on, default.is_some())
 }
 
 /// Whether the kernel may drop `other` along with `gone`: unless `promote_secondaries` is on, all

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::etc_files::directory;
+use crate::item::{Access, Directory, File, Item};
 use crate::name::NetnsRef;
 use crate::observed::FileState;
 
 use super::access::has_ours;
 use super::planner::Planner;
-use super::{Action, Step};
+use super::{Step, Verb};
 
 impl Planner<'_> {
     /// Removes files of ours whose namespace is neither declared nor recorded. They have an effect:
@@ -18,28 +19,36 @@ impl Planner<'_> {
             return;
         }
         let etc = &self.observed.etc;
-        let mut steps = Vec::new();
+        let mut steps: Vec<(NetnsRef, Item)> = Vec::new();
         for ((name, file), state) in &etc.files {
             if matches!(state, FileState::Ours(_)) && !self.is_known(&name.clone().into()) {
-                steps.push((name.clone().into(), Action::RemoveFile { file: *file }));
+                let file = File {
+                    file: *file,
+                    content: String::new(),
+                };
+                steps.push((name.clone().into(), file.into()));
             }
         }
-        let names: BTreeSet<NetnsRef> = steps
-            .iter()
-            .map(|(of, _): &(NetnsRef, _)| of.clone())
-            .collect();
+        let names: BTreeSet<NetnsRef> = steps.iter().map(|(of, _)| of.clone()).collect();
         for of in names {
             let path = of.name().map(directory);
             let path = path.filter(|path| etc.leftover_directories.contains(path));
-            steps.extend(path.map(|path| (of, Action::RemoveDirectory { path })));
+            steps.extend(path.map(|path| (of, Directory { path }.into())));
         }
         let access = self.observed.polkit.iter().flat_map(|polkit| &polkit.files);
         for (netns, files) in access {
             if has_ours(files) && !self.is_known(netns) {
-                steps.push((netns.clone(), Action::RemoveAccess));
+                steps.push((netns.clone(), Access::default().into()));
             }
         }
-        let steps = steps.into_iter().map(|(of, action)| Step { of, action });
+        let steps = steps.into_iter().map(|(of, item)| Step {
+            of,
+            verb: Verb::Remove,
+            item,
+            changes: Vec::new(),
+            quiet: false,
+            needs: Vec::new(),
+        });
         self.plan.steps.extend(steps);
     }
 

@@ -2,45 +2,46 @@
 
 use crate::desired::VethPair;
 use crate::etc_files::{ETC_NETNS, directory};
+use crate::item::{self, Change, Key, LinkKey, Value};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
-use crate::observed::{Applied, EtcFile, FileState, Presence, VethEnds};
+use crate::observed::{Applied, EtcFile, FileState, Presence};
 
-use super::planner::{Planner, Standing, owner, place};
-use super::{Action, LinkPlace};
+use super::planner::{Planner, Standing, is_owned, place};
+use super::{LinkPlace, Verb};
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Everything that may be put somewhere for `name`.
     pub(super) fn target(&self, name: &NetnsName) -> Applied {
         let netns = self.netns(name);
         let here = NetnsRef::Named(name.clone());
-        let mut applied = Applied::default();
-        applied.holders.insert(netns.holder.interface.clone());
-        for address in &netns.holder.address {
-            applied
-                .addresses
-                .insert((here.clone(), netns.holder.interface.clone(), *address));
-        }
-        for pair in self
-            .desired
-            .veths
-            .iter()
-            .filter(|pair| owner(pair) == Some(name))
-        {
-            applied.veths.insert(ends_of(pair));
+        let mut keys = Vec::new();
+        let base = place(&here, &netns.holder.interface);
+        keys.push(Key::Link(LinkKey {
+            place: base.clone(),
+            peer: None,
+        }));
+        let address = |link: &LinkPlace, address| {
+            let link = link.clone();
+            Key::Address(item::Address { link, address })
+        };
+        keys.extend(netns.holder.address.iter().map(|it| address(&base, *it)));
+        let of_it = self.ends.get(&here).into_iter().flatten();
+        let owned = of_it.filter(|(pair, _)| is_owned(pair, name));
+        for (pair, _) in owned {
+            keys.push(Key::Link(key_of(pair)));
             for end in [&pair.near, &pair.far] {
-                for address in self.end_addresses(end, pair.mtu) {
-                    let place = (end.netns.clone(), end.interface.clone(), address);
-                    applied.addresses.insert(place);
-                }
+                let link = place(&end.netns, &end.interface);
+                let all = self.end_addresses(end, pair.mtu);
+                keys.extend(all.into_iter().map(|it| address(&link, it)));
             }
         }
-        applied.routes.extend(netns.routes.iter().cloned());
-        applied.sysctl.clone_from(&netns.sysctl);
-        applied
-            .sysctl
-            .extend(forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding));
-        applied.directories.extend(self.claimed_directories(name));
-        applied
+        keys.extend(netns.routes.iter().cloned().map(Key::Route));
+        keys.extend(netns.sysctl.keys().cloned().map(Key::Sysctl));
+        let forwarding = forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);
+        keys.extend(forwarding.into_iter().map(|(key, _)| Key::Sysctl(key)));
+        let directories = self.claimed_directories(name);
+        keys.extend(directories.into_iter().map(Key::Directory));
+        Applied(keys.into_iter().collect())
     }
 
     /// The folders of /etc that are ours: not there yet, made for this or another namespace, or made
@@ -54,50 +55,66 @@ impl Planner<'_> {
                 matches!(state, Some(FileState::Ours(_)))
             });
         let claimed = |path: &String| {
-            let mut records = self.observed.records.values();
             !etc.directories.contains(path)
                 || outlived_record
-                || records.any(|record| record.applied.directories.contains(path))
+                || self.recorded_directories.contains(path)
         };
         wanted.into_iter().filter(claimed).collect()
     }
 
-    /// The namespace with its forwarding sysctls, `lo` and the holder link.
-    pub(super) fn make_netns(&mut self, name: &NetnsName, target: &Applied) {
-        match self.standing(name) {
+    /// The namespace with what needs no link, `lo`, and its base link.
+    pub(super) fn make_netns(&mut self, name: &'a NetnsName, target: &Applied) {
+        let here = NetnsRef::Named(name.clone());
+        let standing = self.standing(name);
+        match standing {
             Standing::Fresh => {
-                if self.observed.netns.get(name) == Some(&Presence::Stale) {
-                    self.step(name, Action::RemoveStaleName);
-                }
-                self.step(
-                    name,
-                    Action::CreateNetns {
-                        applied: target.clone(),
-                    },
-                );
+                let stale = self.observed.netns.get(name) == Some(&Presence::Stale);
+                let stale = stale.then(|| self.step(name, Verb::Remove, item::Name));
+                let applied = target.clone();
+                let number = self.step(name, Verb::Add, item::Netns { applied });
+                self.needs(number, stale);
+                self.done.recorded.insert(here.clone(), number);
             }
-            Standing::Adoptable => self.step(
-                name,
-                Action::Adopt {
-                    applied: target.clone(),
-                },
-            ),
+            Standing::Adoptable => {
+                let applied = target.clone();
+                let number = self.step(name, Verb::Change, item::Netns { applied });
+                self.done.recorded.insert(here.clone(), number);
+            }
             Standing::Ours | Standing::Foreign => {}
         }
         self.forwarding(name);
-        self.let_ipv6_in(name, target);
-        let here = NetnsRef::Named(name.clone());
-        if let Ok(lo) = InterfaceName::parse("lo") {
-            self.set_up(name, place(&here, &lo));
+        self.sysctls_before_links(name, target);
+        let files = self.files(name);
+        if standing == Standing::Fresh {
+            let number = self.step(name, Verb::Add, item::Name);
+            self.needs(number, files);
+            self.quiet(number);
+            self.done.named.insert(here.clone(), number);
         }
-        self.holder(name, target);
+        if let Ok(lo) = InterfaceName::parse("lo") {
+            let lo = place(&here, &lo);
+            self.sysctls_of_link(name, &lo, target);
+            self.set_up(name, &lo);
+        }
+        self.base_link(name, target);
     }
 
-    /// Sets a link up unless it is.
-    pub(super) fn set_up(&mut self, of: &NetnsName, link: LinkPlace) {
-        if !self.link(&link).is_some_and(|observed| observed.up) {
-            self.step(of, Action::SetUp { link });
+    /// Sets a link up unless it is. One that this plan makes is made with that in mind.
+    pub(super) fn set_up(&mut self, of: &NetnsName, link: &LinkPlace) {
+        if self.link(link).is_some_and(|observed| observed.up) {
+            return;
         }
+        let change = Change {
+            what: "up",
+            from: Some(Value::Flag(false)),
+            to: Value::Flag(true),
+        };
+        let number = self.change(of, item::Link::at(link.clone()), change);
+        if let Some(created) = self.done.created.get(link).copied() {
+            self.needs(number, [created]);
+            self.quiet(number);
+        }
+        self.done.up.insert(link.clone(), number);
     }
 }
 
@@ -117,9 +134,9 @@ pub(super) fn forwarding(ipv4: bool, ipv6: bool) -> Vec<(SysctlKey, String)> {
     keys.into_iter().filter_map(key).collect()
 }
 
-pub(super) fn ends_of(pair: &VethPair) -> VethEnds {
-    VethEnds {
-        near: (pair.near.netns.clone(), pair.near.interface.clone()),
-        far: (pair.far.netns.clone(), pair.far.interface.clone()),
+pub(super) fn key_of(pair: &VethPair) -> LinkKey {
+    LinkKey {
+        place: place(&pair.near.netns, &pair.near.interface),
+        peer: Some(place(&pair.far.netns, &pair.far.interface)),
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::desired::{Desired, Route, VethPair};
-use crate::name::{NetnsName, NetnsRef, SysctlKey};
+use crate::name::{NetnsName, NetnsRef};
 
 use super::Request;
 use super::planner::Planner;
@@ -157,7 +157,7 @@ impl Request {
     }
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Whether `route` of `name` is asked for.
     pub(super) fn chooses_route(&self, name: &NetnsName, route: &Route) -> bool {
         self.request.part.is_none()
@@ -166,31 +166,18 @@ impl Planner<'_> {
                 .makes_what_needs(self.pair_of_route(name, route))
     }
 
-    /// Whether `key` of `name` is asked for.
-    pub(super) fn chooses_key(&self, name: &NetnsName, key: &SysctlKey) -> bool {
-        let interface = key.interface();
-        let mut ends = self.pairs_in(name);
-        let pair = ends.find(|(_, end)| interface.as_ref() == Some(&end.interface));
-        self.request.makes_what_needs(pair.map(|(pair, _)| pair))
-    }
-
     /// The veth pairs with an end in `name`, and that end.
     fn pairs_in(
         &self,
         name: &NetnsName,
-    ) -> impl Iterator<Item = (&VethPair, &crate::desired::VethEnd)> {
+    ) -> impl Iterator<Item = (&'a VethPair, &'a crate::desired::VethEnd)> {
         let here = NetnsRef::Named(name.clone());
-        let ends = self
-            .desired
-            .veths
-            .iter()
-            .flat_map(|pair| [(pair, &pair.near), (pair, &pair.far)]);
-        ends.filter(move |(_, end)| end.netns == here)
+        self.ends.get(&here).into_iter().flatten().copied()
     }
 
     /// The veth pair without which the kernel would not take `route`: the one it names, or the one
     /// by which its gateway is reached. As in the kernel, the longest prefix tells.
-    fn pair_of_route(&self, name: &NetnsName, route: &Route) -> Option<&VethPair> {
+    fn pair_of_route(&self, name: &NetnsName, route: &Route) -> Option<&'a VethPair> {
         let by_interface = |route: &Route| {
             let interface = route.interface.as_ref()?;
             let mut ends = self.pairs_in(name);

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::desired::{Desired, Netns, VethPair};
+use ipnet::IpNet;
+
+use crate::desired::{Desired, Netns, VethEnd, VethPair};
+use crate::item::{self, Change, Item};
 use crate::name::{InterfaceName, NetnsName, NetnsRef};
 use crate::observed::{Applied, Interior, Link, Observed, Presence, Record};
 
-use super::namespace::ends_of;
-use super::{Action, LinkPlace, NetnsNameText, Part, Plan, Problem, Request, Step};
+use super::schedule::Schedule;
+use super::{LinkPlace, NetnsNameText, Part, Plan, Problem, Request, Step, Verb};
 
 /// How a declared namespace stands before the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +30,64 @@ pub(super) struct Planner<'a> {
     pub(super) desired: &'a Desired,
     pub(super) observed: &'a Observed,
     pub(super) request: &'a Request,
-    /// Links that this plan creates, so that nothing observed of their like-named forerunners
-    /// is believed.
-    pub(super) created: BTreeSet<LinkPlace>,
-    /// Links that this plan deletes before it creates any.
-    pub(super) deleted: BTreeSet<LinkPlace>,
-    /// Folders of /etc that this plan makes.
-    pub(super) directories: BTreeSet<String>,
+    /// The ends of all declared veth pairs, by the namespace they are in.
+    pub(super) ends: BTreeMap<&'a NetnsRef, Vec<(&'a VethPair, &'a VethEnd)>>,
+    /// The folders of /etc of which a record says that they are ours.
+    pub(super) recorded_directories: BTreeSet<&'a String>,
+    /// Whether IPv6 will be on for a link of the host namespace, and whether the kernel has it.
+    pub(super) host_ipv6: (bool, bool),
+    pub(super) done: Done<'a>,
     pub(super) plan: Plan,
+}
+
+/// What the steps so far do, so that later ones know it without looking at each of them.
+#[derive(Default)]
+pub(super) struct Done<'a> {
+    /// The step that creates a link, so that nothing observed of its like-named forerunner is
+    /// believed.
+    pub(super) created: BTreeMap<LinkPlace, usize>,
+    /// The step that deletes a link.
+    pub(super) deleted: BTreeMap<LinkPlace, usize>,
+    /// The step that sets a link up.
+    pub(super) up: BTreeMap<LinkPlace, usize>,
+    /// The steps that remove something of a namespace.
+    pub(super) removals: BTreeMap<&'a NetnsName, Vec<usize>>,
+    /// The step after which a namespace can be worked in: it exists and has its record.
+    pub(super) recorded: BTreeMap<NetnsRef, usize>,
+    /// The step after which there may be links in a namespace: it has its files and its name.
+    pub(super) named: BTreeMap<NetnsRef, usize>,
+    /// The steps that make what a gateway may be reached by, with the prefix.
+    pub(super) reach: BTreeMap<NetnsRef, Vec<(IpNet, usize)>>,
+    /// Folders of /etc, and the step that makes each.
+    pub(super) directories: BTreeMap<String, usize>,
+    /// Namespaces with a step about a file.
+    pub(super) changes_file: BTreeSet<&'a NetnsName>,
+    /// Links that lose an IPv4 address, and with it, maybe, routes (`fib_del_ifaddr()` in
+    /// net/ipv4/fib_frontend.c).
+    pub(super) lose_ipv4: BTreeSet<LinkPlace>,
+    /// Addresses that are taken from a link.
+    pub(super) taken: BTreeSet<(LinkPlace, std::net::IpAddr)>,
 }
 
 impl<'a> Planner<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, request: &'a Request) -> Self {
+        let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for pair in &desired.veths {
+            for end in [&pair.near, &pair.far] {
+                ends.entry(&end.netns).or_default().push((pair, end));
+            }
+        }
+        let records = observed.records.values();
         Self {
             desired,
             observed,
             request,
-            created: BTreeSet::new(),
-            deleted: BTreeSet::new(),
-            directories: BTreeSet::new(),
+            ends,
+            recorded_directories: records
+                .flat_map(|record| record.applied.directories())
+                .collect(),
+            host_ipv6: super::address::host_ipv6(observed),
+            done: Done::default(),
             plan: Plan::default(),
         }
     }
@@ -72,7 +114,7 @@ impl<'a> Planner<'a> {
             self.begin_record(name, target);
         }
         for name in order.iter().filter(|_| whole) {
-            self.remove_old_veths(name, &targets[name]);
+            self.remove_old_links(name, &targets[name]);
         }
         let schedule = Schedule::new(&order, &pairs);
         for (position, name) in order.iter().enumerate() {
@@ -90,7 +132,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        // Whatever is asked for: home is nobody's to ask for.
+        // Whatever is asked for: the host namespace is nobody's to ask for.
         if self.request.makes_namespaces() {
             self.access(&NetnsRef::Home, self.desired.home.run.as_ref());
         }
@@ -100,8 +142,8 @@ impl<'a> Planner<'a> {
 
     /// The end of a pair, and of nothing else.
     pub(super) fn without_veth(mut self, pair: &VethPair) -> Plan {
-        if let Some(owner) = owner(pair) {
-            self.remove_veth(owner, &ends_of(pair));
+        if let Some(owner) = owner(&self.desired.netns, pair) {
+            self.remove_veth(owner, pair);
         }
         self.plan
     }
@@ -147,7 +189,7 @@ impl<'a> Planner<'a> {
             let missing = ends(pair)
                 .filter_map(NetnsRef::name)
                 .find(|name| !chosen.contains(name) && self.standing(name) != Standing::Ours);
-            match (missing, owner(pair)) {
+            match (missing, owner(&self.desired.netns, pair)) {
                 (Some(missing), _) => self.plan.notes.push(format!(
                     "the veth pair {}:{} to {}:{} waits for netns \"{missing}\"; \
                      \"netnsctl up {missing}\" brings both",
@@ -175,10 +217,7 @@ impl<'a> Planner<'a> {
             .filter(|name| !declared.contains_key(name))
         {
             if self.request.prune && self.request.covers(name) {
-                self.plan.steps.push(Step {
-                    of: NetnsRef::Named(name.clone()),
-                    action: Action::DeleteNetns,
-                });
+                self.step(name, Verb::Remove, item::Netns::default());
             } else if self.request.covers(name) {
                 self.plan.notes.push(format!(
                     "netns \"{name}\" was made by netnsctl and is no longer declared; \
@@ -225,90 +264,105 @@ impl<'a> Planner<'a> {
 
     /// The link at `place` as the plan will find it: none if the plan deletes or makes it.
     pub(super) fn link(&self, place: &LinkPlace) -> Option<&'a Link> {
-        if self.created.contains(place) || self.deleted.contains(place) {
+        if self.done.created.contains_key(place) || self.done.deleted.contains_key(place) {
             return None;
         }
         self.interior(&place.netns)?.links.get(&place.interface)
     }
 
     pub(super) fn netns(&self, name: &NetnsName) -> &'a Netns {
+        // Only declared namespaces are ever worked on.
         &self.desired.netns[name]
     }
 
-    pub(super) fn step(&mut self, of: &NetnsName, action: Action) {
-        self.plan.steps.push(Step {
-            of: NetnsRef::Named(of.clone()),
-            action,
-        });
+    /// Adds a step; its place in the plan.
+    pub(super) fn step(&mut self, of: &NetnsName, verb: Verb, item: impl Into<Item>) -> usize {
+        self.add(of, verb, item.into(), Vec::new())
     }
 
-    pub(super) fn delete_link(&mut self, of: &NetnsName, link: LinkPlace) {
-        if self.deleted.insert(link.clone()) {
-            self.step(of, Action::DeleteLink { link });
+    /// Adds a step that changes one value; its place in the plan.
+    pub(super) fn change(
+        &mut self,
+        of: &NetnsName,
+        item: impl Into<Item>,
+        change: Change,
+    ) -> usize {
+        self.add(of, Verb::Change, item.into(), vec![change])
+    }
+
+    fn add(&mut self, of: &NetnsName, verb: Verb, item: Item, changes: Vec<Change>) -> usize {
+        let of = NetnsRef::Named(of.clone());
+        let recorded = |netns| self.done.recorded.get(netns).copied();
+        let mut needs: BTreeSet<_> = recorded(&of).into_iter().collect();
+        for netns in item.places() {
+            let named = self.done.named.get(netns).copied();
+            needs.extend(named.or_else(|| recorded(netns)));
+        }
+        self.plan.steps.push(Step {
+            of,
+            verb,
+            item,
+            changes,
+            quiet: false,
+            needs: needs.into_iter().collect(),
+        });
+        self.plan.steps.len() - 1
+    }
+
+    /// Has step `number` need `needed` too.
+    pub(super) fn needs(&mut self, number: usize, needed: impl IntoIterator<Item = usize>) {
+        if let Some(step) = self.plan.steps.get_mut(number) {
+            for needed in needed {
+                if !step.needs.contains(&needed) {
+                    step.needs.push(needed);
+                }
+            }
+        }
+    }
+
+    /// Makes step `number` the second half of one that is shown.
+    pub(super) fn quiet(&mut self, number: usize) {
+        if let Some(step) = self.plan.steps.get_mut(number) {
+            step.quiet = true;
+        }
+    }
+
+    /// Adds a step that removes something of `of`, of which the record speaks until it is gone.
+    pub(super) fn remove(&mut self, of: &'a NetnsName, item: impl Into<Item>) -> usize {
+        let number = self.step(of, Verb::Remove, item);
+        self.done.removals.entry(of).or_default().push(number);
+        number
+    }
+
+    pub(super) fn delete_link(&mut self, of: &'a NetnsName, link: LinkPlace) {
+        if !self.done.deleted.contains_key(&link) {
+            let number = self.remove(of, item::Link::at(link.clone()));
+            self.done.deleted.insert(link, number);
         }
     }
 
     /// Notes, before anything is changed, all that may be in the namespace from now on.
     fn begin_record(&mut self, name: &NetnsName, target: &Applied) {
         if let Some(record) = self.record(name) {
-            let before = record.applied.union(target);
-            if before != record.applied {
-                self.step(name, Action::WriteRecord { applied: before });
+            let applied = record.applied.union(target);
+            if applied != record.applied {
+                let number = self.step(name, Verb::Change, item::RecordFile { applied });
+                let here = NetnsRef::Named(name.clone());
+                self.done.recorded.insert(here, number);
             }
         }
     }
 
-    /// Notes, after everything is changed, what is in it.
+    /// Notes, after everything is changed, what is in it: once all is removed that is to go.
     fn end_record(&mut self, name: &NetnsName, target: &Applied) {
-        if let Some(record) = self.record(name) {
-            let before = record.applied.union(target);
-            if before != *target {
-                self.step(
-                    name,
-                    Action::WriteRecord {
-                        applied: target.clone(),
-                    },
-                );
-            }
+        if let Some(record) = self.record(name)
+            && record.applied.union(target) != *target
+        {
+            let applied = target.clone();
+            let number = self.step(name, Verb::Change, item::RecordFile { applied });
+            let removals = self.done.removals.get(name).cloned();
+            self.needs(number, removals.into_iter().flatten());
         }
-    }
-}
-
-/// What becomes possible with which namespace of the order.
-struct Schedule<'a> {
-    /// The pairs of which both ends' namespaces exist once that namespace does.
-    veths: Vec<Vec<(&'a NetnsName, &'a VethPair)>>,
-    /// The namespaces that have all their links then.
-    complete: Vec<Vec<&'a NetnsName>>,
-}
-
-impl<'a> Schedule<'a> {
-    fn new(order: &[&'a NetnsName], pairs: &[(&'a NetnsName, &'a VethPair)]) -> Self {
-        let position: BTreeMap<_, _> = order
-            .iter()
-            .enumerate()
-            .map(|(at, name)| (*name, at))
-            .collect();
-        let mut ready: Vec<usize> = (0..order.len()).collect();
-        let mut veths = vec![Vec::new(); order.len()];
-        for (owner, pair) in pairs {
-            let places: Vec<_> = ends(pair)
-                .filter_map(NetnsRef::name)
-                .filter_map(|name| position.get(name))
-                .collect();
-            let Some(&&latest) = places.iter().max() else {
-                continue;
-            };
-            veths[latest].push((*owner, *pair));
-            for place in places {
-                ready[*place] = ready[*place].max(latest);
-            }
-        }
-        let mut complete = vec![Vec::new(); order.len()];
-        for (at, name) in order.iter().enumerate() {
-            complete[ready[at]].push(*name);
-        }
-        Self { veths, complete }
     }
 }
 
@@ -316,9 +370,16 @@ fn ends(pair: &VethPair) -> impl Iterator<Item = &NetnsRef> {
     [&pair.near.netns, &pair.far.netns].into_iter()
 }
 
-/// The namespace a pair is recorded under: the declaring one, or the other if home declares it.
-pub(super) fn owner(pair: &VethPair) -> Option<&NetnsName> {
-    pair.near.netns.name().or(pair.far.netns.name())
+/// The namespace a pair is recorded under: the declaring one, or the other if the host namespace
+/// declares it.
+fn owner<'a>(declared: &'a BTreeMap<NetnsName, Netns>, pair: &VethPair) -> Option<&'a NetnsName> {
+    let name = pair.near.netns.name().or(pair.far.netns.name())?;
+    declared.get_key_value(name).map(|(name, _)| name)
+}
+
+/// Whether `pair` is recorded under `name`.
+pub(super) fn is_owned(pair: &VethPair, name: &NetnsName) -> bool {
+    pair.near.netns.name().or(pair.far.netns.name()) == Some(name)
 }
 
 pub(super) fn place(netns: &NetnsRef, interface: &InterfaceName) -> LinkPlace {

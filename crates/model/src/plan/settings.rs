@@ -1,34 +1,28 @@
-//! What needs the links in place: routes, sysctls, and the files of /etc/netns.
+//! What a namespace has besides links: files, kernel parameters, routes.
 
 use crate::desired::Route;
-use crate::etc_files::{directory, nsswitch_conf, resolv_conf};
-use crate::name::{NetnsName, NetnsRef, SysctlKey};
+use crate::etc_files::{ETC_NETNS, directory, nsswitch_conf, resolv_conf};
+use crate::item::{self, Change, Key, Value};
+use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use crate::observed::{Applied, EtcFile, FileState, ObservedRoute};
 
 use super::address::reaches;
 use super::namespace::forwarding;
 use super::planner::{Planner, Standing, place};
-use super::{Action, Part, Problem, same_value};
+use super::{LinkPlace, Part, Problem, Verb, same_value};
 
-impl Planner<'_> {
-    /// Routes, sysctls and files of one namespace.
-    pub(super) fn settings(&mut self, name: &NetnsName, target: &Applied) {
+impl<'a> Planner<'a> {
+    /// What needs all links of a namespace: its routes. Then who may enter, and the view.
+    pub(super) fn settings(&mut self, name: &'a NetnsName, target: &Applied) {
         self.routes(name, target);
-        let netns = self.netns(name);
-        for (key, value) in &netns.sysctl {
-            if self.chooses_key(name, key) && !self.is_written(name, key) {
-                self.sysctl(name, key, value, false);
-            }
-        }
         if self.request.makes_namespaces() {
-            self.restore_sysctls(name, target, |_, _| true);
-            self.files(name);
+            self.restore_sysctls(name, target, true);
             let here = NetnsRef::Named(name.clone());
             self.access(&here, self.netns(name).run.as_ref());
         }
         match self.request.part {
             Some(Part::View) if !self.observed.views.contains(name) => {
-                self.step(name, Action::MakeView);
+                self.step(name, Verb::Add, item::View::default());
             }
             None | Some(Part::View) => self.view(name),
             Some(Part::Namespace | Part::Veth(_)) => {}
@@ -38,21 +32,11 @@ impl Planner<'_> {
     /// The view, if it is out of date for another reason than a file that this plan changes, which
     /// brings it up to date.
     fn view(&mut self, name: &NetnsName) {
-        let changes_file = self.plan.steps.iter().any(|step| {
-            let of_files = matches!(
-                step.action,
-                Action::WriteFile { .. } | Action::RemoveFile { .. }
-            );
-            of_files && step.of.name() == Some(name)
-        });
-        if let Some(outdated) = self
-            .observed
-            .outdated_views
-            .get(name)
-            .filter(|_| !changes_file)
-        {
+        let changes_file = self.done.changes_file.contains(name);
+        let outdated = self.observed.outdated_views.get(name);
+        if let Some(outdated) = outdated.filter(|_| !changes_file) {
             let outdated = outdated.clone();
-            self.step(name, Action::RenewView { outdated });
+            self.step(name, Verb::Change, item::View { outdated });
         }
     }
 
@@ -66,40 +50,46 @@ impl Planner<'_> {
         }
     }
 
-    /// What switches IPv6 on, for links that are there: they take no IPv6 address before.
-    pub(super) fn let_ipv6_in(&mut self, name: &NetnsName, target: &Applied) {
-        if self.standing(name) == Standing::Fresh {
-            return;
-        }
-        let here = NetnsRef::Named(name.clone());
+    /// Kernel parameters that name no declared link: before the first link, as a link copies
+    /// `conf.default` when it is made.
+    pub(super) fn sysctls_before_links(&mut self, name: &NetnsName, target: &Applied) {
         for (key, value) in &self.netns(name).sysctl {
-            let of_missing_link = key
+            let of_link = key
                 .interface()
-                .is_some_and(|interface| self.link(&place(&here, &interface)).is_none());
-            if lets_ipv6_in(key, value) && !of_missing_link {
+                .filter(|link| self.declares_link(name, link));
+            if of_link.is_none() {
                 self.sysctl(name, key, value, false);
             }
         }
-        self.restore_sysctls(name, target, lets_ipv6_in);
+        self.restore_sysctls(name, target, false);
     }
 
-    /// Whether a step writes `key` already, and not to a link that was made anew since.
-    fn is_written(&self, name: &NetnsName, key: &SysctlKey) -> bool {
+    /// Kernel parameters of `link`, before it has addresses and goes up.
+    pub(super) fn sysctls_of_link(&mut self, _of: &NetnsName, link: &LinkPlace, _: &Applied) {
+        let Some((name, netns)) = link
+            .netns
+            .name()
+            .and_then(|name| self.desired.netns.get_key_value(name))
+        else {
+            return;
+        };
+        for (key, value) in &netns.sysctl {
+            if key.interface().as_ref() == Some(&link.interface) {
+                self.sysctl(name, key, value, false);
+            }
+        }
+    }
+
+    /// Whether `interface` is a link that the declaration of `name` brings, or `lo`.
+    fn declares_link(&self, name: &NetnsName, interface: &InterfaceName) -> bool {
         let here = NetnsRef::Named(name.clone());
-        let of_new_link = key
-            .interface()
-            .is_some_and(|interface| self.created.contains(&place(&here, &interface)));
-        let writes = |action: &Action| matches!(action, Action::WriteSysctl { key: written, .. } if written == key);
-        is_ipv6_switch(key)
-            && !of_new_link
-            && self
-                .plan
-                .steps
-                .iter()
-                .any(|step| step.of.name() == Some(name) && writes(&step.action))
+        let mut ends = self.ends.get(&here).into_iter().flatten();
+        interface.as_str() == "lo"
+            || self.netns(name).holder.interface == *interface
+            || ends.any(|(_, end)| end.interface == *interface)
     }
 
-    fn routes(&mut self, name: &NetnsName, target: &Applied) {
+    fn routes(&mut self, name: &'a NetnsName, target: &Applied) {
         let here = NetnsRef::Named(name.clone());
         let observed: &[ObservedRoute] = match self.standing(name) {
             Standing::Ours | Standing::Adoptable => self
@@ -108,44 +98,56 @@ impl Planner<'_> {
             Standing::Fresh | Standing::Foreign => &[],
         };
         let wanted = &self.netns(name).routes;
-        let chosen: Vec<_> = wanted
+        let mut chosen: Vec<_> = wanted
             .iter()
             .filter(|route| self.chooses_route(name, route))
             .collect();
+        // A gateway may be reached by a route without one, wherever that is in the file.
+        chosen.sort_by_key(|route| route.via.is_some());
         let whole = self.request.part.is_none();
         let recorded = self.record(name).filter(|_| whole);
-        let recorded = recorded.map(|record| &record.applied.routes);
+        let outdated: Vec<_> = recorded
+            .into_iter()
+            .flat_map(|record| record.applied.routes())
+            .filter(|route| !target.contains(&Key::Route((*route).clone())))
+            .collect();
         for ObservedRoute { route, .. } in observed.iter().filter(|observed| !observed.kernel_made)
         {
-            let is_wanted = wanted.iter().any(|wanted| fits(wanted, route));
+            let is_wanted = wanted.iter().any(|wanted| wanted.is(route));
             let same_place = chosen.iter().any(|chosen| chosen.to == route.to);
-            let was_ours = recorded.is_some_and(|recorded| {
-                recorded
-                    .difference(&target.routes)
-                    .any(|old| fits(old, route))
-            });
+            let was_ours = outdated.iter().any(|old| old.is(route));
             if !is_wanted && (same_place || was_ours) {
-                self.step(
-                    name,
-                    Action::RemoveRoute {
-                        route: route.clone(),
-                    },
-                );
+                self.remove(name, route.clone());
             }
         }
         for route in chosen {
-            let there = observed.iter().any(|observed| fits(route, &observed.route));
-            let again = there && self.may_lose(&here, route);
-            if !there || again {
-                self.step(
-                    name,
-                    Action::AddRoute {
-                        route: route.clone(),
-                        again,
-                    },
-                );
-            }
+            let there = observed.iter().any(|observed| route.is(&observed.route));
+            let verb = match there {
+                false => Verb::Add,
+                true if self.may_lose(&here, route) => Verb::Restore,
+                true => continue,
+            };
+            self.add_route(name, &here, route, verb);
         }
+    }
+
+    fn add_route(&mut self, name: &NetnsName, here: &NetnsRef, route: &Route, verb: Verb) {
+        let number = self.step(name, verb, route.clone());
+        if let Some(interface) = &route.interface {
+            let link = place(here, interface);
+            let up = self.done.up.get(&link).copied();
+            let created = self.done.created.get(&link).copied();
+            self.needs(number, up.or(created));
+        }
+        let reach = self.done.reach.entry(here.clone()).or_default();
+        let by = route.via.and_then(|via| {
+            let reaching = reach.iter().filter(|(net, _)| net.contains(&via));
+            reaching.max_by_key(|(net, _)| net.prefix_len()).copied()
+        });
+        if route.via.is_none() {
+            reach.push((route.to, number));
+        }
+        self.needs(number, by.map(|(_, step)| step));
     }
 
     /// Whether a link that `route` leaves by is made anew or loses an IPv4 address by this plan.
@@ -155,12 +157,12 @@ impl Planner<'_> {
         };
         interior.links.iter().any(|(interface, link)| {
             let link_place = place(here, interface);
-            let leaves_by_it = route.interface.as_ref() == Some(interface)
-                || route.via.is_some_and(|via| reaches(link, via));
-            let is_disturbed = self.created.contains(&link_place)
-                || self.deleted.contains(&link_place)
-                || self.loses_ipv4(&link_place);
-            leaves_by_it && is_disturbed
+            let is_disturbed = self.done.created.contains_key(&link_place)
+                || self.done.deleted.contains_key(&link_place)
+                || self.done.lose_ipv4.contains(&link_place);
+            is_disturbed
+                && (route.interface.as_ref() == Some(interface)
+                    || route.via.is_some_and(|via| reaches(link, via)))
         })
     }
 
@@ -168,11 +170,12 @@ impl Planner<'_> {
     /// plan makes anew.
     fn sysctl(&mut self, name: &NetnsName, key: &SysctlKey, value: &str, surely_there: bool) {
         let here = NetnsRef::Named(name.clone());
-        let of_new_link = key
-            .interface()
-            .is_some_and(|interface| self.created.contains(&place(&here, &interface)));
+        let created = key.interface().and_then(|interface| {
+            let place = place(&here, &interface);
+            self.done.created.get(&place).copied()
+        });
         let fresh = self.standing(name) == Standing::Fresh;
-        let from = match (of_new_link, fresh) {
+        let from = match (created.is_some(), fresh) {
             (true, _) => None,
             (false, true) => self.observed.pristine_sysctl.get(key).cloned(),
             (false, false) => {
@@ -182,62 +185,57 @@ impl Planner<'_> {
                 observed.cloned().flatten()
             }
         };
-        let known = of_new_link || from.is_some() || surely_there;
+        // Every namespace has this link.
+        let of_lo = key.interface().is_some_and(|link| link.as_str() == "lo");
+        let known = created.is_some() || from.is_some() || surely_there || (fresh && of_lo);
         if !known {
             self.plan.problems.push(Problem::NoSuchSysctl {
                 netns: name.to_string(),
                 key: key.to_string(),
             });
         } else if fresh || !from.as_deref().is_some_and(|from| same_value(from, value)) {
-            self.step(
-                name,
-                Action::WriteSysctl {
-                    key: key.clone(),
-                    from,
-                    to: value.to_owned(),
-                },
-            );
+            let number = self.write_sysctl(name, key, from, value);
+            self.needs(number, created);
         }
     }
 
-    /// Gives the keys that are no longer declared the value a new namespace has, as far as that is
-    /// `chosen`.
-    fn restore_sysctls(
+    fn write_sysctl(
         &mut self,
         name: &NetnsName,
-        target: &Applied,
-        chosen: fn(&SysctlKey, &str) -> bool,
-    ) {
+        key: &SysctlKey,
+        from: Option<String>,
+        to: &str,
+    ) -> usize {
+        let item = item::Sysctl {
+            key: key.clone(),
+            value: to.to_owned(),
+        };
+        let change = Change {
+            what: "value",
+            from: from.map(Value::Text),
+            to: to.into(),
+        };
+        self.change(name, item, change)
+    }
+
+    /// Gives the keys that are no longer declared the value a new namespace has: those that name a
+    /// link, or the others.
+    fn restore_sysctls(&mut self, name: &NetnsName, target: &Applied, of_links: bool) {
         let here = NetnsRef::Named(name.clone());
         let Some(record) = self.record(name) else {
             return;
         };
-        for key in record
-            .applied
-            .sysctl
-            .keys()
-            .filter(|key| !target.sysctl.contains_key(key))
-        {
-            if self.is_written(name, key) {
-                continue;
-            }
+        let outdated = record.applied.sysctls().filter(|key| {
+            key.interface().is_some() == of_links && !target.contains(&Key::Sysctl((*key).clone()))
+        });
+        for key in outdated {
             let interior = self.interior(&here);
             let now = interior.and_then(|interior| interior.sysctl.get(key).cloned().flatten());
             match (now, self.observed.pristine_sysctl.get(key)) {
-                (Some(now), Some(pristine))
-                    if !same_value(&now, pristine) && chosen(key, pristine) =>
-                {
-                    let (key, to) = (key.clone(), pristine.clone());
-                    self.step(
-                        name,
-                        Action::WriteSysctl {
-                            key,
-                            from: Some(now),
-                            to,
-                        },
-                    );
+                (Some(now), Some(pristine)) if !same_value(&now, pristine) => {
+                    self.write_sysctl(name, key, Some(now), pristine);
                 }
-                (Some(now), None) if chosen(key, "") => self.plan.notes.push(format!(
+                (Some(now), None) => self.plan.notes.push(format!(
                     "sysctl {key} of netns \"{name}\" is no longer declared and stays {now}"
                 )),
                 _ => {}
@@ -245,7 +243,9 @@ impl Planner<'_> {
         }
     }
 
-    fn files(&mut self, name: &NetnsName) {
+    /// The files of `/etc/netns/NAME` and the folders they are in; the places of the steps.
+    pub(super) fn files(&mut self, name: &'a NetnsName) -> Vec<usize> {
+        let mut steps = Vec::new();
         for file in EtcFile::ALL {
             let wanted = match file {
                 EtcFile::Resolv => Some(resolv_conf(name, &self.netns(name).dns)),
@@ -254,45 +254,51 @@ impl Planner<'_> {
                     host.map(|host| nsswitch_conf(name, host))
                 }
             };
-            match (wanted, self.observed.etc.files.get(&(name.clone(), file))) {
-                (_, Some(FileState::Foreign)) | (None, None) => {}
-                (Some(to), Some(FileState::Ours(from))) if to == *from => {}
-                (Some(to), state) => {
-                    let from = match state {
-                        Some(FileState::Ours(content)) => Some(content.clone()),
-                        _ => None,
+            let number = match (wanted, self.observed.etc.files.get(&(name.clone(), file))) {
+                (_, Some(FileState::Foreign)) | (None, None) => continue,
+                (Some(to), Some(FileState::Ours(from))) if to == *from => continue,
+                (Some(content), Some(FileState::Ours(from))) => {
+                    let change = Change {
+                        what: "content",
+                        from: Some(from.as_str().into()),
+                        to: content.as_str().into(),
                     };
-                    self.make_directories(name);
-                    self.step(name, Action::WriteFile { file, from, to });
+                    self.change(name, item::File { file, content }, change)
                 }
-                (None, Some(FileState::Ours(_))) => self.step(name, Action::RemoveFile { file }),
-            }
+                (Some(content), None) => {
+                    let folders = self.make_directories(name);
+                    let number = self.step(name, Verb::Add, item::File { file, content });
+                    self.needs(number, folders);
+                    number
+                }
+                (None, Some(FileState::Ours(_))) => {
+                    let content = String::new();
+                    self.remove(name, item::File { file, content })
+                }
+            };
+            self.done.changes_file.insert(name);
+            steps.push(number);
         }
+        steps
     }
 
-    fn make_directories(&mut self, name: &NetnsName) {
-        for path in [crate::etc_files::ETC_NETNS.to_owned(), directory(name)] {
-            let action = Action::MakeDirectory { path: path.clone() };
-            let exists = self.observed.etc.directories.contains(&path);
-            if !exists && self.directories.insert(path) {
-                self.step(name, action);
+    /// The folders that files of `name` are in; the places of the steps that make them.
+    fn make_directories(&mut self, name: &NetnsName) -> Vec<usize> {
+        let mut steps: Vec<usize> = Vec::new();
+        for path in [ETC_NETNS.to_owned(), directory(name)] {
+            if self.observed.etc.directories.contains(&path) {
+                continue;
             }
+            let made = self.done.directories.get(&path).copied();
+            let number = made.unwrap_or_else(|| {
+                let directory = item::Directory { path: path.clone() };
+                let number = self.step(name, Verb::Add, directory);
+                self.needs(number, steps.last().copied());
+                self.done.directories.insert(path, number);
+                number
+            });
+            steps.push(number);
         }
+        steps
     }
-}
-
-/// Whether `key` switches IPv6 off or on.
-fn is_ipv6_switch(key: &SysctlKey) -> bool {
-    key.as_str().starts_with("net.ipv6.conf.") && key.as_str().ends_with(".disable_ipv6")
-}
-
-fn lets_ipv6_in(key: &SysctlKey, value: &str) -> bool {
-    is_ipv6_switch(key) && value.trim() == "0"
-}
-
-/// Whether the observed route is the wanted one.
-fn fits(wanted: &Route, observed: &Route) -> bool {
-    wanted.to == observed.to
-        && wanted.via == observed.via
-        && (wanted.interface.is_none() || wanted.interface == observed.interface)
 }

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use netnsctl_model::address::{InterfaceAddress, MacAddress};
 use netnsctl_model::desired::{Desired, HolderKind, Route, VethPair};
 use netnsctl_model::etc_files::directory;
+use netnsctl_model::item::{self, Access, Item, Value};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{
     AccessFiles, Applied, EtcFile, FileState, Identity, Interior, Link, Observed, ObservedAddress,
     ObservedRoute, Peer, Polkit, Presence, Record,
 };
-use netnsctl_model::plan::{self, Action, LinkPlace, Part, Request, Step, forwarding_keys};
+use netnsctl_model::plan::{self, LinkPlace, Part, Request, Step, Verb, forwarding_keys};
+use proptest::prelude::prop;
 
 /// The value that every key has in a new namespace.
 const PRISTINE: &str = "7";
@@ -23,6 +25,10 @@ pub(crate) struct Machine {
     observed: Observed,
     values: BTreeMap<(NetnsName, SysctlKey), String>,
     namespaces_made: u64,
+    /// Namespaces that were made and have no name yet.
+    nameless: BTreeSet<NetnsName>,
+    /// Something failed before, and is done later than in its turn.
+    has_failed: bool,
 }
 
 impl Machine {
@@ -44,6 +50,8 @@ impl Machine {
             observed,
             values: BTreeMap::new(),
             namespaces_made: 0,
+            nameless: BTreeSet::new(),
+            has_failed: false,
         }
     }
 
@@ -53,7 +61,7 @@ impl Machine {
         let recorded = observed
             .records
             .values()
-            .flat_map(|record| record.applied.sysctl.keys());
+            .flat_map(|record| record.applied.sysctls());
         let declared = desired.netns.values().flat_map(|netns| netns.sysctl.keys());
         let forwarding = forwarding_keys();
         let keys: BTreeSet<_> = recorded
@@ -93,9 +101,14 @@ impl Machine {
             ..Request::default()
         };
         let plan = plan::plan(desired, &self.observe(desired), &request);
+        for (number, step) in plan.steps.iter().enumerate() {
+            let later = step.needs.iter().find(|needed| **needed >= number);
+            assert_eq!(later, None, "{step:?} needs a later step");
+        }
         for step in plan.steps.iter().take(most) {
             self.carry_out(step);
         }
+        self.forget_nameless();
         plan
     }
 
@@ -165,71 +178,113 @@ impl Machine {
     fn carry_out(&mut self, step: &Step) {
         let here = step.of.clone();
         let Some(of) = here.name() else {
-            return self.tell_polkit(&here, &step.action);
+            return self.tell_polkit(&here, step);
         };
-        match &step.action {
-            Action::CreateNetns { applied } => self.create_netns(of, applied),
-            Action::Adopt { applied } | Action::WriteRecord { applied } => {
+        match (step.verb, &step.item) {
+            (Verb::Add | Verb::Restore, Item::Netns(netns)) => {
+                self.create_netns(of, &netns.applied)
+            }
+            (Verb::Change, Item::Netns(item::Netns { applied }))
+            | (_, Item::RecordFile(item::RecordFile { applied })) => {
                 let identity = self.interior(&here).identity;
                 self.record(of, identity, applied);
             }
-            Action::RemoveStaleName => {
+            (Verb::Remove, Item::Netns(_)) => self.delete_netns(of),
+            (Verb::Remove, Item::Name(_)) => {
                 assert_eq!(
                     self.observed.netns.insert(of.clone(), Presence::Absent),
                     Some(Presence::Stale)
                 );
             }
-            Action::DeleteNetns => self.delete_netns(of),
-            Action::MakeDirectory { path } => self.make_directory(path),
-            Action::MakeView => assert!(self.observed.views.insert(of.clone())),
-            Action::RenewView { outdated } => {
+            (_, Item::Name(_)) => assert!(self.nameless.remove(of), "{of} has its name"),
+            (Verb::Remove, Item::Directory(item)) => {
+                assert!(self.observed.etc.leftover_directories.remove(&item.path));
+                assert!(self.observed.etc.directories.remove(&item.path));
+            }
+            (_, Item::Directory(item)) => self.make_directory(&item.path),
+            (Verb::Change, Item::View(item)) => {
                 let removed = self.observed.outdated_views.remove(of);
-                assert_eq!(removed.as_ref(), Some(outdated));
+                assert_eq!(removed.as_ref(), Some(&item.outdated));
             }
-            Action::SetAccess { .. } | Action::RemoveAccess => {
-                self.tell_polkit(&here, &step.action);
-            }
-            Action::WriteFile { file, to, .. } => {
-                self.write_file(of, *file, to);
+            (_, Item::View(_)) => assert!(self.observed.views.insert(of.clone())),
+            (_, Item::Access(_)) => self.tell_polkit(&here, step),
+            (Verb::Remove, Item::File(item)) => {
                 self.observed.outdated_views.remove(of);
-            }
-            Action::RemoveFile { file } => {
-                self.observed.outdated_views.remove(of);
-                let removed = self.observed.etc.files.remove(&(of.clone(), *file));
+                let removed = self.observed.etc.files.remove(&(of.clone(), item.file));
                 assert!(matches!(removed, Some(FileState::Ours(_))), "{removed:?}");
             }
-            Action::RemoveDirectory { path } => {
-                assert!(self.observed.etc.leftover_directories.remove(path));
-                assert!(self.observed.etc.directories.remove(path));
+            (_, Item::File(item)) => {
+                self.write_file(of, item.file, &item.content);
+                self.observed.outdated_views.remove(of);
             }
-            Action::WriteSysctl { key, to, .. } => self.write_sysctl(of, key, to),
-            Action::CreateHolder { interface, kind } => {
-                let link = Link {
-                    kind: Some(kind.as_str().into()),
-                    up: true,
-                    mtu: 1500,
-                    ..Link::default()
-                };
-                self.create_link(&here, interface, link);
+            (_, Item::Sysctl(item)) => self.write_sysctl(of, &item.key, &item.value),
+            (Verb::Remove, Item::Link(link)) => self.delete_link(&link.end.place),
+            (Verb::Change, Item::Link(link)) => self.change_link(&link.end.place, &step.changes),
+            (_, Item::Link(link)) => self.create(link),
+            (Verb::Remove, Item::Address(item)) => self.remove_address(&item.link, item.address),
+            (verb, Item::Address(item)) => {
+                self.add_address(&item.link, item.address, verb == Verb::Restore);
             }
-            Action::CreateVeth { pair } => self.create_veth(pair),
-            Action::DeleteLink { link } => self.delete_link(link),
-            Action::SetUp { link } => self.link(link).up = true,
-            Action::SetMtu { link, to, .. } => self.link(link).mtu = *to,
-            Action::SetMac { link, to, .. } => self.link(link).mac = Some(*to),
-            Action::AddAddress {
-                link,
-                address,
-                again,
-            } => self.add_address(link, *address, *again),
-            Action::RemoveAddress { link, address } => self.remove_address(link, *address),
-            Action::AddRoute { route, again } => self.add_route(&here, route, *again),
-            Action::RemoveRoute { route } => {
+            (Verb::Remove, Item::Route(route)) => {
                 // It may have gone with an address, which `up` takes for done (ESRCH).
                 self.interior(&here)
                     .routes
                     .retain(|observed| observed.route != *route);
             }
+            (verb, Item::Route(route)) => self.add_route(&here, route, verb == Verb::Restore),
+        }
+    }
+
+    /// What a kill leaves: a namespace that has no name yet goes with the process.
+    fn forget_nameless(&mut self) {
+        for name in std::mem::take(&mut self.nameless) {
+            self.observed.netns.insert(name, Presence::Absent);
+        }
+    }
+
+    /// Plans, and carries out all but the `failing`th steps and those that need them.
+    pub(crate) fn up_failing(&mut self, desired: &Desired, failing: &[prop::sample::Index]) {
+        let plan = plan::plan(desired, &self.observe(desired), &Request::default());
+        let count = plan.steps.len().max(1);
+        self.has_failed = true;
+        let mut failed: BTreeSet<usize> = failing.iter().map(|it| it.index(count)).collect();
+        for (number, step) in plan.steps.iter().enumerate() {
+            if step.needs.iter().any(|needed| failed.contains(needed)) {
+                failed.insert(number);
+            }
+            if !failed.contains(&number) {
+                self.carry_out(step);
+            }
+        }
+        self.forget_nameless();
+    }
+
+    fn change_link(&mut self, place: &LinkPlace, changes: &[item::Change]) {
+        let link = self.link(place);
+        for change in changes {
+            match (change.what, &change.to) {
+                ("up", Value::Flag(up)) => link.up = *up,
+                ("mtu", Value::Number(mtu)) => link.mtu = *mtu,
+                ("mac", Value::Mac(mac)) => link.mac = Some(*mac),
+                _ => panic!("{change:?} of {place}"),
+            }
+        }
+    }
+
+    /// Makes a link as the kernel does: down.
+    fn create(&mut self, item: &item::Link) {
+        for end in item.ends() {
+            let other = item.ends().find(|other| other.place != end.place);
+            let peer = other
+                .map(|other| Peer::Known(other.place.netns.clone(), other.place.interface.clone()));
+            let link = Link {
+                kind: Some(item.kind.into()),
+                mtu: end.mtu.unwrap_or(1500),
+                mac: end.mac,
+                peer,
+                ..Link::default()
+            };
+            self.create_link(&end.place.netns, &end.place.interface, link);
         }
     }
 
@@ -271,6 +326,7 @@ impl Machine {
             "{before:?}"
         );
         self.values.retain(|(of, _), _| of != name);
+        self.nameless.insert(name.clone());
     }
 
     fn delete_netns(&mut self, name: &NetnsName) {
@@ -297,7 +353,13 @@ impl Machine {
             .etc
             .files
             .retain(|(of, _), state| of != name || *state == FileState::Foreign);
-        for path in record.applied.directories.iter().rev() {
+        for path in record
+            .applied
+            .directories()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
             let inside = format!("{path}/");
             let has_folder = self
                 .observed
@@ -328,19 +390,19 @@ impl Machine {
     }
 
     /// The only steps that home may have.
-    fn tell_polkit(&mut self, netns: &NetnsRef, action: &Action) {
+    fn tell_polkit(&mut self, netns: &NetnsRef, step: &Step) {
         let polkit = self.observed.polkit.as_mut().expect("polkit is there");
-        match action {
-            Action::SetAccess { again, files, .. } => {
+        match (step.verb, &step.item) {
+            (Verb::Remove, Item::Access(_)) => assert!(polkit.files.remove(netns).is_some()),
+            (verb, Item::Access(Access { files, .. })) => {
                 let files = AccessFiles {
                     action: files.action.clone().map(FileState::Ours),
                     rules: files.rules.clone().map(FileState::Ours),
                 };
                 let before = polkit.files.insert(netns.clone(), files);
-                assert_eq!(before.is_some(), *again);
+                assert_eq!(before.is_some(), verb == Verb::Change);
             }
-            Action::RemoveAccess => assert!(polkit.files.remove(netns).is_some()),
-            action => panic!("{action:?} in {netns}"),
+            _ => panic!("{step:?}"),
         }
     }
 
@@ -368,7 +430,10 @@ impl Machine {
             && !self.values.contains_key(&(name.clone(), key.clone()))
         {
             let links = self.interior(&NetnsRef::Named(name.clone())).links.len();
-            assert_eq!(links, 1, "forwarding is written before any link exists");
+            assert!(
+                links == 1 || self.has_failed,
+                "forwarding is written before any link exists"
+            );
         }
         self.values
             .insert((name.clone(), key.clone()), to.to_owned());
@@ -385,21 +450,6 @@ impl Machine {
             netns.name() == Some(of) && key.interface().as_ref() == Some(interface)
         };
         self.values.retain(|(of, key), _| !gone(of, key));
-    }
-
-    fn create_veth(&mut self, pair: &VethPair) {
-        let (near, far) = (&pair.near, &pair.far);
-        for (end, other) in [(near, far), (far, near)] {
-            let link = Link {
-                kind: Some("veth".into()),
-                up: true,
-                mtu: pair.mtu,
-                mac: Some(end.mac),
-                peer: Some(Peer::Known(other.netns.clone(), other.interface.clone())),
-                ..Link::default()
-            };
-            self.create_link(&end.netns, &end.interface, link);
-        }
     }
 
     fn delete_link(&mut self, place: &LinkPlace) {

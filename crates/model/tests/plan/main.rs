@@ -99,6 +99,20 @@ proptest! {
     }
 
     #[test]
+    fn a_failure_fails_only_what_needs_it(
+        (old, new) in desired().prop_flat_map(|old| (Just(old.clone()), changed(old))),
+        failing in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+        again in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+    ) {
+        let mut machine = Machine::new();
+        machine.up_failing(&old, &failing);
+        machine.up_failing(&new, &again);
+        converge(&mut machine, &new);
+        converge(&mut machine, &Desired::default());
+        prop_assert!(machine.is_empty());
+    }
+
+    #[test]
     fn the_parts_of_a_declaration_are_the_whole_of_it(mut desired in desired()) {
         if desired.netns.is_empty() {
             // Who may come home is told along with any namespace.

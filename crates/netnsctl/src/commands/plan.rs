@@ -1,9 +1,11 @@
 //! `plan`: what `up` would do.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use netnsctl_kernel::observe;
 use netnsctl_kernel::place;
+use netnsctl_model::item::Value;
 use netnsctl_model::plan::{
     self, Plan, Request,
     text::{self, Tense},
@@ -45,8 +47,12 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
     })
 }
 
+/// Version of this document: grows when a field changes its meaning or goes.
+const VERSION: u32 = 1;
+
 #[derive(Serialize)]
 struct Wire {
+    version: u32,
     steps: Vec<WireStep>,
     problems: Vec<WireProblem>,
     notes: Vec<String>,
@@ -55,8 +61,23 @@ struct Wire {
 #[derive(Serialize)]
 struct WireStep {
     netns: String,
+    /// `add`, `change` or `remove`.
     change: &'static str,
+    /// The kind of item.
+    kind: &'static str,
+    /// What identifies the item, and what it is to be.
+    values: BTreeMap<&'static str, serde_json::Value>,
+    /// The values that change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<WireChange>,
     description: String,
+}
+
+#[derive(Serialize)]
+struct WireChange {
+    what: &'static str,
+    from: Option<serde_json::Value>,
+    to: serde_json::Value,
 }
 
 #[derive(Serialize)]
@@ -68,16 +89,43 @@ struct WireProblem {
 fn wire(plan: &Plan) -> Wire {
     let step = |step: &plan::Step| WireStep {
         netns: step.of.to_string(),
-        change: step.action.change().as_str(),
-        description: step.action.describe(step.of.as_str()),
+        change: step.verb.as_str(),
+        kind: step.item.word(),
+        values: step
+            .item
+            .values()
+            .iter()
+            .map(|(word, it)| (*word, value(it)))
+            .collect(),
+        changes: step
+            .changes
+            .iter()
+            .map(|change| WireChange {
+                what: change.what,
+                from: change.from.as_ref().map(value),
+                to: value(&change.to),
+            })
+            .collect(),
+        description: step.describe(),
     };
     let problem = |problem: &plan::Problem| WireProblem {
         message: problem.to_string(),
         hint: problem.hint(),
     };
     Wire {
-        steps: plan.steps.iter().map(step).collect(),
+        version: VERSION,
+        steps: text::shown(plan).map(step).collect(),
         problems: plan.problems.iter().map(problem).collect(),
         notes: plan.notes.clone(),
+    }
+}
+
+fn value(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Flag(flag) => (*flag).into(),
+        Value::Number(number) => (*number).into(),
+        Value::Mac(mac) => mac.to_string().into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::List(all) => all.clone().into(),
     }
 }

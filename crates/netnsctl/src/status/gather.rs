@@ -12,9 +12,10 @@ use netnsctl_kernel::place;
 use netnsctl_kernel::{names, observe};
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired};
+use netnsctl_model::item::route_text;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
-use netnsctl_model::plan::{self, Plan, Request, text};
+use netnsctl_model::plan::{self, Plan, Request};
 
 use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
 use super::{nscd, services};
@@ -111,8 +112,8 @@ fn controls(serve: Option<&published::State>) -> BTreeMap<ForwardKey, PathBuf> {
 
 fn drift(step: &plan::Step) -> Drift {
     Drift {
-        change: step.action.change().as_str(),
-        description: step.action.describe(step.of.as_str()),
+        change: step.verb.as_str(),
+        description: step.describe(),
     }
 }
 
@@ -221,7 +222,7 @@ impl Gathered<'_> {
             .plan
             .steps
             .iter()
-            .filter(|step| step.of.name() == Some(name) && !step.action.is_record());
+            .filter(|step| step.of.name() == Some(name) && !step.is_record() && !step.quiet);
         steps.map(drift).collect()
     }
 
@@ -309,7 +310,7 @@ fn routes(interior: &Interior) -> Vec<String> {
         .routes
         .iter()
         .filter(|observed| !observed.kernel_made);
-    added.map(|observed| text::route(&observed.route)).collect()
+    added.map(|observed| route_text(&observed.route)).collect()
 }
 
 fn sysctl_differs(declared: Option<&desired::Netns>, interior: Option<&Interior>) -> Vec<Sysctl> {

@@ -1,0 +1,30 @@
+//! Kernel parameters.
+
+use netnsctl_model::item::Sysctl;
+use netnsctl_model::plan::Step;
+
+use super::{CarryOut, named};
+use crate::apply::Executor;
+use crate::sysctl;
+use netnsctl_base::error::Error;
+
+impl CarryOut for Sysctl {
+    fn carry_out(
+        &self,
+        executor: &mut Executor<'_>,
+        number: usize,
+        step: &Step,
+    ) -> Result<(), Error> {
+        let here = named(step)?;
+        executor.flush(here);
+        if !step.needs.is_empty() && !executor.settle(number) {
+            return Ok(());
+        }
+        executor.enter(here)?;
+        sysctl::write(&self.key, &self.value).map_err(|source| Error::System {
+            step: "write sysctl",
+            object: format!("{} = {:?} in netns \"{here}\"", self.key, self.value),
+            source,
+        })
+    }
+}
