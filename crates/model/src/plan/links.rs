@@ -11,22 +11,33 @@ use super::planner::{Planner, place};
 use super::{LinkPlace, Problem, Verb};
 
 impl<'a> Planner<'a> {
-    /// Removes the links we once made for `name` that are not declared any more, before any link is
+    /// Removes the pairs we once made for `name` that are not declared any more, before any link is
     /// created that might need a name of theirs.
-    pub(super) fn remove_old_links(&mut self, name: &'a NetnsName, target: &Applied) {
+    pub(super) fn remove_old_pairs(&mut self, name: &'a NetnsName, target: &Applied) {
         let Some(record) = self.record(name) else {
             return;
         };
-        for key in record.applied.links() {
-            if target.contains(&Key::Link(key.clone())) {
-                continue;
+        for (near, far) in record.applied.pairs() {
+            let key = LinkKey {
+                place: near.clone(),
+                peer: Some(far.clone()),
+            };
+            if !target.contains(&Key::Link(key)) {
+                self.delete_pair(name, near, far);
             }
-            match &key.peer {
-                Some(far) => self.delete_pair(name, &key.place, far),
-                None if self.link(&key.place).is_some_and(is_base_link) => {
-                    self.delete_link(name, key.place.clone());
-                }
-                None => {}
+        }
+    }
+
+    /// Removes base links of former names, once the present one has its addresses: what uses one of
+    /// them goes on.
+    fn remove_old_base_links(&mut self, name: &'a NetnsName, target: &Applied) {
+        let Some(record) = self.record(name) else {
+            return;
+        };
+        for key in record.applied.links().filter(|key| key.peer.is_none()) {
+            let is_there = self.link(&key.place).is_some_and(is_base_link);
+            if is_there && !target.contains(&Key::Link(key.clone())) {
+                self.delete_link(name, key.place.clone());
             }
         }
     }
@@ -56,13 +67,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The base link and its addresses.
+    /// The base link and its addresses; then those of former names go.
     pub(super) fn base_link(&mut self, name: &'a NetnsName, target: &Applied) {
         let base = &self.netns(name).holder;
         let here = NetnsRef::Named(name.clone());
         let link = place(&here, &base.interface);
         if self.ensure_base_link(name, &link, base) {
             self.finish_link(name, &link, &base.address, target);
+            self.remove_old_base_links(name, target);
         }
     }
 

@@ -114,7 +114,7 @@ impl<'a> Planner<'a> {
             self.begin_record(name, target);
         }
         for name in order.iter().filter(|_| whole) {
-            self.remove_old_links(name, &targets[name]);
+            self.remove_old_pairs(name, &targets[name]);
         }
         let schedule = Schedule::new(&order, &pairs);
         for (position, name) in order.iter().enumerate() {

@@ -95,7 +95,7 @@ fn forwarding_switched_on_by_hand_is_switched_off() {
 
 #[netnsctl_machine::test]
 fn a_holder_set_down_by_hand_is_up_with_all_it_had() {
-    let steps = ["~ link office down → up", "+ address fd20::1/64 on office"];
+    let steps = ["+ address fd20::1/64 on office", "~ link office down → up"];
     configure(OFFICE);
     expect(0, &["up"]);
     // The kernel's own link-local address of a holder is not of our making and may take a while.
@@ -204,10 +204,10 @@ fn files_and_routes_removed_by_hand_come_back() {
         });
     };
     let steps = [
-        ROUTE,
         "+ folder /etc/netns/office",
         "+ file /etc/netns/office/nsswitch.conf",
         "+ file /etc/netns/office/resolv.conf",
+        ROUTE,
     ];
     is_repaired(damage, &steps);
 }

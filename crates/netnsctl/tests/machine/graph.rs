@@ -134,7 +134,6 @@ fn every_kind_of_drift_is_drawn_and_named() {
         batch.create_link(NewLink {
             name: "br0",
             kind: "bridge",
-            up: false,
         });
     });
     let resolv = "/etc/netns/office/resolv.conf";

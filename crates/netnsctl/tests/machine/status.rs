@@ -243,7 +243,6 @@ fn what_nobody_declared_is_marked() {
         batch.create_link(netnsctl_netlink::NewLink {
             name: "br0",
             kind: "bridge",
-            up: false,
         });
     });
     let text = expect(0, &["status"]).stdout;
