@@ -4,12 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, ResolveFlags, fchmod, flock, fstat, mkdirat,
-    openat, openat2, renameat, statat, unlinkat,
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, fchmod, fstat, mkdirat, openat, openat2, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Context, Error};
+use crate::lock;
 use crate::presence::if_present;
 
 /// Opens a folder below `/run` or `/etc` step by step without following a symbolic link, so that
@@ -56,8 +57,12 @@ fn set_mode(folder: &OwnedFd, path: &str, mode: u32) -> Result<(), Error> {
 }
 
 /// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock, which goes
-/// with the descriptor.
-pub fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
+/// with the descriptor. After a second, `waiting` gets a sentence that names the process with the lock.
+pub fn lock_folder(
+    path: &'static str,
+    mode: u32,
+    waiting: &mut dyn FnMut(&str),
+) -> Result<OwnedFd, Error> {
     loop {
         make_folder(path, mode)?;
         let folder = match open_folder_nofollow(path) {
@@ -66,7 +71,7 @@ pub fn lock_folder(path: &str, mode: u32) -> Result<OwnedFd, Error> {
             Err(error) => return Err(error).context("open", path),
         };
         set_mode(&folder, path, mode)?;
-        flock(&folder, FlockOperation::LockExclusive).context("lock", path)?;
+        lock::wait(&folder, path, waiting)?;
         // A `down` that had the lock before us may have removed the folder we waited for.
         if is_at(&folder, path)? {
             return Ok(folder);

@@ -13,6 +13,7 @@
 
 pub mod error;
 pub mod files;
+pub mod lock;
 pub mod netns;
 pub mod presence;
 pub mod processes;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use netnsctl_base::error::{Error, Failure};
+use netnsctl_base::lock;
 use netnsctl_base::netns::{Netns, Wanderer, wander};
 use netnsctl_base::processes::Holder;
 use netnsctl_model::item::Item;
@@ -22,7 +23,7 @@ use netnsctl_netlink::Batch;
 
 use crate::item::CarryOut;
 use crate::state_dir::{self, StateDir};
-use crate::{lock, names, teardown};
+use crate::{names, teardown};
 
 pub(crate) use netns::Context;
 use netns::OpenNetns;

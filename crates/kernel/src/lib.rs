@@ -9,7 +9,6 @@ pub mod apply;
 pub mod etc;
 mod host_identity;
 mod item;
-mod lock;
 mod mountinfo;
 pub mod names;
 pub mod observe;

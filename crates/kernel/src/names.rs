@@ -18,7 +18,8 @@ use rustix::mount::{
     MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
 
-use crate::{lock, mountinfo};
+use crate::mountinfo;
+use netnsctl_base::lock;
 
 /// The folder of names.
 pub const RUN_NETNS: &str = "/run/netns";

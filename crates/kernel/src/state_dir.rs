@@ -9,6 +9,7 @@ use netnsctl_base::error::{Context, Error};
 use netnsctl_base::files::{
     is_at, lock_folder, open_folder_nofollow, read_file, replace_file, temporary_name,
 };
+use netnsctl_base::lock;
 use netnsctl_base::presence::if_present;
 use netnsctl_base::state_folder::{FOLDER_MODE, RUN_NETNSCTL};
 use netnsctl_model::name::NetnsName;
@@ -17,7 +18,7 @@ use netnsctl_view as view;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::{lock, record};
+use crate::record;
 
 /// The file that says which network namespace is the host namespace: device, inode and, where the
 /// kernel has them, cookie. Its name has no `.json` at its end, so it is no record's.
@@ -31,9 +32,18 @@ pub struct StateDir {
 
 impl StateDir {
     /// Makes the folder if need be and waits for its lock (flock(2) on the folder itself, so that
-    /// no lock file is left behind).
-    pub fn lock() -> Result<Self, Error> {
-        let folder = lock_folder(RUN_NETNSCTL, FOLDER_MODE)?;
+    /// no lock file is left behind). If that takes more than a second, `waiting` gets a sentence that names
+    /// the process with the lock, once.
+    ///
+    /// Errors: the folder cannot be made, opened or locked.
+    pub fn lock(waiting: impl FnOnce(&str)) -> Result<Self, Error> {
+        let mut waiting = Some(waiting);
+        let mut once = |words: &str| {
+            if let Some(waiting) = waiting.take() {
+                waiting(words);
+            }
+        };
+        let folder = lock_folder(RUN_NETNSCTL, FOLDER_MODE, &mut once)?;
         Ok(Self { folder })
     }
 

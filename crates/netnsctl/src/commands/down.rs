@@ -37,7 +37,7 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     for name in arguments.names.iter().filter(|_| arguments.units) {
         units_in_force::stop_parts(&super::netns_name(name)?)?;
     }
-    let state = StateDir::lock()?;
+    let state = StateDir::lock(output::note)?;
     // Another host namespace may have been noted while this waited for the lock.
     netnsctl_kernel::place::home()?;
     let records = state_dir::records()?;
@@ -102,7 +102,7 @@ fn left_alone(names: &BTreeSet<NetnsName>, records: &Records, quiet: bool) -> bo
 }
 
 fn view_down(name: &NetnsName) -> Result<Exit, Failure> {
-    let state = StateDir::lock()?;
+    let state = StateDir::lock(output::note)?;
     teardown::remove_view(name, &state)?;
     state.remove_if_empty()?;
     Ok(Exit::Done)
@@ -116,7 +116,7 @@ fn veth_down(
     home: &Netns,
     quiet: bool,
 ) -> Result<Exit, Failure> {
-    let state = StateDir::lock()?;
+    let state = StateDir::lock(output::note)?;
     let request = Request::for_part(netns, part);
     let observed = observe::observe(desired, home, &request)?;
     let plan = match &request.part {

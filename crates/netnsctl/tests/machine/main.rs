@@ -52,6 +52,7 @@ mod unknown;
 mod up;
 mod veth;
 mod view;
+mod waits;
 
 use netnsctl_machine::net;
 

@@ -19,7 +19,7 @@ use crate::served::Served;
 use crate::support::{Ran, command, configure, expect, netnsctl, say, settled, traces};
 use crate::traffic::{connect, expect_answer, serve_tcp};
 
-const TWO: &str = "[netns.office]\n[[netns.office.veth]]\n[netns.shop]\n";
+pub(crate) const TWO: &str = "[netns.office]\n[[netns.office.veth]]\n[netns.shop]\n";
 
 /// The program, as root that lacks CAP_SYS_ADMIN.
 fn powerless(arguments: &[&str]) -> Ran {
@@ -201,10 +201,10 @@ fn waiting_shell(script: &str) -> std::process::Child {
     child
 }
 
-fn go_on(mut child: std::process::Child) -> Ran {
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(b"\n").expect("it reads");
-    drop(stdin);
+pub(crate) fn go_on(mut child: std::process::Child) -> Ran {
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(b"\n").expect("it reads");
+    }
     Ran::of(child.wait_with_output().expect("it is our child"))
 }
 
@@ -310,7 +310,7 @@ fn a_host_namespace_that_cannot_be_seen_is_not_taken_for_ended() {
 }
 
 /// Keeps the lock of a folder, as anybody can who may open it.
-fn keep_lock(folder: &str) -> OwnedFd {
+pub(crate) fn keep_lock(folder: &str) -> OwnedFd {
     let folder = OwnedFd::from(fs::File::open(folder).unwrap());
     flock(&folder, FlockOperation::LockExclusive).unwrap();
     folder

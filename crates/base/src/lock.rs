@@ -4,20 +4,24 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::{Context, Error};
-use netnsctl_base::processes;
 use rustix::fs::{AtFlags, CWD, FlockOperation, flock, fstat, major, minor, statat};
 use rustix::io::Errno;
 
+use crate::error::{Context, Error};
+use crate::processes;
+
 /// How long to wait for a lock that others hold only for as long as they change something.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait for a lock in silence.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How often to try.
 const POLL: Duration = Duration::from_millis(5);
 
 /// What kind of lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Others may have the same kind.
     Shared,
     /// No other process has one.
@@ -27,7 +31,7 @@ pub(crate) enum Mode {
 /// Locks `folder`, which is called `path` in errors. The lock goes with the descriptor.
 ///
 /// Errors: [`Error::Locked`] if another process still has it after `patience`.
-pub(crate) fn lock(
+pub fn lock(
     folder: &OwnedFd,
     path: &'static str,
     mode: Mode,
@@ -53,6 +57,31 @@ pub(crate) fn lock(
             });
         }
         std::thread::sleep(POLL);
+    }
+}
+
+/// Locks `folder`, which is called `path` in errors, for this process alone, however long that takes. After a
+/// second, `waiting` gets a sentence that names the process with the lock.
+///
+/// Errors: flock(2) fails, but not by a signal.
+pub fn wait(
+    folder: &OwnedFd,
+    path: &'static str,
+    waiting: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
+    match lock(folder, path, Mode::Exclusive, SILENCE) {
+        Err(Error::Locked { holder, .. }) => {
+            waiting(&format!(
+                "waiting for {holder}, which holds the lock on {path}"
+            ));
+        }
+        result => return result,
+    }
+    loop {
+        match flock(folder, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            result => return result.context("lock", path),
+        }
     }
 }
 
