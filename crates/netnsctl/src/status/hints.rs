@@ -50,7 +50,9 @@ pub(super) fn about(forward: &Forward) -> Vec<String> {
 /// That nothing carries what is declared, if that is so.
 pub(super) fn nobody_runs(report: &Report) -> Option<String> {
     let there = report.netns.iter().filter(|netns| netns.inode.is_some());
-    let is_silent = there.clone().any(|it| it.nscd.enabled && !it.nscd.running);
+    let is_silent = there
+        .clone()
+        .any(|it| it.nscd.enabled && it.nscd.running == Some(false));
     let mut forwards = there.flat_map(|netns| &netns.forwards);
     let idle = |forward: &Forward| !forward.running;
     let is_idle = forwards.any(idle) || report.home_forwards.iter().any(idle);

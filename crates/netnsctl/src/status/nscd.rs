@@ -20,15 +20,20 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const REQUEST: [i32; 3] = [2, 9, 0];
 
 pub(super) fn state(name: &NetnsName, declared: Option<&Netns>) -> Nscd {
+    let answer = answers(name);
     Nscd {
         enabled: declared.is_some_and(|netns| netns.nscd.enable),
         socket: nscd::socket(name).display().to_string(),
-        running: answers(name),
+        running: answer.as_ref().ok().copied(),
+        error: answer.err(),
     }
 }
 
-/// Whether the daemon answers. That its socket listens says nothing: that outlives the daemon.
-fn answers(name: &NetnsName) -> bool {
+/// Whether the daemon answers; not if nothing listens at its socket. That its socket listens says nothing: that
+/// outlives the daemon.
+///
+/// Errors: why it is not known, in words.
+fn answers(name: &NetnsName) -> Result<bool, String> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let connected = || -> Result<UnixStream, Errno> {
         let address = SocketAddrUnix::new(nscd::socket(name))?;
@@ -47,5 +52,10 @@ fn answers(name: &NetnsName) -> bool {
             answer => answer.map(|_| true),
         }
     };
-    asked().unwrap_or(false)
+    asked().or_else(|error| match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(false),
+        // The listening socket has a full queue, or the daemon does not answer.
+        ErrorKind::WouldBlock => Err(format!("no answer within {} ms", PATIENCE.as_millis())),
+        _ => Err(netnsctl_sys::errno::words(&error)),
+    })
 }

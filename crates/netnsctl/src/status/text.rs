@@ -220,12 +220,13 @@ impl Rows {
     fn nscd(&mut self, netns: &Netns) {
         let nscd = &netns.nscd;
         let state = match (nscd.running, nscd.enabled) {
-            (true, true) => "running",
-            (true, false) => "running, though not declared",
-            (false, true) if netns.inode.is_some() => "not running",
-            (false, _) => return,
+            (Some(true), true) => "running".to_owned(),
+            (Some(true), false) => "running, though not declared".to_owned(),
+            (Some(false), true) if netns.inode.is_some() => "not running".to_owned(),
+            (Some(false), _) => return,
+            (None, _) => nscd.unknown(),
         };
-        self.add("nscd", &nscd.socket, state, "");
+        self.add("nscd", &nscd.socket, &state, "");
     }
 
     fn finish(self) -> String {

@@ -102,8 +102,18 @@ pub(crate) struct Nscd {
     pub(crate) enabled: bool,
     /// Where it listens.
     pub(crate) socket: String,
-    /// Whether it answers there.
-    pub(crate) running: bool,
+    /// Whether it answers there; none if that is not known.
+    pub(crate) running: Option<bool>,
+    /// Why it is not known whether it answers.
+    pub(crate) error: Option<String>,
+}
+
+impl Nscd {
+    /// Why it is not known whether the daemon answers, as text.
+    pub(crate) fn unknown(&self) -> String {
+        let why = self.error.as_deref().unwrap_or_default();
+        format!("whether it runs cannot be found out: {why}")
+    }
 }
 
 /// A process inside.

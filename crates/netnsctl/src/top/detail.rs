@@ -148,9 +148,10 @@ impl Lines<'_> {
     fn rest(&mut self, netns: &Netns) {
         let nscd = &netns.nscd;
         match (nscd.running, nscd.enabled) {
-            (true, _) => self.add("nscd", format!("running, {}", nscd.socket)),
-            (false, true) if netns.inode.is_some() => self.add("nscd", "not running"),
-            (false, _) => {}
+            (Some(true), _) => self.add("nscd", format!("running, {}", nscd.socket)),
+            (Some(false), true) if netns.inode.is_some() => self.add("nscd", "not running"),
+            (Some(false), _) => {}
+            (None, _) => self.add("nscd", nscd.unknown()),
         }
         for route in &netns.routes {
             self.add("route", route);

@@ -55,7 +55,8 @@ fn netns(name: &str) -> Netns {
         nscd: Nscd {
             enabled: true,
             socket: format!("/run/netns-{name}/nscd/socket"),
-            running: true,
+            running: Some(true),
+            error: None,
         },
         processes: vec![Process {
             pid: 4242,

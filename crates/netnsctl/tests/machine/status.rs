@@ -1,6 +1,7 @@
 //! `status` and `list`: the truth, at a glance.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 
 use netnsctl_netlink::{Batch, Socket};
 use serde_json::Value;
@@ -378,4 +379,37 @@ fn a_reader_that_leaves_is_no_failure() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!text.contains("error") && !text.contains("panic"), "{text}");
     }
+}
+
+#[netnsctl_machine::test]
+fn a_daemon_of_which_nothing_is_known_is_not_called_stopped() {
+    configure("[netns.office]\n");
+    expect(0, &["up", "--quiet"]);
+    let socket = "/run/netns-office/nscd/socket";
+    fs::create_dir_all("/run/netns-office/nscd").unwrap();
+    let shown = |running: Value, error: Value, words: &str| {
+        let data = json(&[]);
+        let nscd = &data["netns"][0]["nscd"];
+        assert_eq!((&nscd["running"], &nscd["error"]), (&running, &error));
+        let text = expect(0, &["status"]).stdout;
+        let end = format!("{socket} {words}");
+        let row = text.lines().find(|line| line.contains(socket));
+        let squeezed: Vec<_> = row.unwrap_or("").split_whitespace().collect();
+        assert_eq!(squeezed.join(" "), format!("nscd {end}"), "{text}");
+    };
+    shown(false.into(), Value::Null, "not running");
+    // A socket that nothing listens at.
+    drop(UnixListener::bind(socket).unwrap());
+    shown(false.into(), Value::Null, "not running");
+    fs::remove_file(socket).unwrap();
+    let unknown = |why: &str| {
+        let words = format!("whether it runs cannot be found out: {why}");
+        shown(Value::Null, why.into(), &words);
+    };
+    std::os::unix::fs::symlink(socket, socket).unwrap();
+    unknown("Too many levels of symbolic links (ELOOP)");
+    fs::remove_file(socket).unwrap();
+    let listener = UnixListener::bind(socket).unwrap();
+    unknown("no answer within 500 ms");
+    drop(listener);
 }
