@@ -48,7 +48,8 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         let names = arguments.names.iter().map(|name| super::netns_name(name));
         names.collect::<Result<_, _>>()?
     };
-    let foreign = left_alone(&names, &records, arguments.quiet);
+    let foreign = foreign(&names, &records);
+    let is_unclear = report_absent(&names, &records, &foreign, arguments.quiet);
     let options = Options {
         kill: arguments.kill,
         no_wait: arguments.no_wait,
@@ -66,39 +67,63 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         let failure = KernelFailure::new(NetnsRef::Home, &error);
         report.failures.push(failure);
     }
+    report_foreign(&foreign, &report);
+    report.already_gone.retain(|name| !foreign.contains(name));
     if !arguments.quiet {
-        print_removed(&report)?;
+        print_removed(&report, &foreign)?;
     }
     let failed = report_trouble(&report);
-    Ok(if failed || foreign {
+    Ok(if failed || is_unclear || !foreign.is_empty() {
         Exit::Failed
     } else {
         Exit::Done
     })
 }
 
-/// Tells which of `names` nothing is taken away of; whether one of them is there.
-fn left_alone(names: &BTreeSet<NetnsName>, records: &Records, quiet: bool) -> bool {
-    let mut foreign = false;
+/// Those of `names` that netnsctl did not make.
+fn foreign(names: &BTreeSet<NetnsName>, records: &Records) -> BTreeSet<NetnsName> {
+    let is_recorded =
+        |name| records.known.contains_key(name) || records.unreadable.contains_key(name);
+    let others = names.iter().filter(|name| !is_recorded(*name));
+    others
+        .filter(|name| names::open(name).is_ok())
+        .cloned()
+        .collect()
+}
+
+/// Reports those of `names` whose record cannot be read, and those that are absent; true if a record cannot be
+/// read.
+fn report_absent(
+    names: &BTreeSet<NetnsName>,
+    records: &Records,
+    foreign: &BTreeSet<NetnsName>,
+    quiet: bool,
+) -> bool {
+    let mut is_unclear = false;
     for name in names {
-        if records.known.contains_key(name) {
-            continue;
-        }
         if let Some(reason) = records.unreadable.get(name) {
-            foreign = true;
+            is_unclear = true;
             let problem = Problem::unreadable_record(name, reason);
             output::error(&problem.to_string(), problem.hint().as_deref());
-        } else if names::open(name).is_ok() {
-            foreign = true;
-            output::error(
-                &format!("netns \"{name}\" was not made by netnsctl; it is left alone"),
-                Some(&format!("\"ip netns del {name}\" deletes it")),
-            );
-        } else if !quiet {
+        } else if !quiet && !foreign.contains(name) && !records.known.contains_key(name) {
             output::note(&format!("netns \"{name}\": already gone"));
         }
     }
-    foreign
+    is_unclear
+}
+
+/// Reports that the namespaces `foreign` stay. Files that netnsctl had left for their names are gone.
+fn report_foreign(foreign: &BTreeSet<NetnsName>, report: &Report) {
+    for name in foreign {
+        let stays = match report.already_gone.contains(name) {
+            true => "only files that netnsctl had left for this name are removed",
+            false => "it is left alone",
+        };
+        output::error(
+            &format!("netns \"{name}\" was not made by netnsctl; {stays}"),
+            Some(&format!("\"ip netns del {name}\" deletes it")),
+        );
+    }
 }
 
 fn view_down(name: &NetnsName) -> Result<Exit, Failure> {
@@ -132,7 +157,7 @@ fn veth_down(
     Ok(exit)
 }
 
-fn print_removed(report: &Report) -> Result<(), Failure> {
+fn print_removed(report: &Report, foreign: &BTreeSet<NetnsName>) -> Result<(), Failure> {
     let removed = report
         .removed
         .iter()
@@ -142,7 +167,10 @@ fn print_removed(report: &Report) -> Result<(), Failure> {
         .iter()
         .map(|name| format!("- netns {name} (its remains)\n"));
     let text: String = removed.chain(gone).collect();
-    let nothing = text.is_empty() && report.failures.is_empty() && report.foreign.is_empty();
+    let nothing = text.is_empty()
+        && report.failures.is_empty()
+        && report.foreign.is_empty()
+        && foreign.is_empty();
     output::print(if nothing { "nothing to do\n" } else { &text })
 }
 

@@ -100,7 +100,10 @@ fn files_that_outlived_their_record_are_removed_by_down() {
     assert!(fs::exists(RESOLV_CONF).unwrap());
     crate::net::make_foreign("office");
     let ran = expect(1, &["down", "office"]);
-    assert!(ran.stderr.contains("was not made by netnsctl"), "{ran:?}");
+    let words = "error: netns \"office\" was not made by netnsctl; \
+                 only files that netnsctl had left for this name are removed\n  \
+                 hint: \"ip netns del office\" deletes it\n";
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", words));
     // netnsctl did not make that namespace, so our files must not let users in.
     no_leftovers();
     assert!(name_exists("office"));
