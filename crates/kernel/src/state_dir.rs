@@ -80,7 +80,7 @@ impl StateDir {
     /// Removes the folder if nothing is left in it but what a kill left of records that were being
     /// written. Whoever waits for its lock makes a new one.
     ///
-    /// Errors: a file that cannot be removed, or a folder that cannot be read.
+    /// Errors: a file or a folder of views that cannot be removed, or a folder that cannot be read.
     pub fn remove_if_empty(self) -> Result<(), Error> {
         for entry in Dir::read_from(&self.folder).context("list", RUN_NETNSCTL)? {
             let entry = entry.context("list", RUN_NETNSCTL)?;
@@ -91,13 +91,13 @@ impl StateDir {
                 unlinkat(&self.folder, file, AtFlags::empty()).context("remove", path())?;
             }
         }
-        view::remove_folders_if_empty();
+        let views = view::remove_folders_if_empty();
         if records()?.is_empty() {
             self.remove(HOST_NOTE)?;
         }
         match unlinkat(CWD, RUN_NETNSCTL, AtFlags::REMOVEDIR) {
             // Something else is kept there, such as a configuration.
-            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => views,
             Err(error) => Err(error).context("remove", RUN_NETNSCTL),
         }
     }

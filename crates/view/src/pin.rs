@@ -101,13 +101,11 @@ pub fn remove(name: &NetnsName) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the folder of pins if it is empty, and then what was made on the host for views. What
-/// cannot be removed now stays, and its notes with it, for the next `down`.
-pub fn remove_folders_if_empty() {
-    let _ = try_to_remove_folders();
-}
-
-fn try_to_remove_folders() -> Result<(), Error> {
+/// Removes the folder of pins if it is empty, and then what was made on the host for views. What is in
+/// use stays, and its notes with it, for the next `down`.
+///
+/// Errors: it cannot be found out what is there, or it cannot be removed though it is not in use.
+pub fn remove_folders_if_empty() -> Result<(), Error> {
     if mark::origin()?.is_some() {
         return Ok(());
     }
@@ -135,6 +133,18 @@ fn remove_folder_if_empty() -> Result<(), Error> {
         }
     }
     let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
-    unmount(VIEWS, flags).context("unmount", VIEWS)?;
-    unlinkat(CWD, VIEWS, AtFlags::REMOVEDIR).context("remove", VIEWS)
+    if is_in_use(unmount(VIEWS, flags)).context("unmount", VIEWS)? {
+        return Ok(());
+    }
+    let removed = unlinkat(CWD, VIEWS, AtFlags::REMOVEDIR);
+    is_in_use(removed).context("remove", VIEWS).map(drop)
+}
+
+/// Whether something could not be removed because it is in use. What is gone already is not.
+fn is_in_use(removed: Result<(), Errno>) -> Result<bool, Errno> {
+    match removed {
+        Ok(()) | Err(Errno::NOENT) => Ok(false),
+        Err(Errno::BUSY | Errno::NOTEMPTY | Errno::EXIST) => Ok(true),
+        Err(error) => Err(error),
+    }
 }

@@ -15,7 +15,7 @@ use seccompiler::{
 use super::{Inhabitant, VIEWS, mounts_inside, plain_resolv_conf};
 use crate::names;
 use crate::served::status;
-use crate::support::{Ran, command, eventually, expect, inside, netnsctl};
+use crate::support::{Ran, command, eventually, expect, inside, netnsctl, traces};
 
 const RESOLVED: &str = "/run/systemd/resolve";
 
@@ -133,6 +133,28 @@ fn a_view_that_cannot_be_kept_ends_the_command() {
     );
     fs::remove_file(format!("{VIEWS}/office")).unwrap();
     assert_eq!(inside("office", "cat /etc/hosts"), "192.0.2.7 printer\n");
+}
+
+#[netnsctl_machine::test]
+fn down_says_why_the_folder_of_views_stays() {
+    let nothing = traces();
+    super::declare("192.0.2.53");
+    fs::write(VIEWS, "").unwrap();
+    let ran = expect(1, &["down"]);
+    let why = "error: cannot open /run/netnsctl/views: Not a directory (ENOTDIR)\n";
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("- netns office\n- netns other\n", why)
+    );
+    fs::remove_file(VIEWS).unwrap();
+    expect(0, &["down"]);
+    // What is in the folder though nothing is known of it is in use.
+    super::declare("192.0.2.53");
+    fs::create_dir_all(format!("{VIEWS}/left")).unwrap();
+    expect(0, &["down"]);
+    fs::remove_dir(format!("{VIEWS}/left")).unwrap();
+    expect(0, &["down"]);
+    assert_eq!(traces(), nothing);
 }
 
 #[netnsctl_machine::test]
