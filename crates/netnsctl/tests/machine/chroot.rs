@@ -5,7 +5,8 @@ use std::fs;
 use rustix::mount::{MountFlags, mount, mount_bind_recursive};
 
 use crate::serve::make_foreign;
-use crate::support::{Ran, command, configure, expect};
+use crate::served::Served;
+use crate::support::{Ran, command, configure, expect, traces};
 
 /// A folder that is fit for chroot(8), with the host's folders in it.
 fn root(path: &str) {
@@ -86,6 +87,22 @@ fn views_cannot_be_looked_at_from_a_chroot() {
         assert_eq!(seen.status, Some(1), "{words:?} {}", seen.stderr);
         assert!(seen.stderr.contains("from a chroot"), "{}", seen.stderr);
     }
+}
+
+#[netnsctl_machine::test]
+fn serve_starts_no_daemon_in_a_chroot_and_leaves_nothing() {
+    let nothing = traces();
+    configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
+    mount("tmpfs", "/mnt", "tmpfs", MountFlags::empty(), c"mode=755").unwrap();
+    root("/mnt/folder");
+    let mut serve = command("chroot");
+    serve.args(["/mnt/folder", "/netnsctl", "serve"]);
+    let mut served = Served::start_as(serve);
+    // Its daemon would show the files of the chroot, or lead out of it.
+    served.wait_for("cannot enter netns \"office\" from a chroot");
+    assert!(!fs::exists("/run/netnsctl/views").unwrap());
+    served.stop();
+    assert_eq!(traces(), nothing);
 }
 
 fn inside() -> String {
