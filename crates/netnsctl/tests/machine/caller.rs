@@ -7,6 +7,7 @@
 pub(crate) mod hostile;
 pub(crate) mod inherited;
 pub(crate) mod names_of_rules;
+pub(crate) mod refused;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};

@@ -3,7 +3,8 @@
    caller's name in a variable of its own, "doas" as well. GIVER_KEEPS, in its environment, makes
    the last two keep the environment whole, as some configurations of theirs do; GIVER_LEAVES leaves
    what is open open, and a file of root's with it. Where there is a file /mnt/giver-keys, a session
-   keyring of root's is given, as pam_keyinit(8) does where it is configured, with a key "roots". */
+   keyring of root's is given, as pam_keyinit(8) does where it is configured, with a key "roots". Where
+   there is a file /mnt/giver-refuses, it refuses, with the words and the exit status of each. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
@@ -30,6 +31,12 @@ int main(int argc, char **argv) {
   int leaves = getenv("GIVER_LEAVES") != NULL;
   char uid[16];
   must(argc > 1, "arguments");
+  if (access("/mnt/giver-refuses", F_OK) == 0) {
+    fputs(is_pkexec ? "Error executing command as another user: Not authorized\n"
+          : strcmp(name, "doas") == 0 ? "doas: Operation not permitted\n"
+                                      : "alice is not in the sudoers file.\n", stderr);
+    return is_pkexec ? 127 : 1;
+  }
   must(geteuid() == 0, "set-user-ID");
   snprintf(uid, sizeof uid, "%d", (int)getuid());
   if (is_pkexec || !getenv("GIVER_KEEPS")) clearenv();
