@@ -237,20 +237,26 @@ impl<'a> Planner<'a> {
         observed: &Link,
         mac: MacAddress,
     ) {
-        let changes = [
-            (observed.mtu != mtu).then(|| Change {
+        let mtu = (
+            observed.mtu != mtu,
+            Change {
                 what: "mtu",
                 from: Some(Value::Number(observed.mtu)),
                 to: Value::Number(mtu),
-            }),
-            (observed.mac != Some(mac)).then(|| Change {
+            },
+        );
+        let mac = (
+            observed.mac != Some(mac),
+            Change {
                 what: "mac",
                 from: observed.mac.map(Value::Mac),
                 to: Value::Mac(mac),
-            }),
-        ];
-        for change in changes.into_iter().flatten() {
-            self.change(owner, item::Link::at(link.clone()), change);
+            },
+        );
+        for (differs, change) in [mtu, mac] {
+            if differs {
+                self.change(owner, item::Link::at(link.clone()), change);
+            }
         }
     }
 }
