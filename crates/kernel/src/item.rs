@@ -20,7 +20,8 @@ use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::{Step, Verb};
 use rustix::io::Errno;
 
-use crate::apply::{Executor, Tolerance};
+use crate::executor::Executor;
+use crate::refusal::Tolerance;
 use netnsctl_base::error::Error;
 
 /// Carrying out steps about a kind of item.

@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod etc;
+mod executor;
 mod host_identity;
 mod item;
 mod mountinfo;
@@ -18,6 +19,7 @@ pub mod place;
 mod polkit;
 mod pristine;
 mod record;
+mod refusal;
 pub mod state_dir;
 pub mod survey;
 mod sysctl;

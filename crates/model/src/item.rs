@@ -12,10 +12,12 @@ mod key;
 mod link;
 mod name;
 mod netns;
+mod place;
 mod record;
 mod route;
 mod sysctl;
 mod value;
+mod verb;
 mod view;
 
 pub use access::Access;
@@ -26,15 +28,16 @@ pub use key::{BadKey, Fields, Key, LinkKey};
 pub use link::{End, Link};
 pub use name::Name;
 pub use netns::Netns;
+pub use place::LinkPlace;
 pub use record::RecordFile;
 pub use route::route_text;
 pub use sysctl::Sysctl;
 pub use value::{Change, Value};
+pub use verb::Verb;
 pub use view::View;
 
 use crate::desired::Route;
 use crate::name::NetnsRef;
-use crate::plan::Verb;
 
 /// What each kind of item has to say of itself.
 pub trait Kind {

@@ -10,9 +10,8 @@ use ipnet::IpNet;
 
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::desired::{HolderKind, Route};
-use crate::item::{Address, Key, LinkKey};
+use crate::item::{Address, Key, LinkKey, LinkPlace};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
-use crate::plan::LinkPlace;
 
 /// Everything a plan is made from, besides the declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +36,22 @@ pub struct Observed {
     pub views: BTreeSet<NetnsName>,
     /// What a new namespace has for the keys asked for; no entry for a key it does not have.
     pub pristine_sysctl: BTreeMap<SysctlKey, String>,
+}
+
+impl Observed {
+    /// Whether IPv6 is on for links of the host namespace, and whether the kernel has it at all.
+    pub fn host_ipv6(&self) -> (bool, bool) {
+        let value = |which: &str| {
+            let wanted = format!("net.ipv6.conf.{which}.disable_ipv6");
+            let mut sysctls = self.home.sysctl.iter();
+            sysctls
+                .find(|(key, _)| key.as_str() == wanted)
+                .and_then(|(_, value)| value.as_deref())
+        };
+        let (all, default) = (value("all"), value("default"));
+        let is_on = default == Some("0") && all == Some("0");
+        (is_on, default.is_some())
+    }
 }
 
 /// What stands at `/run/netns/NAME`.

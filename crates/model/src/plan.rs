@@ -35,7 +35,8 @@ pub use part::{BadPart, Part, PartName};
 
 use crate::desired::{Desired, Netns, VethPair};
 use crate::item::{Change, Item};
-use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
+pub use crate::item::{LinkPlace, Verb};
+use crate::name::{NetnsName, NetnsRef, SysctlKey};
 use crate::observed::Observed;
 
 /// What part of the declaration to plan for, and how far to go.
@@ -126,65 +127,6 @@ impl Step {
     /// What was tried, for the front of an error.
     pub fn attempt(&self) -> String {
         self.item.attempt(self.verb, &self.changes, &self.of)
-    }
-}
-
-/// What a step does with its item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Something new.
-    Add,
-    /// Something that stays and changes.
-    Change,
-    /// Something goes.
-    Remove,
-    /// Something is added again that the kernel may drop along with another item.
-    Restore,
-}
-
-impl Verb {
-    /// `+`, `~` or `-`.
-    pub fn sign(self) -> char {
-        match self {
-            Self::Add => '+',
-            Self::Change | Self::Restore => '~',
-            Self::Remove => '-',
-        }
-    }
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Change | Self::Restore => "change",
-            Self::Remove => "remove",
-        }
-    }
-}
-
-/// A link by its place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LinkPlace {
-    /// The namespace it is in.
-    pub netns: NetnsRef,
-    /// Its name there.
-    pub interface: InterfaceName,
-}
-
-impl LinkPlace {
-    /// As it is called under the heading `of`: by its name alone where it is in that namespace.
-    pub fn within(&self, of: &NetnsRef) -> String {
-        if self.netns == *of {
-            self.interface.to_string()
-        } else {
-            self.to_string()
-        }
-    }
-}
-
-impl std::fmt::Display for LinkPlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.netns, self.interface)
     }
 }
 

@@ -4,7 +4,7 @@ use netnsctl_model::item::Access;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::CarryOut;
-use crate::apply::Executor;
+use crate::executor::Executor;
 use crate::polkit;
 use netnsctl_base::error::Error;
 

@@ -4,7 +4,8 @@ use netnsctl_model::item::Address;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::CarryOut;
-use crate::apply::{Executor, Tolerance};
+use crate::executor::Executor;
+use crate::refusal::Tolerance;
 use netnsctl_base::error::Error;
 
 impl CarryOut for Address {

@@ -6,8 +6,8 @@ use netnsctl_model::item::Directory;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::CarryOut;
-use crate::apply::Executor;
 use crate::etc;
+use crate::executor::Executor;
 use netnsctl_base::error::Error;
 
 impl CarryOut for Directory {

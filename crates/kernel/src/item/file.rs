@@ -4,8 +4,8 @@ use netnsctl_model::item::File;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::{CarryOut, name};
-use crate::apply::Executor;
 use crate::etc;
+use crate::executor::Executor;
 use netnsctl_base::error::Error;
 use netnsctl_view as view;
 

@@ -9,7 +9,8 @@ use netnsctl_netlink::{Batch, NewLink, NewVeth, VethEnd};
 use rustix::io::Errno;
 
 use super::CarryOut;
-use crate::apply::{Executor, Tolerance};
+use crate::executor::Executor;
+use crate::refusal::Tolerance;
 use netnsctl_base::error::Error;
 
 impl CarryOut for Link {
@@ -135,4 +136,32 @@ fn create_pair(
     let far_context = executor.context(&far.place.netns)?;
     far_context.learn_index(far.place.interface.as_str(), index);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netnsctl_model::item::LinkPlace;
+    use netnsctl_model::name::InterfaceName;
+
+    #[test]
+    fn kinds_of_links_that_the_kernel_lacks_are_told_with_a_way_out() {
+        let at = |name: &str| {
+            let interface = InterfaceName::parse(name).unwrap();
+            Link::at(LinkPlace::new(&NetnsRef::Home, &interface))
+        };
+        let base = Link {
+            kind: "dummy",
+            ..at("web")
+        };
+        let said = base.hint(Verb::Add, Errno::OPNOTSUPP);
+        assert!(said.is_some_and(|it| it.contains("interface_kind = \"auto\"")));
+        assert_eq!(base.hint(Verb::Add, Errno::NOMEM), None);
+        let pair = Link {
+            peer: Some(at("b").end),
+            ..at("a")
+        };
+        let said = pair.hint(Verb::Add, Errno::OPNOTSUPP);
+        assert!(said.is_some_and(|it| it.contains("modprobe veth")));
+    }
 }

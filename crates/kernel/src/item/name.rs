@@ -4,7 +4,7 @@ use netnsctl_model::item::Name;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::{CarryOut, name};
-use crate::apply::Executor;
+use crate::executor::Executor;
 use crate::names;
 use netnsctl_base::error::Error;
 

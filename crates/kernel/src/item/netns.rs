@@ -5,7 +5,7 @@ use netnsctl_model::observed::Record;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::{CarryOut, name};
-use crate::apply::Executor;
+use crate::executor::Executor;
 use netnsctl_base::error::Error;
 
 impl CarryOut for Netns {

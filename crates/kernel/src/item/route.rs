@@ -6,7 +6,8 @@ use netnsctl_netlink as netlink;
 use rustix::io::Errno;
 
 use super::{CarryOut, named};
-use crate::apply::{Executor, Tolerance};
+use crate::executor::Executor;
+use crate::refusal::Tolerance;
 use netnsctl_base::error::Error;
 
 impl CarryOut for Route {

@@ -4,7 +4,7 @@ use netnsctl_model::item::Sysctl;
 use netnsctl_model::plan::Step;
 
 use super::{CarryOut, named};
-use crate::apply::Executor;
+use crate::executor::Executor;
 use crate::sysctl;
 use netnsctl_base::error::Error;
 

@@ -4,7 +4,7 @@ use netnsctl_model::item::View;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::{CarryOut, name};
-use crate::apply::Executor;
+use crate::executor::Executor;
 use netnsctl_base::error::Error;
 use netnsctl_view as view;
 

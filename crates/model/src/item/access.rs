@@ -3,10 +3,9 @@
 use crate::desired::RunAccess;
 use crate::name::NetnsRef;
 use crate::observed::AccessFiles;
-use crate::plan::Verb;
 use crate::polkit::action_id;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// The polkit action of a namespace and the rules about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use crate::address::InterfaceAddress;
 use crate::name::NetnsRef;
-use crate::plan::{LinkPlace, Verb};
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, LinkPlace, Value, Verb};
 
 /// An address of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

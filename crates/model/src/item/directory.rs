@@ -1,9 +1,8 @@
 //! Folders in /etc.
 
 use crate::name::NetnsRef;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// A folder in /etc.
 #[derive(Debug, Clone, PartialEq, Eq)]

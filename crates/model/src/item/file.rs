@@ -2,9 +2,8 @@
 
 use crate::name::NetnsRef;
 use crate::observed::EtcFile;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// A file of ours in `/etc/netns/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]

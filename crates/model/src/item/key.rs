@@ -6,9 +6,8 @@ use std::str::FromStr;
 use crate::address::InterfaceAddress;
 use crate::desired::Route;
 use crate::name::{InterfaceName, NetnsRef, SysctlKey};
-use crate::plan::LinkPlace;
 
-use super::{Address, Directory, Kind, Link, Sysctl};
+use super::{Address, Directory, Kind, Link, LinkPlace, Sysctl};
 
 /// A link, or a veth pair by the places of both ends, the one where it was declared first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,8 @@
 
 use crate::address::MacAddress;
 use crate::name::NetnsRef;
-use crate::plan::{LinkPlace, Verb};
 
-use super::{Change, Kind, LinkKey, Value};
+use super::{Change, Kind, LinkKey, LinkPlace, Value, Verb};
 
 /// A link.
 #[derive(Debug, Clone, PartialEq, Eq)]

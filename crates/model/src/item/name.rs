@@ -1,9 +1,8 @@
 //! Names of namespaces: the files in /run/netns.
 
 use crate::name::NetnsRef;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// The name of a namespace. Given to a new one once its files are there, so that nothing that goes
 /// by the name is without them; removed where no namespace is mounted on it.

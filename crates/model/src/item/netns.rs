@@ -2,9 +2,8 @@
 
 use crate::name::NetnsRef;
 use crate::observed::Applied;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// A network namespace: added without a name, changed to be ours, or removed with all that was
 /// made for it.

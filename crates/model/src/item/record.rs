@@ -2,9 +2,8 @@
 
 use crate::name::NetnsRef;
 use crate::observed::Applied;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// The record of a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use crate::desired::Route;
 use crate::name::NetnsRef;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 impl Kind for Route {
     const WORD: &'static str = "route";

@@ -1,9 +1,8 @@
 //! Kernel parameters under `net.`.
 
 use crate::name::{NetnsRef, SysctlKey};
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// A kernel parameter of a namespace, written from inside.
 #[derive(Debug, Clone, PartialEq, Eq)]

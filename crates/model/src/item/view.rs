@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::name::NetnsRef;
-use crate::plan::Verb;
 
-use super::{Change, Kind, Value};
+use super::{Change, Kind, Value, Verb};
 
 /// The view of a namespace: added before a command needs it, or changed where something else shows
 /// in it than should.

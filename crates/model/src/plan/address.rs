@@ -7,7 +7,7 @@ use crate::address::InterfaceAddress;
 use crate::desired::VethEnd;
 use crate::item::{self, Item, Key};
 use crate::name::{NetnsName, NetnsRef};
-use crate::observed::{Applied, Link, Observed};
+use crate::observed::{Applied, Link};
 
 use super::planner::Planner;
 use super::{LinkPlace, Verb};
@@ -102,7 +102,7 @@ impl<'a> Planner<'a> {
         let links = self.interior(netns).into_iter().flat_map(|it| &it.links);
         for (interface, link) in links {
             for observed in &link.addresses {
-                let place = super::planner::place(netns, interface);
+                let place = LinkPlace::new(netns, interface);
                 let of_ip = found.entry(observed.address.ip()).or_default();
                 of_ip.push((place, observed.address));
             }
@@ -181,20 +181,6 @@ impl<'a> Planner<'a> {
         });
         kernel_has_it && !off
     }
-}
-
-/// Whether IPv6 is on for links of the host namespace, and whether the kernel has it at all.
-pub(super) fn host_ipv6(observed: &Observed) -> (bool, bool) {
-    let value = |which: &str| {
-        let wanted = format!("net.ipv6.conf.{which}.disable_ipv6");
-        let mut sysctls = observed.home.sysctl.iter();
-        sysctls
-            .find(|(key, _)| key.as_str() == wanted)
-            .and_then(|(_, value)| value.as_deref())
-    };
-    let (all, default) = (value("all"), value("default"));
-    let is_on = default == Some("0") && all == Some("0");
-    (is_on, default.is_some())
 }
 
 /// Whether the kernel may drop `other` along with `gone`: unless `promote_secondaries` is on, all

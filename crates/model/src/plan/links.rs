@@ -7,7 +7,7 @@ use crate::name::{NetnsName, NetnsRef};
 use crate::observed::{Applied, Link, Peer};
 
 use super::namespace::key_of;
-use super::planner::{Planner, place};
+use super::planner::Planner;
 use super::{LinkPlace, Problem, Verb};
 
 impl<'a> Planner<'a> {
@@ -71,7 +71,7 @@ impl<'a> Planner<'a> {
     pub(super) fn base_link(&mut self, name: &'a NetnsName, target: &Applied) {
         let base = &self.netns(name).holder;
         let here = NetnsRef::Named(name.clone());
-        let link = place(&here, &base.interface);
+        let link = LinkPlace::new(&here, &base.interface);
         if self.ensure_base_link(name, &link, base) {
             self.finish_link(name, &link, &base.address, target);
             self.remove_old_base_links(name, target);
@@ -150,8 +150,8 @@ impl<'a> Planner<'a> {
 
     /// Brings one pair to what is declared.
     pub(super) fn veth(&mut self, owner: &'a NetnsName, pair: &'a VethPair, target: &Applied) {
-        let near = place(&pair.near.netns, &pair.near.interface);
-        let far = place(&pair.far.netns, &pair.far.interface);
+        let near = LinkPlace::new(&pair.near.netns, &pair.near.interface);
+        let far = LinkPlace::new(&pair.far.netns, &pair.far.interface);
         let (near_link, far_link) = (self.link(&near), self.link(&far));
         let paired = near_link
             .zip(far_link)
@@ -171,7 +171,7 @@ impl<'a> Planner<'a> {
                     return;
                 }
                 let end = |end: &VethEnd| item::End {
-                    place: place(&end.netns, &end.interface),
+                    place: LinkPlace::new(&end.netns, &end.interface),
                     mtu: Some(pair.mtu),
                     mac: Some(end.mac),
                 };

@@ -6,7 +6,7 @@ use crate::item::{self, Change, Key, LinkKey, Value};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use crate::observed::{Applied, EtcFile, FileState, Presence};
 
-use super::planner::{Planner, Standing, is_owned, place};
+use super::planner::{Planner, Standing, is_owned};
 use super::{LinkPlace, Verb};
 
 impl<'a> Planner<'a> {
@@ -15,7 +15,7 @@ impl<'a> Planner<'a> {
         let netns = self.netns(name);
         let here = NetnsRef::Named(name.clone());
         let mut keys = Vec::new();
-        let base = place(&here, &netns.holder.interface);
+        let base = LinkPlace::new(&here, &netns.holder.interface);
         keys.push(Key::Link(LinkKey {
             place: base.clone(),
             peer: None,
@@ -30,7 +30,7 @@ impl<'a> Planner<'a> {
         for (pair, _) in owned {
             keys.push(Key::Link(key_of(pair)));
             for end in [&pair.near, &pair.far] {
-                let link = place(&end.netns, &end.interface);
+                let link = LinkPlace::new(&end.netns, &end.interface);
                 let all = self.end_addresses(end, pair.mtu);
                 keys.extend(all.into_iter().map(|it| address(&link, it)));
             }
@@ -92,7 +92,7 @@ impl<'a> Planner<'a> {
             self.done.named.insert(here.clone(), number);
         }
         if let Ok(lo) = InterfaceName::parse("lo") {
-            let lo = place(&here, &lo);
+            let lo = LinkPlace::new(&here, &lo);
             self.sysctls_of_link(name, &lo, target);
             self.set_up(name, &lo);
         }
@@ -136,7 +136,7 @@ pub(super) fn forwarding(ipv4: bool, ipv6: bool) -> Vec<(SysctlKey, String)> {
 
 pub(super) fn key_of(pair: &VethPair) -> LinkKey {
     LinkKey {
-        place: place(&pair.near.netns, &pair.near.interface),
-        peer: Some(place(&pair.far.netns, &pair.far.interface)),
+        place: LinkPlace::new(&pair.near.netns, &pair.near.interface),
+        peer: Some(LinkPlace::new(&pair.far.netns, &pair.far.interface)),
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::desired::{Desired, Netns, VethEnd, VethPair};
 use crate::item::{self, Change, Item};
-use crate::name::{InterfaceName, NetnsName, NetnsRef};
+use crate::name::{NetnsName, NetnsRef};
 use crate::observed::{Applied, Interior, Link, Observed, Presence, Record};
 
 use super::schedule::Schedule;
@@ -86,7 +86,7 @@ impl<'a> Planner<'a> {
             recorded_directories: records
                 .flat_map(|record| record.applied.directories())
                 .collect(),
-            host_ipv6: super::address::host_ipv6(observed),
+            host_ipv6: observed.host_ipv6(),
             done: Done::default(),
             plan: Plan::default(),
         }
@@ -380,11 +380,4 @@ fn owner<'a>(declared: &'a BTreeMap<NetnsName, Netns>, pair: &VethPair) -> Optio
 /// Whether `pair` is recorded under `name`.
 pub(super) fn is_owned(pair: &VethPair, name: &NetnsName) -> bool {
     pair.near.netns.name().or(pair.far.netns.name()) == Some(name)
-}
-
-pub(super) fn place(netns: &NetnsRef, interface: &InterfaceName) -> LinkPlace {
-    LinkPlace {
-        netns: netns.clone(),
-        interface: interface.clone(),
-    }
 }

@@ -8,7 +8,7 @@ use crate::observed::{Applied, EtcFile, FileState, ObservedRoute};
 
 use super::address::reaches;
 use super::namespace::forwarding;
-use super::planner::{Planner, Standing, place};
+use super::planner::{Planner, Standing};
 use super::{LinkPlace, Part, Problem, Verb, same_value};
 
 impl<'a> Planner<'a> {
@@ -134,7 +134,7 @@ impl<'a> Planner<'a> {
     fn add_route(&mut self, name: &NetnsName, here: &NetnsRef, route: &Route, verb: Verb) {
         let number = self.step(name, verb, route.clone());
         if let Some(interface) = &route.interface {
-            let link = place(here, interface);
+            let link = LinkPlace::new(here, interface);
             let up = self.done.up.get(&link).copied();
             let created = self.done.created.get(&link).copied();
             self.needs(number, up.or(created));
@@ -156,7 +156,7 @@ impl<'a> Planner<'a> {
             return false;
         };
         interior.links.iter().any(|(interface, link)| {
-            let link_place = place(here, interface);
+            let link_place = LinkPlace::new(here, interface);
             let is_disturbed = self.done.created.contains_key(&link_place)
                 || self.done.deleted.contains_key(&link_place)
                 || self.done.lose_ipv4.contains(&link_place);
@@ -171,7 +171,7 @@ impl<'a> Planner<'a> {
     fn sysctl(&mut self, name: &NetnsName, key: &SysctlKey, value: &str, surely_there: bool) {
         let here = NetnsRef::Named(name.clone());
         let created = key.interface().and_then(|interface| {
-            let place = place(&here, &interface);
+            let place = LinkPlace::new(&here, &interface);
             self.done.created.get(&place).copied()
         });
         let fresh = self.standing(name) == Standing::Fresh;

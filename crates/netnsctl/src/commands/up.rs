@@ -128,10 +128,32 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
     for failure in &outcome.failures {
         output::error(&failure.message, failure.hint.as_deref());
     }
+    if let Some(missing) = not_tried(plan, outcome) {
+        output::note(&missing);
+    }
     super::down::report_held(&outcome.held);
     if plan.problems.is_empty() && outcome.failures.is_empty() {
         Exit::Done
     } else {
         Exit::Failed
     }
+}
+
+/// One line about the steps that were not tried, as one that they need failed; none if there are none.
+fn not_tried(plan: &Plan, outcome: &Outcome) -> Option<String> {
+    const SHOWN: usize = 5;
+    let skipped = outcome.skipped.iter().filter_map(|it| plan.steps.get(*it));
+    let missing: Vec<_> = skipped.filter(|step| !step.quiet).collect();
+    let shown = missing.iter().take(SHOWN).map(|step| {
+        let described = step.describe();
+        let first = described.lines().next().unwrap_or_default();
+        format!("{first} in netns \"{}\"", step.of)
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = match missing.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let count = missing.len();
+    (count > 0).then(|| format!("{count} not tried, as they need what failed: {shown}{more}"))
 }
