@@ -17,6 +17,7 @@ mod doctor;
 mod drift;
 mod errno;
 mod exits;
+mod failure;
 mod forward;
 mod graph;
 mod harm;
