@@ -33,7 +33,7 @@ const SOURCE: &str = "netnsctl-view:";
 
 const MOUNTINFO: &str = "/proc/thread-self/mountinfo";
 
-/// Whether this process can be in a view; only [`origin`] says that it is. Uses no heap.
+/// Whether this process can be in a view; only `origin` says that it is. Uses no heap.
 #[inline(always)]
 pub fn is_possible() -> bool {
     let both = StatVfsMountFlags::NOSUID | StatVfsMountFlags::NODEV;
