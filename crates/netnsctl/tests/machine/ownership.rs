@@ -368,3 +368,57 @@ fn a_new_namespace_comes_up_beside_an_old_one_that_is_held() {
     assert_eq!(ran.stderr, "");
     assert_eq!(guest.netns(), format!("net:[{old}]"));
 }
+
+/// The record `text` of `office` as versions before format 2 wrote it.
+fn as_format_1(text: &str) -> String {
+    let mut record: serde_json::Value = serde_json::from_str(text).unwrap();
+    let items = record["items"].take();
+    let of = |kind: &str| {
+        let all = items.as_array().unwrap().iter();
+        let all = all.filter(|item| item["item"] == kind).cloned();
+        all.collect::<Vec<_>>()
+    };
+    let end = |item: &serde_json::Value, netns: &str, interface: &str| serde_json::json!({"netns": item[netns], "interface": item[interface]});
+    let (pairs, alone): (Vec<_>, Vec<_>) = of("link")
+        .into_iter()
+        .partition(|link| link.get("peer_netns").is_some());
+    let pair = |link: &serde_json::Value| {
+        let near = end(link, "netns", "interface");
+        [near, end(link, "peer_netns", "peer_interface")]
+    };
+    let keys = of("sysctl").into_iter();
+    let sysctl = keys.map(|it| (it["key"].as_str().unwrap().to_owned(), "0".into()));
+    let sysctl: serde_json::Map<_, serde_json::Value> = sysctl.collect();
+    serde_json::json!({
+        "form": 1, "device": record["device"], "inode": record["inode"], "cookie": record["cookie"],
+        "holders": alone.iter().map(|link| &link["interface"]).collect::<Vec<_>>(),
+        "veths": pairs.iter().map(pair).collect::<Vec<_>>(),
+        "addresses": of("address"), "routes": of("route"), "sysctl": sysctl,
+        "directories": of("directory").iter().map(|it| it["path"].clone()).collect::<Vec<_>>(),
+    })
+    .to_string()
+}
+
+#[netnsctl_machine::test]
+fn a_record_of_an_earlier_version_plans_nothing() {
+    let before = traces();
+    configure(
+        "[netns.office]\naddress = [\"10.20.0.1/24\"]\n[[netns.office.veth]]\n\
+         address = [\"192.168.77.2/30\"]\n[[netns.office.route]]\nto = \"198.51.100.0/24\"\n\
+         interface = \"host\"\n",
+    );
+    expect(0, &["up"]);
+    let file = "/run/netnsctl/office.json";
+    let old = as_format_1(&std::fs::read_to_string(file).unwrap());
+    std::fs::write(file, &old).unwrap();
+    settled();
+    expect(0, &["up"]);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), old);
+    // And what it names can be removed.
+    expect(0, &["down"]);
+    let left: Vec<_> = traces()
+        .into_iter()
+        .filter(|it| it != "/run/netns")
+        .collect();
+    assert_eq!(left, before);
+}
