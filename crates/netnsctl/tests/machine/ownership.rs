@@ -409,11 +409,11 @@ fn a_record_of_an_earlier_version_plans_nothing() {
     );
     expect(0, &["up"]);
     let file = "/run/netnsctl/office.json";
-    let old = as_format_1(&std::fs::read_to_string(file).unwrap());
-    std::fs::write(file, &old).unwrap();
+    let old = as_format_1(&fs::read_to_string(file).unwrap());
+    fs::write(file, &old).unwrap();
     settled();
     expect(0, &["up"]);
-    assert_eq!(std::fs::read_to_string(file).unwrap(), old);
+    assert_eq!(fs::read_to_string(file).unwrap(), old);
     // And what it names can be removed.
     expect(0, &["down"]);
     let left: Vec<_> = traces()
