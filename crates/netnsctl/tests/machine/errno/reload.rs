@@ -48,6 +48,11 @@ impl Server {
         } else {
             format!("{ONE}{FORWARDS}")
         });
+        // What came too late for the reload before would count as the word of this one.
+        while self
+            .served
+            .tells_within("READY=1", Duration::from_millis(1))
+        {}
         self.read = self.served.text().len();
         self.watch.again(at, deed);
         self.served.signal(Signal::HUP);
