@@ -45,8 +45,8 @@ pub enum Error {
         #[source]
         source: netnsctl_netlink::Error,
     },
-    /// A plan asked for something that is never done in the host namespace.
-    #[error("cannot {0} in the host namespace: no plan may ask for it")]
+    /// A plan asked for something that is never done.
+    #[error("cannot carry out \"{0}\": no plan may ask for it")]
     Unplanned(String),
     /// There is no namespace of that name.
     #[error("there is no network namespace \"{0}\"")]

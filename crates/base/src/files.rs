@@ -84,8 +84,8 @@ pub fn temporary_name(file: &str) -> String {
     format!(".{file}.new")
 }
 
-/// Replaces a file by one with `content`: whoever reads sees the old or the new one whole.
-/// No fsync: what is replaced here lives in memory or can be made anew.
+/// Replaces a file by one with `content`: a reader sees either the old or the new one, complete.
+/// No fsync: these files are in memory or can be written again.
 pub fn replace_file(folder: &OwnedFd, file: &str, content: &[u8], mode: u32) -> io::Result<()> {
     let temporary = temporary_name(file);
     let flags =

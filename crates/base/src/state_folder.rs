@@ -6,7 +6,7 @@ use crate::files::make_folder;
 /// The folder.
 pub const RUN_NETNSCTL: &str = "/run/netnsctl";
 
-/// Its mode: others may pass through, to `conf`, but not open it, for whoever can open it can lock
+/// Its mode: others may pass through, to `conf`, but not open it, because any process that can open it can lock
 /// it, and so keep everybody from changing anything.
 pub const FOLDER_MODE: u32 = 0o711;
 

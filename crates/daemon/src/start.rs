@@ -17,6 +17,9 @@ pub enum StartError {
     /// The process keeps rights that it must not have.
     #[error(transparent)]
     Confine(#[from] ConfineError),
+    /// prctl(2) failed.
+    #[error("cannot find out whether this process ends with its parent: {}", words(.0))]
+    DeathSignal(io::Error),
     /// The parent ended during the start, and nothing else would end this process.
     #[error("the process that started this daemon has ended")]
     Orphan,
@@ -46,7 +49,9 @@ impl Start {
         let signals = SignalFd::new(&[SIGTERM, SIGINT]).map_err(StartError::Signals)?;
         confine()?;
         // A change of user removes, for a moment, the signal that the parent's death sends.
-        if parent_process_death_signal().is_ok_and(|s| s.is_some()) && getppid() != self.parent {
+        let signal =
+            parent_process_death_signal().map_err(|errno| StartError::DeathSignal(errno.into()))?;
+        if signal.is_some() && getppid() != self.parent {
             return Err(StartError::Orphan);
         }
         Ok(signals)

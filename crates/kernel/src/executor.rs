@@ -10,14 +10,13 @@ use netnsctl_base::error::{Error, Failure};
 use netnsctl_base::lock;
 use netnsctl_base::netns::{Netns, Wanderer};
 use netnsctl_base::processes::Holder;
-use netnsctl_model::item::Item;
 use netnsctl_model::name::{NetnsName, NetnsRef};
-use netnsctl_model::plan::{LinkPlace, Plan, Step, Verb};
+use netnsctl_model::plan::{LinkPlace, Plan, Step};
 use netnsctl_netlink::Batch;
 
+use crate::names;
 use crate::refusal::Refusal;
 use crate::state_dir::StateDir;
-use crate::{names, teardown};
 
 pub(crate) use netns::Context;
 use netns::OpenNetns;
@@ -37,7 +36,7 @@ pub struct Outcome {
 
 /// A plan that is being carried out.
 pub(crate) struct Executor<'a> {
-    plan: &'a Plan,
+    pub(crate) plan: &'a Plan,
     home: &'a Netns,
     pub(crate) state: &'a StateDir,
     wanderer: &'a mut Wanderer,
@@ -53,7 +52,7 @@ pub(crate) struct Executor<'a> {
     folder_patience: Duration,
     /// What a refusal by the kernel means for a step.
     judge: fn(&Step, i32) -> Refusal,
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 impl<'a> Executor<'a> {
@@ -111,10 +110,10 @@ impl<'a> Executor<'a> {
         !needs.iter().any(|needed| self.failed.contains(needed))
     }
 
-    /// Hears what became of all requests so far. False if the step cannot be done after that; it is
-    /// among those not tried then.
+    /// Hears what became of the steps that step `number` needs. False if one of them failed; the step
+    /// is among those not tried then.
     pub(crate) fn settle(&mut self, number: usize) -> bool {
-        self.flush_all();
+        self.flush_needs(number);
         let possible = self.is_possible(number);
         if !possible {
             self.skip(number);
@@ -126,46 +125,6 @@ impl<'a> Executor<'a> {
         self.outcome.done.remove(&number);
         self.outcome.skipped.insert(number);
         self.failed.insert(number);
-    }
-
-    /// Takes all namespaces away that are to go, at the first of them: the kernel frees many in
-    /// little more time than one.
-    pub(crate) fn delete_undeclared(&mut self, first: usize) -> Result<(), Error> {
-        let steps = self.plan.steps.iter().enumerate();
-        let removed = steps
-            .filter(|(_, step)| step.verb == Verb::Remove && matches!(step.item, Item::Netns(_)));
-        let numbers: BTreeMap<_, _> = removed
-            .filter_map(|(number, step)| Some((step.of.name()?.clone(), number)))
-            .collect();
-        if numbers.values().min() != Some(&first) {
-            // Its part was done at the first.
-            if self.failed.contains(&first) {
-                self.outcome.done.remove(&first);
-            }
-            return Ok(());
-        }
-        let names = numbers.keys().cloned().collect();
-        let report = match teardown::down(&names, teardown::Options::default(), self.state) {
-            Ok(report) => report,
-            Err(error) => {
-                for number in numbers.into_values() {
-                    self.fail(number, error.to_string(), error.hint());
-                }
-                return Ok(());
-            }
-        };
-        for name in report.foreign {
-            if let Some(number) = numbers.get(&name) {
-                self.fail(*number, teardown::foreign(&name), None);
-            }
-        }
-        for Failure { of, message, hint } in report.failures {
-            if let Some(number) = of.name().and_then(|name| numbers.get(name)) {
-                self.fail(*number, message, hint);
-            }
-        }
-        self.outcome.held = report.held;
-        Ok(())
     }
 
     /// Makes /run/netns ready for the first new name.
@@ -237,8 +196,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Sends what waits for `netns` and notes which steps the kernel refused. Whether step `number`
-    /// is still possible is then asked by the caller.
+    /// Sends what waits for `netns` and notes which steps the kernel refused.
     pub(crate) fn flush(&mut self, netns: &NetnsRef) {
         let Some((results, steps)) = self.open.commit(netns) else {
             return;
@@ -263,12 +221,13 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Whether the step has not failed so far.
+    /// Whether the step failed or was not tried, as far as is known.
     pub(crate) fn has_failed(&self, number: usize) -> bool {
         self.failed.contains(&number)
     }
 
-    fn fail(&mut self, number: usize, message: String, hint: Option<String>) {
+    /// Notes that the step failed; that it was not tried, if one that it needs has failed.
+    pub(crate) fn fail(&mut self, number: usize, message: String, hint: Option<String>) {
         // It may only follow from a refusal that was waiting to be heard.
         self.flush_needs(number);
         if self.has_failed(number) {

@@ -85,7 +85,7 @@ items! {
 ///
 /// Errors: it is the host namespace, for which nothing of the kind is ever planned.
 fn name(step: &Step) -> Result<&NetnsName, Error> {
-    let unplanned = || Error::Unplanned(step.describe());
+    let unplanned = || Error::Unplanned(format!("{} in the host namespace", step.describe()));
     step.of.name().ok_or_else(unplanned)
 }
 

@@ -315,9 +315,11 @@ impl Survey {
                 keys.extend(recorded.filter(|key| !is_declared(key)).cloned());
             }
         }
-        // Keys of a single link do not exist where that link does not.
+        // Keys of a single link do not exist where that link does not; `lo` is everywhere.
         let forwarding = forwarding_keys();
-        keys.retain(|key| key.interface().is_none() && !forwarding.contains(key));
+        let is_everywhere =
+            |key: &SysctlKey| key.interface().is_none_or(|link| link.as_str() == "lo");
+        keys.retain(|key| is_everywhere(key) && !forwarding.contains(key));
         keys
     }
 }

@@ -153,7 +153,7 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
-/// A line for whoever reads why a test failed.
+/// A line that helps to see why a test failed.
 pub fn say(line: &str) {
     eprintln!("{line}");
 }

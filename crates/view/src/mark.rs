@@ -6,8 +6,8 @@
 //! for programs. The source of that tmpfs, which /proc/self/mountinfo shows, says that this is a view
 //! and from which mounts it was made.
 //!
-//! The bind mount is `nosuid` and `nodev`, which no /etc of a host is. So one system call tells most
-//! processes that they are in no view; a process for which it does not tell reads the list of mounts.
+//! The bind mount is `nosuid` and `nodev`, which the /etc of hardly any host is. So one system call
+//! shows most processes that they are in no view. Where both are set, the list of mounts decides.
 //!
 //! Only a process that may mount in a mount namespace can put a mark there or hide it.
 //!

@@ -41,11 +41,16 @@ impl CarryOut for Link {
                     executor.flush_step(*needed);
                 }
                 let name = place.interface.as_str();
+                let mut all_known = true;
                 executor.queue(number, &place.netns, |batch| {
                     for change in &step.changes {
-                        change_link(batch, name, change);
+                        all_known &= change_link(batch, name, change);
                     }
-                })
+                })?;
+                match all_known {
+                    true => Ok(()),
+                    false => Err(Error::Unplanned(step.describe())),
+                }
             }
             (Verb::Remove, _) => {
                 executor.forget_index(place);
@@ -82,14 +87,15 @@ impl CarryOut for Link {
     }
 }
 
-fn change_link(batch: &mut Batch, name: &str, change: &Change) {
+/// Adds the request for one change. False if a link cannot be changed like that in place.
+fn change_link(batch: &mut Batch, name: &str, change: &Change) -> bool {
     match (change.what, &change.to) {
         ("up", Value::Flag(true)) => batch.set_link_up(name),
         ("mtu", Value::Number(mtu)) => batch.set_link_mtu(name, *mtu),
         ("mac", Value::Mac(mac)) => batch.set_link_mac(name, mac.0),
-        // The planner plans no other.
-        _ => {}
+        _ => return false,
     }
+    true
 }
 
 /// Creates both ends in their places, by one request.

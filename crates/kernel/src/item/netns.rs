@@ -1,11 +1,15 @@
 //! Network namespaces.
 
-use netnsctl_model::item::Netns;
+use std::collections::BTreeMap;
+
+use netnsctl_base::error::Failure;
+use netnsctl_model::item::{Item, Netns};
 use netnsctl_model::observed::Record;
 use netnsctl_model::plan::{Step, Verb};
 
 use super::{CarryOut, name};
 use crate::executor::Executor;
+use crate::teardown;
 use netnsctl_base::error::Error;
 
 impl CarryOut for Netns {
@@ -24,11 +28,51 @@ impl CarryOut for Netns {
                 executor.create_netns(&step.of)?.identity
             }
             Verb::Change => executor.context(&step.of)?.identity,
-            Verb::Remove => return executor.delete_undeclared(number),
+            Verb::Remove => return remove_all(executor, number),
         };
         let applied = self.applied.clone();
         executor
             .state
             .write_record(of, &Record { identity, applied })
     }
+}
+
+/// Removes all namespaces that are to go, at the first of them: the kernel frees many in little more
+/// time than one. At the others, the places of which are `number`, it is known already what became of
+/// them.
+fn remove_all(executor: &mut Executor<'_>, number: usize) -> Result<(), Error> {
+    let steps = executor.plan.steps.iter().enumerate();
+    let removed =
+        steps.filter(|(_, step)| step.verb == Verb::Remove && matches!(step.item, Item::Netns(_)));
+    let numbers: BTreeMap<_, _> = removed
+        .filter_map(|(number, step)| Some((step.of.name()?.clone(), number)))
+        .collect();
+    if numbers.values().min() != Some(&number) {
+        if executor.has_failed(number) {
+            executor.outcome.done.remove(&number);
+        }
+        return Ok(());
+    }
+    let names = numbers.keys().cloned().collect();
+    let report = match teardown::down(&names, teardown::Options::default(), executor.state) {
+        Ok(report) => report,
+        Err(error) => {
+            for number in numbers.into_values() {
+                executor.fail(number, error.to_string(), error.hint());
+            }
+            return Ok(());
+        }
+    };
+    for name in report.foreign {
+        if let Some(number) = numbers.get(&name) {
+            executor.fail(*number, teardown::foreign(&name), None);
+        }
+    }
+    for Failure { of, message, hint } in report.failures {
+        if let Some(number) = of.name().and_then(|name| numbers.get(name)) {
+            executor.fail(*number, message, hint);
+        }
+    }
+    executor.outcome.held = report.held;
+    Ok(())
 }

@@ -41,8 +41,6 @@ impl CarryOut for Route {
     fn tolerance(&self, verb: Verb) -> Tolerance {
         match verb {
             Verb::Restore => Tolerance::AlreadyThere,
-            // The kernel makes one to the subnet of each address, and that is there then.
-            Verb::Add if self.via.is_none() => Tolerance::AlreadyThere,
             Verb::Add | Verb::Change => Tolerance::Nothing,
             Verb::Remove => Tolerance::AlreadyGone,
         }

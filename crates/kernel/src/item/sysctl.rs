@@ -16,8 +16,7 @@ impl CarryOut for Sysctl {
         step: &Step,
     ) -> Result<(), Error> {
         let here = named(step)?;
-        executor.flush(here);
-        if !step.needs.is_empty() && !executor.settle(number) {
+        if !executor.settle(number) {
             return Ok(());
         }
         executor.enter(here)?;

@@ -1,4 +1,4 @@
-//! Every kind of item through its life: created, changed, damaged by somebody else, removed.
+//! Each kind of item is created, changed, damaged by another program, repaired and removed.
 //!
 //! A new kind of item joins with one row.
 

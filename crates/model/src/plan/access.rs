@@ -67,7 +67,7 @@ impl Planner<'_> {
             && let Some((name, _)) = self.desired.netns.get_key_value(name)
         {
             let number = self.plan.steps.len() - 1;
-            self.done.removals.entry(name).or_default().push(number);
+            self.removes(name, number);
         }
     }
 }

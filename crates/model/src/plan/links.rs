@@ -143,7 +143,7 @@ impl<'a> Planner<'a> {
         addresses: &[InterfaceAddress],
         target: &Applied,
     ) {
-        self.sysctls_of_link(of, link, target);
+        self.sysctls_of_link(link);
         self.addresses(of, link, addresses, target);
         self.set_up(of, link);
     }
@@ -185,7 +185,7 @@ impl<'a> Planner<'a> {
         }
         let ends = [(&pair.near, &near), (&pair.far, &far)];
         for (end, link) in ends {
-            self.sysctls_of_link(owner, link, target);
+            self.sysctls_of_link(link);
             self.addresses(owner, link, &self.end_addresses(end, pair.mtu), target);
         }
         // With the second one both get a carrier: all addresses are there by then.

@@ -93,7 +93,7 @@ impl<'a> Planner<'a> {
         }
         if let Ok(lo) = InterfaceName::parse("lo") {
             let lo = LinkPlace::new(&here, &lo);
-            self.sysctls_of_link(name, &lo, target);
+            self.sysctls_of_link(&lo);
             self.set_up(name, &lo);
         }
         self.base_link(name, target);

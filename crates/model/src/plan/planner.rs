@@ -50,7 +50,7 @@ pub(super) struct Done<'a> {
     pub(super) deleted: BTreeMap<LinkPlace, usize>,
     /// The step that sets a link up.
     pub(super) up: BTreeMap<LinkPlace, usize>,
-    /// The steps that remove something of a namespace.
+    /// The steps that take back something of a namespace.
     pub(super) removals: BTreeMap<&'a NetnsName, Vec<usize>>,
     /// The step after which a namespace can be worked in: it exists and has its record.
     pub(super) recorded: BTreeMap<NetnsRef, usize>,
@@ -330,8 +330,13 @@ impl<'a> Planner<'a> {
     /// Adds a step that removes something of `of`, of which the record speaks until it is gone.
     pub(super) fn remove(&mut self, of: &'a NetnsName, item: impl Into<Item>) -> usize {
         let number = self.step(of, Verb::Remove, item);
-        self.done.removals.entry(of).or_default().push(number);
+        self.removes(of, number);
         number
+    }
+
+    /// Has the record of `of` speak of what step `number` takes back until that is done.
+    pub(super) fn removes(&mut self, of: &'a NetnsName, number: usize) {
+        self.done.removals.entry(of).or_default().push(number);
     }
 
     pub(super) fn delete_link(&mut self, of: &'a NetnsName, link: LinkPlace) {

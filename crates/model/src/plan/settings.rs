@@ -2,7 +2,7 @@
 
 use crate::desired::Route;
 use crate::etc_files::{ETC_NETNS, directory, nsswitch_conf, resolv_conf};
-use crate::item::{self, Change, Key, Value};
+use crate::item::{self, Change, Item, Key, Value};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use crate::observed::{Applied, EtcFile, FileState, ObservedRoute};
 
@@ -52,7 +52,7 @@ impl<'a> Planner<'a> {
 
     /// Kernel parameters that name no declared link: before the first link, as a link copies
     /// `conf.default` when it is made.
-    pub(super) fn sysctls_before_links(&mut self, name: &NetnsName, target: &Applied) {
+    pub(super) fn sysctls_before_links(&mut self, name: &'a NetnsName, target: &Applied) {
         for (key, value) in &self.netns(name).sysctl {
             let of_link = key
                 .interface()
@@ -65,7 +65,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Kernel parameters of `link`, before it has addresses and goes up.
-    pub(super) fn sysctls_of_link(&mut self, _of: &NetnsName, link: &LinkPlace, _: &Applied) {
+    pub(super) fn sysctls_of_link(&mut self, link: &LinkPlace) {
         let Some((name, netns)) = link
             .netns
             .name()
@@ -123,6 +123,7 @@ impl<'a> Planner<'a> {
         for route in chosen {
             let there = observed.iter().any(|observed| route.is(&observed.route));
             let verb = match there {
+                false if self.comes_with_an_address(&here, route) => continue,
                 false => Verb::Add,
                 true if self.may_lose(&here, route) => Verb::Restore,
                 true => continue,
@@ -148,6 +149,20 @@ impl<'a> Planner<'a> {
             reach.push((route.to, number));
         }
         self.needs(number, by.map(|(_, step)| step));
+    }
+
+    /// Whether this plan adds an address along with which the kernel makes `route`: that to its subnet
+    /// (`fib_add_ifaddr()` in net/ipv4/fib_frontend.c, `addrconf_prefix_route()` in
+    /// net/ipv6/addrconf.c).
+    fn comes_with_an_address(&self, here: &NetnsRef, route: &Route) -> bool {
+        let mut reach = self.done.reach.get(here).into_iter().flatten();
+        let makes = |number: &usize| {
+            let step = self.plan.steps.get(*number);
+            let item = step.map(|step| &step.item);
+            matches!(item, Some(Item::Address(added)) if Some(&added.link.interface) == route.interface.as_ref())
+        };
+        route.via.is_none()
+            && reach.any(|(net, number)| net.trunc() == route.to.trunc() && makes(number))
     }
 
     /// Whether a link that `route` leaves by is made anew or loses an IPv4 address by this plan.
@@ -185,9 +200,7 @@ impl<'a> Planner<'a> {
                 observed.cloned().flatten()
             }
         };
-        // Every namespace has this link.
-        let of_lo = key.interface().is_some_and(|link| link.as_str() == "lo");
-        let known = created.is_some() || from.is_some() || surely_there || (fresh && of_lo);
+        let known = created.is_some() || from.is_some() || surely_there;
         if !known {
             self.plan.problems.push(Problem::NoSuchSysctl {
                 netns: name.to_string(),
@@ -220,7 +233,7 @@ impl<'a> Planner<'a> {
 
     /// Gives the keys that are no longer declared the value a new namespace has: those that name a
     /// link, or the others.
-    fn restore_sysctls(&mut self, name: &NetnsName, target: &Applied, of_links: bool) {
+    fn restore_sysctls(&mut self, name: &'a NetnsName, target: &Applied, of_links: bool) {
         let here = NetnsRef::Named(name.clone());
         let Some(record) = self.record(name) else {
             return;
@@ -233,7 +246,8 @@ impl<'a> Planner<'a> {
             let now = interior.and_then(|interior| interior.sysctl.get(key).cloned().flatten());
             match (now, self.observed.pristine_sysctl.get(key)) {
                 (Some(now), Some(pristine)) if !same_value(&now, pristine) => {
-                    self.write_sysctl(name, key, Some(now), pristine);
+                    let number = self.write_sysctl(name, key, Some(now), pristine);
+                    self.removes(name, number);
                 }
                 (Some(now), None) => self.plan.notes.push(format!(
                     "sysctl {key} of netns \"{name}\" is no longer declared and stays {now}"

@@ -23,7 +23,7 @@ use netnsctl_model::plan::{self, LinkPlace, Part, Request, Step, Verb, forwardin
 use proptest::prelude::prop;
 
 /// The value that every key has in a new namespace.
-const PRISTINE: &str = "7";
+pub(crate) const PRISTINE: &str = "7";
 
 pub(crate) struct Machine {
     observed: Observed,
@@ -85,7 +85,8 @@ impl Machine {
                 interior.sysctl = keys.iter().map(value).collect();
             }
         }
-        let general = keys.into_iter().filter(|key| key.interface().is_none());
+        let is_everywhere = |key: &SysctlKey| key.interface().is_none_or(|it| it.as_str() == "lo");
+        let general = keys.into_iter().filter(is_everywhere);
         observed.pristine_sysctl = general.map(|key| (key, PRISTINE.to_owned())).collect();
         observed
     }
@@ -134,6 +135,12 @@ impl Machine {
         let plan = plan::without_veth(desired, &self.observe(desired), pair);
         plan.steps.iter().for_each(|step| self.carry_out(step));
         plan
+    }
+
+    /// The value of a kernel parameter that names no link.
+    pub(crate) fn general_value(&self, name: &NetnsName, key: &SysctlKey) -> &str {
+        let value = self.values.get(&(name.clone(), key.clone()));
+        value.map_or(PRISTINE, String::as_str)
     }
 
     /// The namespaces and links of home there are, for comparison.

@@ -14,7 +14,7 @@ use netnsctl_model::testing::desired;
 use proptest::prelude::*;
 
 use changes::changed;
-use machine::{Machine, odd_mac};
+use machine::{Machine, PRISTINE, odd_mac};
 
 const ALL: usize = usize::MAX;
 
@@ -108,6 +108,14 @@ proptest! {
         machine.up_failing(&old, &failing);
         machine.up_failing(&new, &again);
         converge(&mut machine, &new);
+        for (name, netns) in &new.netns {
+            let before = old.netns.get(name).into_iter().flat_map(|it| it.sysctl.keys());
+            for key in before.filter(|key| key.interface().is_none()) {
+                let is_declared = netns.sysctl.contains_key(key);
+                let value = machine.general_value(name, key);
+                prop_assert!(is_declared || value.trim() == PRISTINE, "{} stays {}", key, value);
+            }
+        }
         converge(&mut machine, &Desired::default());
         prop_assert!(machine.is_empty());
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use netnsctl_base::error::Failure as KernelFailure;
+use netnsctl_base::error::{Error as KernelError, Failure as KernelFailure};
 use netnsctl_base::netns::Netns;
 use netnsctl_base::processes::{Hold, Holder};
 use netnsctl_kernel::state_dir::{self, Records, StateDir};
@@ -48,7 +48,7 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
         let names = arguments.names.iter().map(|name| super::netns_name(name));
         names.collect::<Result<_, _>>()?
     };
-    let foreign = foreign(&names, &records);
+    let foreign = foreign(&names, &records)?;
     let is_unclear = report_absent(&names, &records, &foreign, arguments.quiet);
     let options = Options {
         kill: arguments.kill,
@@ -81,14 +81,24 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
 }
 
 /// Those of `names` that netnsctl did not make.
-fn foreign(names: &BTreeSet<NetnsName>, records: &Records) -> BTreeSet<NetnsName> {
-    let is_recorded =
-        |name| records.known.contains_key(name) || records.unreadable.contains_key(name);
-    let others = names.iter().filter(|name| !is_recorded(*name));
-    others
-        .filter(|name| names::open(name).is_ok())
-        .cloned()
-        .collect()
+///
+/// Errors: it cannot be found out whether there is a namespace of that name. Nothing was changed then.
+fn foreign(
+    names: &BTreeSet<NetnsName>,
+    records: &Records,
+) -> Result<BTreeSet<NetnsName>, KernelError> {
+    let mut foreign = BTreeSet::new();
+    for name in names {
+        if records.known.contains_key(name) || records.unreadable.contains_key(name) {
+            continue;
+        }
+        match names::open(name) {
+            Ok(_) => drop(foreign.insert(name.clone())),
+            Err(KernelError::NoSuchNetns(_) | KernelError::Stale(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(foreign)
 }
 
 /// Reports those of `names` whose record cannot be read, and those that are absent; true if a record cannot be

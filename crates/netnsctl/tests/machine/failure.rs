@@ -41,7 +41,7 @@ fn a_route_that_is_refused_leaves_all_else_done() {
     assert_eq!(
         link("office", "host").index,
         index,
-        "the pair was made anew"
+        "the pair was recreated"
     );
 }
 
@@ -108,4 +108,52 @@ fn a_route_that_the_kernel_has_counts_as_there() {
     configure(&office(own));
     expect(0, &["up"]);
     settled();
+}
+
+#[netnsctl_machine::test]
+fn a_route_to_the_subnet_of_another_link_is_not_taken_for_there() {
+    let other = "[[netns.office.route]]\nto = \"192.168.77.0/30\"\ninterface = \"office\"\n";
+    configure(&office(other));
+    // The kernel's own is by another link, and it allows one of them only.
+    let ran = expect(1, &["up"]);
+    assert!(ran.stderr.contains("(EEXIST)"), "{}", ran.stderr);
+    let left = ["+ route 192.168.77.0/30 dev office"];
+    assert_eq!(steps(&expect(0, &["plan"]).stdout), left);
+}
+
+#[netnsctl_machine::test]
+fn a_sysctl_of_lo_is_known_before_the_namespace_is_made() {
+    let key = "net.ipv4.conf.lo.log_martians";
+    configure(&office(&format!("[netns.office.sysctl]\n\"{key}\" = 1\n")));
+    expect(0, &["up"]);
+    assert_eq!(sysctl("office", key), "1");
+    settled();
+    // No longer declared, it has the value of a new namespace again.
+    configure(&office(""));
+    expect(0, &["up"]);
+    assert_eq!(sysctl("office", key), "0");
+    settled();
+    expect(0, &["down"]);
+    configure(&office(
+        "[netns.office.sysctl]\n\"net.ipv4.conf.lo.no_such_key\" = 1\n",
+    ));
+    let said = expect(1, &["plan"]).stderr;
+    assert!(said.contains("there is no such key"), "{said}");
+}
+
+#[netnsctl_machine::test]
+fn a_name_that_cannot_be_looked_at_is_not_called_gone() {
+    configure(&office(""));
+    expect(0, &["up"]);
+    // A link in a circle: ELOOP.
+    std::os::unix::fs::symlink("odd", "/run/netns/odd").unwrap();
+    let ran = expect(1, &["down", "odd"]);
+    assert!(
+        ran.stderr.contains("odd") && ran.stderr.contains("(ELOOP)"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("already gone"), "{}", ran.stderr);
+    std::fs::remove_file("/run/netns/odd").unwrap();
+    expect(0, &["down"]);
 }

@@ -62,8 +62,8 @@ fn table(text: &mut String, section: &Section, word: Option<&str>) {
     }
 }
 
-/// Its default; its example where there is none, or where that is an empty list of things other
-/// than accounts, which whoever copies the file would let in.
+/// Its default. Its example if there is no default, or if the default is an empty list. A list of
+/// accounts stays empty: a copy of the file must let nobody in.
 fn value(key: &Key) -> String {
     let is_account = matches!(key.kind, Kind::Strings(Form::Account));
     let default = key
