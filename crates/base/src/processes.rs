@@ -232,7 +232,7 @@ fn mounts(pid: u32, seen: &mut BTreeMap<PathBuf, BTreeSet<u64>>) -> io::Result<B
     if let Some(known) = seen.get(&namespace) {
         return Ok(known.clone());
     }
-    let Some(text) = visible(std::fs::read(format!("/proc/{pid}/mountinfo")))? else {
+    let Some(text) = mount_list(pid)? else {
         return Ok(BTreeSet::new());
     };
     // The fourth field is the root of the mount within its file system, see proc(5).
@@ -240,6 +240,17 @@ fn mounts(pid: u32, seen: &mut BTreeMap<PathBuf, BTreeSet<u64>>) -> io::Result<B
     let roots = text.lines().filter_map(|line| line.split(' ').nth(3));
     let inodes: BTreeSet<u64> = roots.filter_map(netns_number).collect();
     Ok(seen.entry(namespace).or_insert(inodes).clone())
+}
+
+/// The mounts that a process sees, as proc_pid_mountinfo(5) lists them; none as with [`visible`].
+fn mount_list(pid: u32) -> io::Result<Option<Vec<u8>>> {
+    let text = std::fs::read(format!("/proc/{pid}/mountinfo"));
+    match text {
+        // Of a process that has left its namespaces on its way out (`mounts_open_common()` in
+        // fs/proc_namespace.c).
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Ok(None),
+        text => visible(text),
+    }
 }
 
 /// The name of a process, as it may be shown; empty if it cannot be read.
@@ -283,5 +294,22 @@ mod tests {
         for other in ["mnt:[4026531840]", "net:[", "/", "net:[x]", ""] {
             assert_eq!(netns_number(other), None, "{other}");
         }
+    }
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a process that ends is needed")]
+    fn the_mounts_of_a_process_that_has_ended_are_none() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let options =
+            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();
+        // Nobody has waited for it yet, so its id shows in /proc.
+        let raw = std::fs::read(format!("/proc/{}/mountinfo", child.id()));
+        let errno = Errno::from_io_error(&raw.unwrap_err());
+        assert_eq!(errno, Some(Errno::INVAL));
+        assert_eq!(mount_list(child.id()).unwrap(), None);
+        child.wait().unwrap();
+        assert_eq!(mount_list(child.id()).unwrap(), None);
+        assert!(mount_list(std::process::id()).unwrap().is_some());
     }
 }
