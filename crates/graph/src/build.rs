@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired, VethEnd, VethPair};
-use netnsctl_model::item::{Item, route_text};
+use netnsctl_model::item::{Entry, Item, route_text};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
 use netnsctl_model::plan::text::shown;
@@ -174,6 +174,10 @@ impl<'a> Builder<'a> {
             let holder = &declared.holder;
             let observed = interior.and_then(|interior| interior.links.get(&holder.interface));
             links.push(self.link(&holder.interface, &holder.address, observed, is_there));
+            links.extend(declared.links.iter().map(|link| {
+                let observed = interior.and_then(|interior| interior.links.get(&link.interface));
+                self.own_link(netns, link, observed, is_there)
+            }));
         }
         links.extend(self.lonely_links(netns, interior));
         let mut routes = Vec::new();
@@ -208,6 +212,7 @@ impl<'a> Builder<'a> {
             links,
             forwarding: flags.filter_map(|(on, word)| on.then_some(word)).collect(),
             routes,
+            entries: Self::entries(declared, interior),
             differences: match is_there && self.wants(netns) {
                 true => self.differences(netns),
                 false => Vec::new(),
@@ -277,8 +282,49 @@ impl<'a> Builder<'a> {
             interface: interface.to_string(),
             mark,
             addresses,
+            details: None,
             differences: down.then(|| "down".to_owned()).into_iter().collect(),
         }
+    }
+
+    /// A declared link that stands alone.
+    fn own_link(
+        &self,
+        netns: &NetnsRef,
+        link: &desired::Link,
+        observed: Option<&observed::Link>,
+        is_there: bool,
+    ) -> Link {
+        let parent = link.parent().map(|parent| parent.within(netns));
+        let parent = parent.map(|parent| format!(" on {parent}"));
+        let drawn = self.link(&link.interface, &link.address, observed, is_there);
+        Link {
+            details: Some(format!("{}{}", link.kind.word, parent.unwrap_or_default())),
+            // It may be declared to be down.
+            differences: drawn.differences.into_iter().filter(|_| link.up).collect(),
+            ..drawn
+        }
+    }
+
+    /// The entries of a namespace that are declared, and those of their kinds that are not.
+    fn entries(
+        declared: Option<&desired::Netns>,
+        interior: Option<&Interior>,
+    ) -> Vec<(&'static str, Marked)> {
+        let declared = declared.map(|netns| &netns.entries);
+        let there = interior.map(|interior| &interior.entries);
+        let all: BTreeSet<&Entry> = declared.into_iter().chain(there).flatten().collect();
+        let entry = |entry: &Entry| {
+            let has = |set: Option<&BTreeSet<Entry>>| set.map(|it| it.contains(entry));
+            let mark = match (has(declared).unwrap_or(false), has(there)) {
+                (true, Some(false)) => Mark::MISSING,
+                (true, _) => Mark::AsDeclared,
+                (false, _) => Mark::EXTRA,
+            };
+            let text = (entry.kind.words)(&entry.values);
+            (entry.kind.word(), Marked { text, mark })
+        };
+        all.into_iter().map(entry).collect()
     }
 
     /// Links of a namespace that nobody declared and that lead to no namespace with a name. Of
@@ -287,14 +333,17 @@ impl<'a> Builder<'a> {
         let (Some(interior), Some(name)) = (interior, netns.name()) else {
             return Vec::new();
         };
-        let declared = self
-            .desired
-            .netns
-            .get(name)
-            .map(|netns| &netns.holder.interface);
+        let declared = self.desired.netns.get(name);
+        let is_declared = |interface: &InterfaceName| {
+            declared.is_some_and(|netns| {
+                let own = netns.links.iter().map(|link| &link.interface);
+                own.chain([&netns.holder.interface])
+                    .any(|it| it == interface)
+            })
+        };
         let is_lonely = |(interface, link): &(&InterfaceName, &observed::Link)| {
             let leads_somewhere = matches!(link.peer, Some(Peer::Known(..)));
-            interface.as_str() != "lo" && Some(*interface) != declared && !leads_somewhere
+            interface.as_str() != "lo" && !is_declared(interface) && !leads_somewhere
         };
         let links = interior.links.iter().filter(is_lonely);
         links
@@ -414,6 +463,7 @@ impl<'a> Builder<'a> {
 fn is_drawn(item: &Item) -> bool {
     match item {
         Item::Address(_)
+        | Item::Entry(_)
         | Item::Link(_)
         | Item::Name(_)
         | Item::Netns(_)

@@ -154,6 +154,13 @@ fn link_row(section: Section, link: &Link, mark: &Mark) -> Row {
             },
         ),
     }
+    for text in link.details.iter().flat_map(|it| wrap(it, VALUE_CELLS)) {
+        lines.push(Line {
+            text,
+            tone: Tone::Muted,
+            word: None,
+        });
+    }
     for difference in &link.differences {
         let text = format!("differs: {difference}");
         let broken = wrap(&text, VALUE_CELLS).into_iter();
@@ -238,6 +245,9 @@ fn settings(namespace: &Namespace) -> Vec<Row> {
             mark: Mark::AsDeclared,
         };
         rows.push(row(Section::Settings, "route", marked(&text, Tone::Muted)));
+    }
+    for (word, entry) in &namespace.entries {
+        rows.push(row(Section::Settings, word, marked(entry, Tone::Muted)));
     }
     for difference in &namespace.differences {
         let lines = wrap(difference, VALUE_CELLS).into_iter();

@@ -116,6 +116,8 @@ fn namespace_lines(namespace: &Namespace) -> Vec<String> {
             .iter()
             .map(|route| format!("route {}", marked(route))),
     );
+    let entries = namespace.entries.iter();
+    lines.extend(entries.map(|(word, entry)| format!("{word} {}", marked(entry))));
     let differences = namespace.differences.iter();
     lines.extend(differences.map(|difference| format!("differs: {}", mermaid(difference))));
     lines
@@ -125,6 +127,7 @@ fn namespace_lines(namespace: &Namespace) -> Vec<String> {
 fn link(link: &Link, mark: &Mark) -> String {
     let mut words = vec![format!("{}{}", mermaid(&link.interface), word(mark))];
     words.extend(link.addresses.iter().map(marked));
+    words.extend(link.details.iter().map(|it| mermaid(it)));
     words.extend(
         link.differences
             .iter()

@@ -90,12 +90,15 @@ pub struct Namespace {
     pub netns: NetnsRef,
     /// Whether it is there.
     pub mark: Mark,
-    /// Its holder link, then links that nobody declared and that lead nowhere.
+    /// Its base link, other declared links that stand alone, then links that nobody declared and
+    /// that lead nowhere.
     pub links: Vec<Link>,
     /// The protocols it forwards between its links.
     pub forwarding: Vec<&'static str>,
     /// Its routes.
     pub routes: Vec<Marked>,
+    /// Entries of other tables of the kernel, each after the word for its kind.
+    pub entries: Vec<(&'static str, Marked)>,
     /// What else differs, a line each.
     pub differences: Vec<String>,
 }
@@ -109,6 +112,8 @@ pub struct Link {
     pub mark: Mark,
     /// Its addresses.
     pub addresses: Vec<Marked>,
+    /// What kind of link it is, and by which it sends.
+    pub details: Option<String>,
     /// In what else it differs, a line each.
     pub differences: Vec<String>,
 }

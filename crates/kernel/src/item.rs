@@ -6,8 +6,9 @@
 mod access;
 mod address;
 mod directory;
+pub(crate) mod entry;
 mod file;
-mod link;
+pub(crate) mod link;
 mod name;
 mod netns;
 mod record;
@@ -78,7 +79,7 @@ macro_rules! items {
 }
 
 items! {
-    Access, Address, Directory, File, Link, Name, Netns, RecordFile, Route, Sysctl, View,
+    Access, Address, Directory, Entry, File, Link, Name, Netns, RecordFile, Route, Sysctl, View,
 }
 
 /// The name of the namespace of a step.

@@ -4,17 +4,17 @@
 //! the other; what they find is then joined: a veth names its other end by an index and a namespace id, and only with both
 //! namespaces at hand do these become names.
 
+mod join;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
 use netnsctl_base::error::{Context, Error, NetlinkContext};
 use netnsctl_base::netns::{Netns, Wanderer, wander_each};
-use netnsctl_model::address::{InterfaceAddress, MacAddress};
-use netnsctl_model::desired::{Desired, HolderChoice, HolderKind, Route};
-use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
-use netnsctl_model::observed::{
-    Identity, Interior, Link, Observed, ObservedAddress, ObservedRoute, Peer, Presence, Record,
-};
+use netnsctl_model::desired::{Desired, HolderChoice, HolderKind, Link};
+use netnsctl_model::item::{Entry, EntryKind};
+use netnsctl_model::name::{NetnsName, NetnsRef, SysctlKey};
+use netnsctl_model::observed::{Identity, Observed, Presence, Record};
 use netnsctl_model::plan::{Part, Request, forwarding_keys};
 use netnsctl_netlink as netlink;
 use netnsctl_netlink::Socket;
@@ -22,6 +22,8 @@ use netnsctl_sys::namespace::netns_cookie;
 use netnsctl_view as view;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
+pub(crate) use self::join::join;
+use crate::item::entry;
 use crate::{etc, names, polkit, pristine, state_dir, sysctl};
 
 /// Reads everything that planning `request` needs. `home` is the home namespace.
@@ -96,7 +98,9 @@ struct Survey {
     names: BTreeSet<NetnsName>,
     /// The keys to read, by namespace.
     keys: BTreeMap<NetnsName, BTreeSet<SysctlKey>>,
-    /// The namespaces that veth ends of a namespace may lead to.
+    /// The kinds of entries to list, by namespace.
+    entries: BTreeMap<NetnsName, BTreeSet<&'static EntryKind>>,
+    /// The namespaces that veth ends of a namespace may lead to, or its links be made in.
     partners: BTreeMap<NetnsRef, BTreeSet<NetnsRef>>,
 }
 
@@ -106,6 +110,7 @@ pub(crate) struct Raw {
     pub(crate) links: Vec<netlink::Link>,
     pub(crate) addresses: Vec<netlink::Address>,
     pub(crate) routes: Vec<netlink::Route>,
+    pub(crate) entries: BTreeSet<Entry>,
     pub(crate) sysctl: BTreeMap<SysctlKey, Option<String>>,
     /// What the namespace ids seen here mean.
     pub(crate) nsids: BTreeMap<i32, NetnsRef>,
@@ -149,7 +154,13 @@ impl Survey {
             .iter()
             .map(|pair| (&pair.near.netns, &pair.far.netns));
         let recorded = records.values().flat_map(|record| record.applied.pairs());
-        for (near, far) in declared.chain(recorded.map(|(near, far)| (&near.netns, &far.netns))) {
+        let pairs = declared.chain(recorded.map(|(near, far)| (&near.netns, &far.netns)));
+        let pairs = pairs.map(|(near, far)| (near.clone(), far.clone()));
+        let links = desired.netns.iter().flat_map(|(name, netns)| {
+            let elsewhere = netns.links.iter().filter_map(Link::birthplace);
+            elsewhere.map(|netns| (NetnsRef::Named(name.clone()), netns))
+        });
+        for (near, far) in &pairs.chain(links).collect::<BTreeSet<_>>() {
             if covered(near) || covered(far) {
                 names.extend([near, far].into_iter().filter_map(NetnsRef::name).cloned());
                 partners
@@ -178,9 +189,21 @@ impl Survey {
             wanted.extend(forwarding.iter().cloned());
             keys.insert(name.clone(), wanted);
         }
+        let mut entries: BTreeMap<NetnsName, BTreeSet<&EntryKind>> = BTreeMap::new();
+        for name in &names {
+            let declared = desired.netns.get(name).map(|netns| netns.entries.iter());
+            let recorded = records.get(name).map(|it| it.applied.entries());
+            let declared = declared.into_iter().flatten();
+            let all = declared.chain(recorded.into_iter().flatten());
+            let kinds: BTreeSet<_> = all.map(|entry| entry.kind).collect();
+            if !kinds.is_empty() {
+                entries.insert(name.clone(), kinds);
+            }
+        }
         Self {
             names,
             keys,
+            entries,
             partners,
         }
     }
@@ -256,6 +279,13 @@ impl Survey {
         } else {
             socket.routes()
         };
+        let kinds = netns.name().and_then(|name| self.entries.get(name));
+        let mut entries = BTreeSet::new();
+        for kind in kinds.into_iter().flatten() {
+            let found = list_entries(&mut socket, kind);
+            let found = found.in_netns("list the entries of", name)?;
+            entries.extend(found.into_iter().filter_map(Result::ok));
+        }
         let keys = match netns {
             NetnsRef::Home => home_keys(),
             NetnsRef::Named(name) => self.keys.get(name).cloned().unwrap_or_default(),
@@ -271,6 +301,7 @@ impl Survey {
             links,
             addresses: addresses.in_netns("list the addresses of", name)?,
             routes: routes.in_netns("list the routes of", name)?,
+            entries,
             sysctl: values,
             nsids,
         })
@@ -337,121 +368,18 @@ pub(crate) fn identity(handle: &Netns, name: &str, socket: &Socket) -> Result<Id
     })
 }
 
-/// Turns numbers into names, now that all namespaces are at hand.
-pub(crate) fn join(found: BTreeMap<NetnsRef, Seen>, observed: &mut Observed) {
-    let names: BTreeMap<(NetnsRef, u32), InterfaceName> = found
-        .iter()
-        .flat_map(|(netns, found)| {
-            let links = match found {
-                Seen::Present(raw) => raw.links.as_slice(),
-                Seen::Absent | Seen::Stale => &[],
-            };
-            links.iter().filter_map(|link| {
-                Some((
-                    (netns.clone(), link.index),
-                    InterfaceName::parse(&link.name).ok()?,
-                ))
-            })
-        })
-        .collect();
-    for (netns, found) in found {
-        let presence = match found {
-            Seen::Absent => Presence::Absent,
-            Seen::Stale => Presence::Stale,
-            Seen::Present(raw) => Presence::Present(interior(&netns, raw, &names)),
-        };
-        match (netns, presence) {
-            (NetnsRef::Home, Presence::Present(interior)) => observed.home = interior,
-            (NetnsRef::Home, _) => {}
-            (NetnsRef::Named(name), presence) => drop(observed.netns.insert(name, presence)),
-        }
-    }
-}
-
-fn interior(
-    netns: &NetnsRef,
-    raw: Raw,
-    names: &BTreeMap<(NetnsRef, u32), InterfaceName>,
-) -> Interior {
-    let name_of = |index: u32| names.get(&(netns.clone(), index)).cloned();
-    let mut links = BTreeMap::new();
-    for link in &raw.links {
-        let Some(name) = name_of(link.index) else {
-            continue;
-        };
-        let peer = (link.kind.as_deref() == Some("veth")).then(|| peer(netns, link, &raw, names));
-        links.insert(
-            name,
-            Link {
-                kind: link.kind.clone(),
-                up: link.up,
-                carrier: link.carrier,
-                mtu: link.mtu,
-                mac: link.mac.map(MacAddress),
-                addresses: addresses(&raw, link.index),
-                peer,
-            },
-        );
-    }
-    let routes = raw
-        .routes
-        .iter()
-        .filter_map(|route| observed_route(route, name_of))
-        .collect();
-    Interior {
-        identity: raw.identity,
-        links,
-        routes,
-        sysctl: raw.sysctl,
-    }
-}
-
-fn peer(
-    netns: &NetnsRef,
-    link: &netlink::Link,
-    raw: &Raw,
-    names: &BTreeMap<(NetnsRef, u32), InterfaceName>,
-) -> Peer {
-    let other = match link.peer_nsid {
-        None => Some(netns.clone()),
-        Some(id) => raw.nsids.get(&id).cloned(),
+/// The entries of a kind that somebody put into the namespace of `socket`; of those that cannot be
+/// declared, what they are in words.
+pub(crate) fn list_entries(
+    socket: &mut Socket,
+    kind: &'static EntryKind,
+) -> Result<Vec<Result<Entry, String>>, netlink::Error> {
+    let Some(wire) = entry::kinds::wire(kind.word()) else {
+        return Ok(Vec::new());
     };
-    let known = other.zip(link.peer_index).and_then(|place| {
-        let name = names.get(&place)?.clone();
-        Some(Peer::Known(place.0, name))
+    let found = (wire.list)(socket)?.into_iter().map(|found| match found {
+        entry::kinds::Found::Known(values) => Ok(Entry { kind, values }),
+        entry::kinds::Found::Other(words) => Err(words),
     });
-    known.unwrap_or(Peer::Elsewhere)
-}
-
-fn addresses(raw: &Raw, index: u32) -> Vec<ObservedAddress> {
-    let of_link = raw
-        .addresses
-        .iter()
-        .filter(|address| address.index == index);
-    let observed = of_link.filter_map(|address| {
-        let net = ipnet::IpNet::new(address.ip, address.prefix_len).ok()?;
-        let kernel_made = address.kernel_made || !address.permanent;
-        Some(ObservedAddress {
-            address: InterfaceAddress(net),
-            kernel_made,
-        })
-    });
-    observed.collect()
-}
-
-fn observed_route(
-    route: &netlink::Route,
-    name_of: impl Fn(u32) -> Option<InterfaceName>,
-) -> Option<ObservedRoute> {
-    let to = ipnet::IpNet::new(route.destination, route.prefix_len).ok()?;
-    let interface = route.interface.and_then(name_of);
-    let kernel_made = route.kernel_made;
-    Some(ObservedRoute {
-        route: Route {
-            to,
-            via: route.gateway,
-            interface,
-        },
-        kernel_made,
-    })
+    Ok(found.collect())
 }

@@ -50,6 +50,7 @@ fn first_kind() -> Result<Option<HolderKind>, Error> {
         batch.create_link(NewLink {
             name: "probe",
             kind: kind.as_str(),
+            ..NewLink::default()
         });
         let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
         match results.into_iter().find_map(Result::err) {

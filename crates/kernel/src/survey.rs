@@ -13,12 +13,13 @@ use netnsctl_base::files::{open_folder_nofollow, read_file};
 use netnsctl_base::netns::{Netns, Wanderer, wander};
 use netnsctl_base::presence::if_present;
 use netnsctl_model::etc_files::directory;
+use netnsctl_model::item::entry::KINDS;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{Observed, Presence};
 use netnsctl_model::surveyed::{Found, Surveyed};
 use netnsctl_netlink::{AnyRoute, Socket, nftables};
 
-use crate::observe::{Raw, Seen, identity, join, raise_descriptor_limit};
+use crate::observe::{Raw, Seen, identity, join, list_entries, raise_descriptor_limit};
 use crate::{names, state_dir};
 
 /// What is told in words, and the bridges in use, of one namespace.
@@ -105,9 +106,10 @@ fn visit_all(
     for (netns, handle) in open.iter().chain([(&NetnsRef::Home, home)]) {
         wanderer.enter(handle, netns.as_str())?;
         let mut socket = Socket::open().in_netns("open a socket in", netns.as_str())?;
-        let (raw, routes) = visit(&mut socket, netns, handle, home, open)?;
+        let (raw, routes, left) = visit(&mut socket, netns, handle, home, open)?;
         if let Some(name) = netns.name() {
-            let aside = aside(&mut socket, name, &raw, routes)?;
+            let mut aside = aside(&mut socket, name, &raw, routes)?;
+            aside.left.extend(left);
             asides.insert(name.clone(), aside);
         }
         seen.insert(netns.clone(), Seen::Present(raw));
@@ -122,7 +124,7 @@ fn visit(
     handle: &Netns,
     home: &Netns,
     open: &BTreeMap<NetnsRef, Netns>,
-) -> Result<(Raw, Vec<AnyRoute>), Error> {
+) -> Result<(Raw, Vec<AnyRoute>, Vec<String>), Error> {
     let name = netns.as_str();
     let links = socket.links().in_netns("list the links of", name)?;
     let addresses = socket.addresses().in_netns("list the addresses of", name)?;
@@ -136,6 +138,16 @@ fn visit(
     }
     // Home's own routes and sysctls are nobody's business here.
     let is_home = *netns == NetnsRef::Home;
+    let (mut entries, mut left) = (BTreeSet::new(), Vec::new());
+    for kind in KINDS.iter().filter(|_| !is_home) {
+        let found = list_entries(socket, kind);
+        for one in found.in_netns("list the entries of", name)? {
+            match one {
+                Ok(entry) => drop(entries.insert(entry)),
+                Err(words) => left.push(words),
+            }
+        }
+    }
     let (mut routes, mut special) = (Vec::new(), Vec::new());
     if !is_home {
         let all = socket.all_routes().in_netns("list the routes of", name)?;
@@ -155,13 +167,14 @@ fn visit(
         links,
         addresses,
         routes,
+        entries,
         sysctl: sysctl
             .into_iter()
             .map(|(key, value)| (key, Some(value)))
             .collect(),
         nsids,
     };
-    Ok((raw, special))
+    Ok((raw, special, left))
 }
 
 /// Says what there is besides.

@@ -131,6 +131,7 @@ pub fn add_bridge(netns: &str, interface: &str) {
     let link = NewLink {
         name: interface,
         kind: "bridge",
+        ..NewLink::default()
     };
     by_hand(netns, |batch| {
         batch.create_link(link);

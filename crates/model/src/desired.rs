@@ -3,7 +3,7 @@
 //! Everything here has passed validation. Veth pairs, declared at one end in the files, stand
 //! once in [`Desired::veths`] with both ends spelled out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::forward_address::ForwardAddress;
+use crate::item::{Entry, LinkKind, LinkPlace, Values, link};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
 /// Everything declared, by namespace.
@@ -33,6 +34,10 @@ pub struct Netns {
     pub ipv4_forwarding: bool,
     /// `net.ipv6.conf.{default,all}.forwarding`.
     pub ipv6_forwarding: bool,
+    /// The other links that stand alone, in order of declaration.
+    pub links: Vec<Link>,
+    /// Entries of the kernel's tables, of whatever kind.
+    pub entries: BTreeSet<Entry>,
     /// Other sysctls, written after links exist.
     pub sysctl: BTreeMap<SysctlKey, String>,
     /// Routes in the main table.
@@ -105,6 +110,38 @@ impl HolderKind {
         Self::PREFERENCE
             .into_iter()
             .find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A link that is declared by a table of its own and stands alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name.
+    pub interface: InterfaceName,
+    /// What kind of link it is.
+    pub kind: &'static LinkKind,
+    /// Its addresses.
+    pub address: Vec<InterfaceAddress>,
+    /// In bytes; the kernel's choice if none.
+    pub mtu: Option<u32>,
+    /// Its link-layer address; the kernel's choice if none.
+    pub mac: Option<MacAddress>,
+    /// Whether it is set up.
+    pub up: bool,
+    /// What its kind has of its own, what holds by default included.
+    pub values: Values,
+}
+
+impl Link {
+    /// The link that it sends by.
+    pub fn parent(&self) -> Option<LinkPlace> {
+        link::parent(&self.values)
+    }
+
+    /// The namespace in which it is made, where its kind has such a thing: where its parent is, or
+    /// where its packets leave.
+    pub fn birthplace(&self) -> Option<NetnsRef> {
+        link::parent_netns(&self.values)
     }
 }
 

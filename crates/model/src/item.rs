@@ -7,9 +7,10 @@
 mod access;
 mod address;
 mod directory;
+pub mod entry;
 mod file;
 mod key;
-mod link;
+pub mod link;
 mod name;
 mod netns;
 mod place;
@@ -23,8 +24,10 @@ mod view;
 pub use access::Access;
 pub use address::Address;
 pub use directory::Directory;
+pub use entry::{Entry, EntryKind};
 pub use file::File;
 pub use key::{BadKey, Fields, Key, LinkKey};
+pub use link::kind::{Contradiction, LinkKind};
 pub use link::{End, Link};
 pub use name::Name;
 pub use netns::Netns;
@@ -32,7 +35,7 @@ pub use place::LinkPlace;
 pub use record::RecordFile;
 pub use route::route_text;
 pub use sysctl::Sysctl;
-pub use value::{Change, Value};
+pub use value::{Change, Value, Values};
 pub use verb::Verb;
 pub use view::View;
 
@@ -43,6 +46,11 @@ use crate::name::NetnsRef;
 pub trait Kind {
     /// The word for it: in JSON, and in a record where it stands in one.
     const WORD: &'static str;
+
+    /// As [`Kind::WORD`], unless the type stands for several kinds.
+    fn word(&self) -> &'static str {
+        Self::WORD
+    }
 
     /// The item as a plan's line has it, without the sign in front. `of` is the namespace of the
     /// heading, and `changes` what is to change of it.
@@ -82,7 +90,7 @@ macro_rules! items {
             /// The word for its kind.
             pub fn word(&self) -> &'static str {
                 match self {
-                    $(Self::$kind(_) => <$kind as Kind>::WORD,)*
+                    $(Self::$kind(item) => item.word(),)*
                 }
             }
 
@@ -124,6 +132,8 @@ items! {
     Address,
     /// A folder in /etc.
     Directory,
+    /// An entry of one of the kernel's tables.
+    Entry,
     /// A file of ours in `/etc/netns/NAME`.
     File,
     /// A link, or both ends of a veth pair.

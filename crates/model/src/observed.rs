@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::desired::{HolderKind, Route};
-use crate::item::{Address, Key, LinkKey, LinkPlace};
+use crate::item::{Address, Entry, Key, LinkKey, LinkPlace, Values};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
 /// Everything a plan is made from, besides the declaration.
@@ -96,6 +96,8 @@ pub struct Interior {
     pub links: BTreeMap<InterfaceName, Link>,
     /// Unicast routes of the main table.
     pub routes: Vec<ObservedRoute>,
+    /// The entries of the kinds asked for, as far as they can be declared.
+    pub entries: BTreeSet<Entry>,
     /// The values of the keys asked for; `None` for one that does not exist there.
     pub sysctl: BTreeMap<SysctlKey, Option<String>>,
 }
@@ -117,6 +119,8 @@ pub struct Link {
     pub addresses: Vec<ObservedAddress>,
     /// For a veth, its other end.
     pub peer: Option<Peer>,
+    /// What its kind has of its own, as far as it is a kind that can be declared.
+    pub values: Values,
 }
 
 impl Link {
@@ -230,6 +234,14 @@ impl Applied {
     pub fn sysctls(&self) -> impl Iterator<Item = &SysctlKey> {
         self.0.iter().filter_map(|key| match key {
             Key::Sysctl(key) => Some(key),
+            _ => None,
+        })
+    }
+
+    /// The entries of the kernel's tables.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter().filter_map(|key| match key {
+            Key::Entry(entry) => Some(entry),
             _ => None,
         })
     }

@@ -22,7 +22,9 @@ mod access;
 mod address;
 mod leftovers;
 mod links;
+mod made;
 mod namespace;
+mod own_links;
 mod part;
 mod planner;
 mod schedule;
@@ -33,7 +35,7 @@ use std::collections::BTreeSet;
 
 pub use part::{BadPart, Part, PartName};
 
-use crate::desired::{Desired, Netns, VethPair};
+use crate::desired::{Desired, Netns};
 use crate::item::{Change, Item};
 pub use crate::item::{LinkPlace, Verb};
 use crate::name::{NetnsName, NetnsRef, SysctlKey};
@@ -66,14 +68,34 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What stands in the way of the declaration. The steps go as far as is possible without.
     pub problems: Vec<Problem>,
+    /// What waits for something that others bring.
+    pub waiting: Vec<Waiting>,
     /// Things left as they are on purpose.
     pub notes: Vec<String>,
+}
+
+/// An item that waits for a link which nothing declared brings, or not yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The namespace that declares the item.
+    pub of: NetnsRef,
+    /// The item.
+    pub item: Item,
+    /// The link.
+    pub link: LinkPlace,
+}
+
+impl Waiting {
+    /// The item in words.
+    pub fn describe(&self) -> String {
+        self.item.describe(Verb::Add, &[], &self.of)
+    }
 }
 
 impl Plan {
     /// Whether everything declared is there already.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.problems.is_empty()
+        self.steps.is_empty() && self.problems.is_empty() && self.waiting.is_empty()
     }
 
     /// Only the steps at the given places, and nothing else. What they need is not among them.
@@ -297,9 +319,10 @@ pub fn same_value(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
 }
 
-/// Plans the end of one part: what is ours of a veth pair goes, all else stays.
-pub fn without_veth(desired: &Desired, observed: &Observed, pair: &VethPair) -> Plan {
-    planner::Planner::new(desired, observed, &Request::default()).without_veth(pair)
+/// Plans the end of a part that is links: what is ours of it goes, all else stays. Other parts end
+/// with their namespace.
+pub fn without(desired: &Desired, observed: &Observed, part: &Part) -> Plan {
+    planner::Planner::new(desired, observed, &Request::default()).without(part)
 }
 
 /// Plans the way from `observed` to `desired`.

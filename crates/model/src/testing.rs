@@ -5,8 +5,10 @@
 //! planner may be tested on it; what clashes is kept apart by numbering (links, addresses, ports,
 //! destinations), everything else is left to chance.
 
+mod items;
 mod write;
 
+pub use items::{entries, link_values};
 pub use write::{to_json, to_toml};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +21,12 @@ use proptest::prelude::*;
 
 use crate::address::{Endpoint, InterfaceAddress, MacAddress};
 use crate::desired::{
-    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Netns, Nscd,
-    Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
+    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Link, Netns,
+    Nscd, Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
 };
 use crate::forward_address::{ForwardAddress, SocketPath};
+use crate::item::link::kinds::KINDS;
+use crate::item::{LinkPlace, Values};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
 /// Namespaces of a generated state, at most.
@@ -34,13 +38,15 @@ pub fn desired() -> impl Strategy<Value = Desired> {
         btree_set(netns_name(), 0..=NETNS_MAX),
         vec(netns(), NETNS_MAX),
         vec(veth(), 0..6),
+        vec(own_link(), 0..4),
         vec(forward(), 0..6),
         vec(route(), 0..6),
         run_access(),
     )
-        .prop_map(|(names, parts, veths, forwards, routes, run)| {
+        .prop_map(|(names, parts, veths, links, forwards, routes, run)| {
             let mut builder = Builder::new(names, parts, run);
             veths.into_iter().for_each(|veth| builder.veth(veth));
+            links.into_iter().for_each(|link| builder.own_link(link));
             forwards.into_iter().for_each(|f| builder.forward(f));
             routes.into_iter().for_each(|route| builder.route(route));
             builder.finish()
@@ -149,9 +155,10 @@ fn netns() -> impl Strategy<Value = (Netns, Vec<PrefixLength>, String)> {
         dns(),
         nscd,
         run_access(),
+        entries(),
     );
     (own, lengths(), suffix()).prop_map(|(own, lengths, suffix)| {
-        let (kind, (ipv4_forwarding, ipv6_forwarding), sysctl, dns, nscd, run) = own;
+        let (kind, (ipv4_forwarding, ipv6_forwarding), sysctl, dns, nscd, run, entries) = own;
         let holder = Holder {
             interface: link_name(&suffix, 0),
             kind,
@@ -161,6 +168,8 @@ fn netns() -> impl Strategy<Value = (Netns, Vec<PrefixLength>, String)> {
             holder,
             ipv4_forwarding,
             ipv6_forwarding,
+            links: Vec::new(),
+            entries: entries.into_iter().collect(),
             sysctl,
             routes: Vec::new(),
             dns,
@@ -191,6 +200,44 @@ fn veth() -> impl Strategy<Value = VethSeed> {
         mac,
         mtu,
     })
+}
+
+/// A link that stands alone before it has a namespace: which one it will be in, the end of its
+/// name, the number of its kind, values for each kind, the lengths of its addresses' prefixes, its
+/// MTU and address, whether it is up, and which link will be its parent.
+#[derive(Debug, Clone)]
+struct OwnLinkSeed {
+    netns: usize,
+    suffix: String,
+    kind: usize,
+    values: Vec<Values>,
+    lengths: Vec<PrefixLength>,
+    mtu: Option<u32>,
+    mac: Option<[u8; 4]>,
+    up: bool,
+    parent: usize,
+}
+
+fn own_link() -> impl Strategy<Value = OwnLinkSeed> {
+    let common = (
+        prop::option::of(1280..9000_u32),
+        prop::option::of(any::<[u8; 4]>()),
+        prop::bool::weighted(0.8),
+    );
+    let own = (0..KINDS.len(), link_values(), any::<usize>());
+    (any::<usize>(), suffix(), lengths(), common, own).prop_map(
+        |(netns, suffix, lengths, (mtu, mac, up), (kind, values, parent))| OwnLinkSeed {
+            netns,
+            suffix,
+            kind,
+            values,
+            lengths,
+            mtu,
+            mac,
+            up,
+            parent,
+        },
+    )
 }
 
 /// A forward before it is given to a namespace: where it listens, in which it connects, and what.
@@ -368,6 +415,41 @@ impl Builder {
             mac: MacAddress([2, a, b, c, d, last]),
             address: self.addresses(lengths),
         }
+    }
+
+    /// All links declared so far, wherever they are.
+    fn all_links(&self) -> Vec<LinkPlace> {
+        let mut all = Vec::new();
+        for (name, netns) in &self.desired.netns {
+            let here = NetnsRef::Named(name.clone());
+            let own = netns.links.iter().map(|link| &link.interface);
+            let names = own.chain([&netns.holder.interface]);
+            all.extend(names.map(|name| LinkPlace::new(&here, name)));
+        }
+        let ends = self.desired.veths.iter().flat_map(|it| [&it.near, &it.far]);
+        all.extend(ends.map(|end| LinkPlace::new(&end.netns, &end.interface)));
+        all
+    }
+
+    fn own_link(&mut self, seed: OwnLinkSeed) {
+        let parents = self.all_links();
+        let number = self.number();
+        let address = self.addresses(&seed.lengths);
+        let name = self.names.get(seed.netns % self.names.len().max(1));
+        let Some(netns) = name.and_then(|name| self.desired.netns.get_mut(name)) else {
+            return;
+        };
+        let values = seed.values[seed.kind].clone();
+        let parent = &parents[seed.parent % parents.len()];
+        netns.links.push(Link {
+            interface: link_name(&seed.suffix, usize::from(number)),
+            kind: KINDS[seed.kind],
+            address,
+            mtu: seed.mtu,
+            mac: seed.mac.map(|[a, b, c, d]| MacAddress([2, a, b, c, d, 9])),
+            up: seed.up,
+            values: items::with_parent(seed.kind, values, parent),
+        });
     }
 
     fn forward(&mut self, seed: ForwardSeed) {

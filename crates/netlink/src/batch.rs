@@ -27,13 +27,23 @@ pub struct Batch {
     pub(crate) requests: Vec<Vec<u8>>,
 }
 
-/// A link to be created in the namespace of the socket.
-#[derive(Debug, Clone, Copy)]
+/// A link to be created.
+#[derive(Debug, Clone, Default)]
 pub struct NewLink<'a> {
     /// Its name.
     pub name: &'a str,
     /// IFLA_INFO_KIND.
     pub kind: &'a str,
+    /// IFLA_INFO_DATA: what its kind has of its own.
+    pub data: Option<InfoData>,
+    /// IFLA_LINK: the index, in the namespace of the socket, of the link that it sends by.
+    pub link: Option<u32>,
+    /// The namespace that it is for; that of the socket if none.
+    pub netns: Option<BorrowedFd<'a>>,
+    /// In bytes; the kernel's choice if none.
+    pub mtu: Option<u32>,
+    /// Its link-layer address; the kernel's choice if none.
+    pub mac: Option<[u8; 6]>,
 }
 
 /// One end of a veth pair to be created.
@@ -74,17 +84,42 @@ impl Batch {
         self.requests.is_empty()
     }
 
-    /// Creates a link, which is down. EEXIST if there is one of that name, EOPNOTSUPP if the kernel lacks the kind.
+    /// Creates a link, which is down, and at once in its namespace. EEXIST if there is one of that
+    /// name (up to Linux 6.14 in the namespace of the socket too), EOPNOTSUPP if the kernel lacks the
+    /// kind.
     pub fn create_link(&mut self, link: NewLink<'_>) {
+        let mut info = vec![LinkInfo::Kind(InfoKind::from(link.kind))];
+        info.extend(link.data.map(LinkInfo::Data));
         let mut message = LinkMessage::default();
-        message.attributes = vec![
-            LinkAttribute::IfName(link.name.to_owned()),
-            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::from(link.kind))]),
-        ];
+        let attributes = &mut message.attributes;
+        attributes.push(LinkAttribute::IfName(link.name.to_owned()));
+        attributes.extend(link.mtu.map(LinkAttribute::Mtu));
+        attributes.extend(link.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        attributes.extend(link.link.map(LinkAttribute::Link));
+        let netns = link.netns.map(|netns| netns.as_raw_fd());
+        attributes.extend(netns.map(LinkAttribute::NetNsFd));
+        attributes.push(LinkAttribute::LinkInfo(info));
         self.push(
             NLM_F_CREATE | NLM_F_EXCL,
             RouteNetlinkMessage::NewLink(message),
         );
+    }
+
+    /// Changes what the kind of a link has of its own: what `data` says, and nothing else.
+    pub fn change_link_data(&mut self, name: &str, kind: &str, data: InfoData) {
+        self.change_link(name, |message| {
+            let info = vec![LinkInfo::Kind(InfoKind::from(kind)), LinkInfo::Data(data)];
+            message.attributes.push(LinkAttribute::LinkInfo(info));
+        });
+    }
+
+    /// Gives a link, which has to be down, another name.
+    pub fn rename_link(&mut self, index: u32, name: &str) {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        let name = LinkAttribute::IfName(name.to_owned());
+        message.attributes.push(name);
+        self.push(0, RouteNetlinkMessage::NewLink(message));
     }
 
     /// Creates a veth pair, each end at once in its place and with its link-layer address: no
@@ -107,6 +142,13 @@ impl Batch {
     /// Sets a link administratively up, found by name: the index need not be known.
     pub fn set_link_up(&mut self, name: &str) {
         self.change_link(name, |message| set_up(&mut message.header));
+    }
+
+    /// Sets a link administratively down.
+    pub fn set_link_down(&mut self, name: &str) {
+        self.change_link(name, |message| {
+            message.header.change_mask |= LinkFlags::Up;
+        });
     }
 
     /// Sets a link's MTU, in bytes.
@@ -179,7 +221,8 @@ impl Batch {
         self.push(0, RouteNetlinkMessage::DelRoute(main_route(route)));
     }
 
-    fn push(&mut self, flags: u16, message: RouteNetlinkMessage) {
+    /// Adds any request; `flags` are those of netlink(7) besides NLM_F_REQUEST and NLM_F_ACK.
+    pub fn push(&mut self, flags: u16, message: RouteNetlinkMessage) {
         let sequence = u32::try_from(self.requests.len() + 1).unwrap_or(u32::MAX);
         self.requests.push(encode(flags, sequence, message));
     }

@@ -10,6 +10,9 @@
 //! they mean to netnsctl is not its business.
 #![forbid(unsafe_code)]
 
+pub use netlink_packet_core as packet_core;
+pub use netlink_packet_route as packet;
+
 mod batch;
 mod connection;
 mod error;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType,
 };
@@ -26,7 +26,10 @@ pub struct Link {
     pub mtu: u32,
     /// The link-layer address, where it has six bytes.
     pub mac: Option<[u8; 6]>,
-    /// IFLA_LINK: for veth, the other end's index in its namespace.
+    /// IFLA_INFO_DATA: what its kind has of its own.
+    pub data: Option<InfoData>,
+    /// IFLA_LINK: for veth, the other end's index in its namespace; for a link that sends by
+    /// another, that one's, 0 for none.
     pub peer_index: Option<u32>,
     /// IFLA_LINK_NETNSID: the id, here, of the namespace `peer_index` counts in; none means this
     /// very namespace.
@@ -46,6 +49,7 @@ impl Link {
             carrier: flags.contains(LinkFlags::LowerUp),
             mtu: 0,
             mac: None,
+            data: None,
             peer_index: None,
             peer_nsid: None,
             master: None,
@@ -59,10 +63,13 @@ impl Link {
                 LinkAttribute::Controller(index) => link.master = Some(index),
                 LinkAttribute::LinkNetNsId(id) => link.peer_nsid = Some(id),
                 LinkAttribute::LinkInfo(infos) => {
-                    link.kind = infos.into_iter().find_map(|info| match info {
-                        LinkInfo::Kind(kind) => Some(kind.to_string()),
-                        _ => None,
-                    });
+                    for info in infos {
+                        match info {
+                            LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
+                            LinkInfo::Data(data) => link.data = Some(data),
+                            _ => {}
+                        }
+                    }
                 }
                 _ => {}
             }

@@ -129,7 +129,11 @@ impl Socket {
         self.connection.commit(&batch.requests)
     }
 
-    pub(crate) fn dump<T>(
+    /// All answers to a dump, as far as `take` takes them. `request` is asked for anew where a dump
+    /// was interrupted by a change (NLM_F_DUMP_INTR).
+    ///
+    /// Errors: the kernel refuses, or an answer makes no sense.
+    pub fn dump<T>(
         &mut self,
         request: impl Fn() -> RouteNetlinkMessage,
         take: impl Fn(RouteNetlinkMessage) -> Option<T>,

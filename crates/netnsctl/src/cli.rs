@@ -255,7 +255,7 @@ pub(crate) struct Up {
     /// Take over namespaces of these names that netnsctl did not make
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// Only one part of one namespace: namespace, view or veth:N, the Nth veth pair it declares
+    /// Only one part of one namespace: namespace, view, or veth:N or link:N, the Nth it declares
     #[arg(
         long,
         value_name = "PART",
@@ -279,7 +279,7 @@ pub(crate) struct Down {
     /// End the processes inside
     #[arg(long)]
     pub(crate) kill: bool,
-    /// Only one part of one namespace: view or veth:N; namespace is all of it
+    /// Only one part of one namespace: view, veth:N or link:N; namespace is all of it
     #[arg(long, value_name = "PART", requires = "names")]
     pub(crate) part: Option<String>,
     /// Before, stop what is left of the systemd units of their parts

@@ -67,7 +67,11 @@ pub fn link_kinds<'a>(kinds: &[&'a str]) -> Result<Vec<(&'a str, Tried)>, Error>
         let mut batch = Batch::new();
         let names: Vec<_> = (0..kinds.len()).map(|it| format!("probe{it}")).collect();
         for (name, kind) in names.iter().zip(kinds) {
-            batch.create_link(NewLink { name, kind });
+            batch.create_link(NewLink {
+                name,
+                kind,
+                ..NewLink::default()
+            });
         }
         let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
         let tried = results.into_iter().map(|it| it.map_err(|e| e.to_string()));

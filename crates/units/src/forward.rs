@@ -90,14 +90,14 @@ fn unfit(forward: &Forward) -> Option<String> {
     })
 }
 
-/// The unit that makes the veth end which gives a link-local `address` its meaning, if one does.
-fn veth_of<'a>(
+/// The unit that makes the link which gives a link-local `address` its meaning, if one does.
+fn link_unit<'a>(
     making: &'a Making<'_>,
     netns: &NetnsRef,
     address: &ForwardAddress,
 ) -> Option<&'a String> {
     let scope = address.endpoint()?.scope.as_ref()?;
-    making.veths.get(&(netns.clone(), scope.clone()))
+    making.links.get(&(netns.clone(), scope.clone()))
 }
 
 fn description(netns: &NetnsRef, forward: &Forward) -> String {
@@ -131,7 +131,7 @@ fn listener(
     let mut unit = making.unit(netns, &description);
     socket_dependencies(&mut unit, &[netns, &forward.netns]);
     // It is bound to the very link, and to no later one of that name.
-    if let Some(veth) = veth_of(making, netns, &forward.listen) {
+    if let Some(veth) = link_unit(making, netns, &forward.listen) {
         unit.set("Requires", veth);
         unit.set("After", veth);
         unit.set("PartOf", veth);
@@ -218,7 +218,7 @@ fn forwarder(
     follow(&mut unit, &[netns, &forward.netns]);
     unit.set("Requires", sockets.join(" "));
     unit.set("After", sockets.join(" "));
-    if let Some(veth) = veth_of(making, &forward.netns, &forward.connect) {
+    if let Some(veth) = link_unit(making, &forward.netns, &forward.connect) {
         unit.set("After", veth);
     }
     never_give_up(&mut unit);

@@ -12,6 +12,7 @@
 
 mod escape;
 mod forward;
+mod links;
 mod name;
 mod namespace;
 mod nscd;
@@ -114,7 +115,7 @@ pub fn units(desired: &Desired, facts: &Facts) -> Units {
         units: Units::default(),
         parts: BTreeMap::new(),
         reserved: BTreeSet::new(),
-        veths: BTreeMap::new(),
+        links: BTreeMap::new(),
     };
     let names: Vec<_> = desired
         .netns
@@ -127,6 +128,16 @@ pub fn units(desired: &Desired, facts: &Facts) -> Units {
     }
     for (pair, number) in namespace::numbered(&desired.veths) {
         namespace::veth(&mut making, pair, number);
+    }
+    let links = |name| links::of(desired, name);
+    for (name, number, link) in names.iter().copied().flat_map(links) {
+        making.links.insert(
+            (name.clone().into(), link.interface.clone()),
+            namespace_of(&name.clone().into()).link(number),
+        );
+    }
+    for (name, number, link) in names.iter().copied().flat_map(links) {
+        links::service(&mut making, desired, name, number, link);
     }
     for (netns, number, forward) in desired.all_forwards() {
         forward::units(&mut making, &netns, number, forward);
@@ -153,8 +164,8 @@ struct Making<'a> {
     parts: BTreeMap<NetnsName, BTreeSet<String>>,
     /// The names of units that each namespace has, which no unit between two may take.
     reserved: BTreeSet<String>,
-    /// The units that make the ends of veth pairs.
-    veths: BTreeMap<(NetnsRef, InterfaceName), String>,
+    /// The units that make links besides base links.
+    links: BTreeMap<(NetnsRef, InterfaceName), String>,
 }
 
 impl Making<'_> {

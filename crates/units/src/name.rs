@@ -48,6 +48,10 @@ impl Namespace {
         format!("{}-extra-veth-{number}-{other}.service", self.stem)
     }
 
+    pub(crate) fn link(&self, number: usize) -> String {
+        format!("{}-link-{number}.service", self.stem)
+    }
+
     /// Without `.service` and `.socket`.
     pub(crate) fn forward(&self, number: usize, other: &NetnsRef, protocol: Protocol) -> String {
         let other = escape::unit_name(other.as_str());
@@ -76,6 +80,7 @@ impl Parts {
             "-nscd.*",
             "-port-forward-[0-9]*",
             "-extra-veth-[0-9]*",
+            "-link-[0-9]*",
         ];
         Self {
             service: namespace.service(),

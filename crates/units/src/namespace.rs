@@ -124,7 +124,7 @@ pub(crate) fn veth(making: &mut Making<'_>, pair: &VethPair, number: usize) {
     }
     for end in [near, far] {
         let place = (end.netns.clone(), end.interface.clone());
-        making.veths.insert(place, unit_name.clone());
+        making.links.insert(place, unit_name.clone());
     }
     let description = format!(
         "Veth pair of \"{}\" in network namespace \"{}\" and \"{}\" in \"{}\"",
@@ -163,7 +163,7 @@ pub(crate) fn follow(unit: &mut Unit, namespaces: &[&NetnsRef]) {
     }
 }
 
-fn oneshot(unit: &mut Unit) {
+pub(crate) fn oneshot(unit: &mut Unit) {
     unit.set_all(&[
         ("Type", "oneshot"),
         ("RemainAfterExit", "yes"),

@@ -72,6 +72,12 @@ impl Context {
         self.known_index(name).ok_or_else(|| self.no_link(name))
     }
 
+    /// Whether there is a link of that name. Requests that wait must have been sent.
+    pub(crate) fn has_link(&mut self, name: &str) -> Result<bool, Error> {
+        self.list_links()?;
+        Ok(self.known_index(name).is_some())
+    }
+
     /// The index of the other end of the veth `name`, in that end's namespace.
     pub(crate) fn peer_index(&mut self, name: &str) -> Result<u32, Error> {
         self.list_links()?;

@@ -1,9 +1,13 @@
 //! Links and veth pairs.
 
+pub(crate) mod kinds;
+
 use std::os::fd::AsFd;
 
-use netnsctl_model::item::{Change, End, Link, Value};
-use netnsctl_model::name::NetnsRef;
+use netnsctl_model::desired::HolderKind;
+use netnsctl_model::item::link::parent;
+use netnsctl_model::item::{Change, End, Link, Value, Values};
+use netnsctl_model::name::{InterfaceName, NetnsRef};
 use netnsctl_model::plan::{Step, Verb};
 use netnsctl_netlink::{Batch, NewLink, NewVeth, VethEnd};
 use rustix::io::Errno;
@@ -25,15 +29,7 @@ impl CarryOut for Link {
             (Verb::Add | Verb::Restore, Some(peer)) => {
                 create_pair(executor, number, &self.end, peer)
             }
-            (Verb::Add | Verb::Restore, None) => {
-                executor.forget_index(place);
-                executor.made.insert(place.clone());
-                let link = NewLink {
-                    name: place.interface.as_str(),
-                    kind: self.kind,
-                };
-                executor.queue(number, &place.netns, |batch| batch.create_link(link))
-            }
+            (Verb::Add | Verb::Restore, None) => create(executor, number, self),
             (Verb::Change, _) => {
                 // A link of ours goes up once it has its addresses, and the other end of a pair has
                 // its own: with that both get a carrier.
@@ -44,7 +40,7 @@ impl CarryOut for Link {
                 let mut all_known = true;
                 executor.queue(number, &place.netns, |batch| {
                     for change in &step.changes {
-                        all_known &= change_link(batch, name, change);
+                        all_known &= change_link(batch, name, self.kind, change);
                     }
                 })?;
                 match all_known {
@@ -71,8 +67,14 @@ impl CarryOut for Link {
 
     fn hint(&self, verb: Verb, errno: Errno) -> Option<String> {
         match (verb, errno, &self.peer) {
+            (Verb::Add, Errno::OPNOTSUPP, None) if HolderKind::parse(self.kind).is_some() => {
+                Some(format!(
+                    "this kernel has no {} links; interface_kind = \"auto\" takes one it has",
+                    self.kind
+                ))
+            }
             (Verb::Add, Errno::OPNOTSUPP, None) => Some(format!(
-                "this kernel has no {} links; interface_kind = \"auto\" takes one it has",
+                "this kernel has no {0} links: \"modprobe {0}\", or a kernel that has them",
                 self.kind
             )),
             (Verb::Add, Errno::OPNOTSUPP, Some(_)) => Some(
@@ -88,14 +90,83 @@ impl CarryOut for Link {
 }
 
 /// Adds the request for one change. False if a link cannot be changed like that in place.
-fn change_link(batch: &mut Batch, name: &str, change: &Change) -> bool {
+fn change_link(batch: &mut Batch, name: &str, kind: &str, change: &Change) -> bool {
     match (change.what, &change.to) {
         ("up", Value::Flag(true)) => batch.set_link_up(name),
+        ("up", Value::Flag(false)) => batch.set_link_down(name),
         ("mtu", Value::Number(mtu)) => batch.set_link_mtu(name, *mtu),
         ("mac", Value::Mac(mac)) => batch.set_link_mac(name, mac.0),
-        _ => return false,
+        (what, to) => {
+            let values = Values::from_iter([(what, to.clone())]);
+            let encoded = kinds::wire(kind).map(|wire| (wire.encode)(&values, None));
+            let Some(data) = encoded.and_then(|encoded| encoded.data) else {
+                return false;
+            };
+            batch.change_link_data(name, kind, data);
+        }
     }
     true
+}
+
+/// The name of a link until it is in its namespace, where another of its name is in the one in
+/// which it is made.
+const UNTIL_RENAMED: &str = "netnsctl.new";
+
+/// Creates a link that stands alone, in its place at once.
+fn create(executor: &mut Executor<'_>, number: usize, link: &Link) -> Result<(), Error> {
+    let place = &link.end.place;
+    let birthplace = link.birthplace.as_ref().unwrap_or(&place.netns);
+    let parent = parent(&link.values)
+        .map(|it| executor.index(&it))
+        .transpose()?;
+    let encoded = match kinds::wire(link.kind) {
+        Some(wire) => (wire.encode)(&link.values, parent),
+        None => kinds::Encoded::default(),
+    };
+    executor.forget_index(place);
+    executor.made.insert(place.clone());
+    let here = match birthplace == &place.netns {
+        true => None,
+        false => Some(executor.context(&place.netns)?.handle()?),
+    };
+    let name = match here.is_some() && is_taken(executor, birthplace, &place.interface)? {
+        true => UNTIL_RENAMED,
+        false => place.interface.as_str(),
+    };
+    executor.queue(number, birthplace, |batch| {
+        batch.create_link(NewLink {
+            name,
+            kind: link.kind,
+            data: encoded.data,
+            link: encoded.link,
+            netns: here.as_ref().map(AsFd::as_fd),
+            mtu: link.end.mtu,
+            mac: link.end.mac.map(|mac| mac.0),
+        });
+    })?;
+    if here.is_some() {
+        executor.flush(birthplace);
+    }
+    if name == UNTIL_RENAMED && !executor.has_failed(number) {
+        let index = executor.context(&place.netns)?.look_up_index(name)?;
+        executor.queue(number, &place.netns, |batch| {
+            batch.rename_link(index, place.interface.as_str());
+        })?;
+        executor.flush(&place.netns);
+        executor.forget_index(place);
+    }
+    Ok(())
+}
+
+/// Whether `netns` has a link of that name: up to Linux 6.14 the kernel then makes none for another
+/// namespace either (`rtnl_newlink()` in net/core/rtnetlink.c).
+fn is_taken(
+    executor: &mut Executor<'_>,
+    netns: &NetnsRef,
+    interface: &InterfaceName,
+) -> Result<bool, Error> {
+    executor.flush(netns);
+    executor.context(netns)?.has_link(interface.as_str())
 }
 
 /// Creates both ends in their places, by one request.
@@ -148,7 +219,6 @@ fn create_pair(
 mod tests {
     use super::*;
     use netnsctl_model::item::LinkPlace;
-    use netnsctl_model::name::InterfaceName;
 
     #[test]
     fn kinds_of_links_that_the_kernel_lacks_are_told_with_a_way_out() {

@@ -60,7 +60,11 @@ pub(super) fn fresh(wanderer: &mut Wanderer) -> Result<Values, Error> {
     let mut batch = Batch::new();
     let kinds = HolderKind::PREFERENCE.map(HolderKind::as_str);
     for kind in kinds.into_iter().chain(["veth"]) {
-        batch.create_link(NewLink { name: kind, kind });
+        batch.create_link(NewLink {
+            name: kind,
+            kind,
+            ..NewLink::default()
+        });
     }
     batch.set_link_up("lo");
     // A kind that the kernel lacks is in none of the namespaces either.

@@ -50,11 +50,12 @@ fn references(declared: &Declared, report: &mut Report<'_>) {
 
 /// What follows a namespace's name in the names of the units of its parts. Parts that are counted
 /// have their number next.
-const UNIT_SUFFIXES: [(&str, bool); 4] = [
+const UNIT_SUFFIXES: [(&str, bool); 5] = [
     ("-mntns", false),
     ("-nscd", false),
     ("-port-forward-", true),
     ("-extra-veth-", true),
+    ("-link-", true),
 ];
 
 /// The names of which `name` would be the unit of a part, each with the suffix that shows it.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::Format;
 use super::diagnostic::{At, Place, Report};
-use super::section::{Fallback, Form, Key, Kind, Member, NETNS, Others, Section, Shape};
+use super::section::{Fallback, Form, Key, Kind, Member, NETNS, Others, Section, Shape, typed};
 use super::text::{akin, list, nearest, quote};
 use super::tree::{Entry, Node, Value};
 use super::values::{self, BadValue};
+use crate::item;
 
 /// The keys of one table of the configuration.
 #[derive(Clone, Copy)]
@@ -239,16 +240,43 @@ impl<'t> Fields<'t> {
         parse: impl Fn(&str) -> Result<T, BadValue>,
     ) -> Option<At<T>> {
         let text = self.string(key, report)?;
-        match parse(text.value) {
-            Ok(value) => Some(At {
-                value,
-                place: text.place,
-            }),
-            Err(bad) => {
-                report.error(text.place, bad.message).hint(bad.hint);
-                None
+        let value = self.accept(text.place, parse(text.value), report)?;
+        Some(At {
+            value,
+            place: text.place,
+        })
+    }
+
+    /// The value of `key` with its type, whatever that is.
+    pub(super) fn typed(&self, key: &'static Key, report: &mut Report<'_>) -> Option<item::Value> {
+        match key.kind {
+            Kind::Boolean => self.boolean(key.name, report).map(item::Value::Flag),
+            Kind::Integer(..) => {
+                let number = self.integer(key.name, report);
+                number.map(|number| item::Value::Number(number.value))
+            }
+            Kind::IntegerOr(..) | Kind::Range(..) => {
+                let text = self.integer_or_word(key.name, report)?;
+                self.accept(text.place, typed::read(key, &text.value), report)
+            }
+            Kind::String(_) | Kind::Strings(_) => {
+                let text = self.string(key.name, report)?;
+                self.accept(text.place, typed::read(key, text.value), report)
             }
         }
+    }
+
+    /// What was read, unless it was refused, which is reported.
+    fn accept<T>(
+        &self,
+        place: Place,
+        read: Result<T, BadValue>,
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        let refused = |bad: BadValue| {
+            report.error(place, bad.message).hint(bad.hint);
+        };
+        read.map_err(refused).ok()
     }
 
     /// Reports `entry` if there is no such key, or if it is of another word of the selector.

@@ -232,6 +232,13 @@ fn value(kind: &Kind) -> Json {
             ]);
             Json::object([("anyOf", Json::List(vec![integer(least, most), text]))])
         }
+        Kind::Range(least, most) => {
+            let text = Json::object([
+                ("type", "string".into()),
+                ("pattern", "^[0-9]+(-[0-9]+)?$".into()),
+            ]);
+            Json::object([("anyOf", Json::List(vec![integer(least, most), text]))])
+        }
         Kind::String(form) => text(form),
         Kind::Strings(form) => Json::object([("type", "array".into()), ("items", text(form))]),
     }

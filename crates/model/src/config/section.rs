@@ -6,16 +6,19 @@
 //! section or a key again. A new section is its file and one row of `parts!`, in `part`.
 
 pub mod dns;
+mod entry;
 pub mod example;
 pub mod form;
 pub mod forward;
 mod key;
+pub mod link;
 pub mod netns;
 pub mod nscd;
 pub(super) mod part;
 pub mod route;
 pub mod run;
 pub mod sysctl;
+pub mod typed;
 pub mod veth;
 
 pub use self::form::Form;
@@ -43,8 +46,8 @@ pub struct Section {
     pub selector: Option<Selector>,
     /// What keys have to do with one another, as far as a schema can say it.
     pub conditions: &'static [Condition],
-    /// Sections within it.
-    pub children: &'static [&'static Section],
+    /// Sections within it: lists of them, of which other files may write some.
+    pub children: &'static [&'static [&'static Section]],
     /// Whether `[netns.default]` takes it too.
     pub is_in_host: bool,
     /// More of it in TOML, for the file that shows all keys.
@@ -174,7 +177,7 @@ impl Section {
         } else {
             self.children
         };
-        let children = children.iter().copied();
+        let children = children.iter().copied().flatten().copied();
         let is_one = move |child: &&Section| !is_host || child.is_in_host;
         // The host namespace is one of the namespaces, by its name.
         children.filter(move |child| child.shape != Shape::Host && is_one(child))
@@ -207,7 +210,7 @@ impl Section {
         let mut all = vec![self];
         let mut next = 0;
         while let Some(section) = all.get(next).copied() {
-            all.extend(section.children);
+            all.extend(section.children.iter().copied().flatten());
             next += 1;
         }
         all

@@ -3,7 +3,7 @@
 use super::diagnostic::{At, Place, Report};
 use super::text::quote;
 use crate::address::InterfaceAddress;
-use crate::name::{InterfaceName, NetnsRef};
+use crate::name::InterfaceName;
 
 /// The name of a link, given or following from the name of a namespace.
 #[derive(Debug, Clone)]
@@ -72,22 +72,6 @@ pub(super) fn default_link_name(
         )
         .hint(format!("give {} a name of up to 15 bytes", quote(key)));
     None
-}
-
-/// Reads a reference to a namespace; whether there is such a one is not known yet.
-pub(super) fn netns_ref(text: At<&str>, report: &mut Report<'_>) -> Option<At<NetnsRef>> {
-    match NetnsRef::parse(text.value) {
-        Ok(value) => Some(At {
-            value,
-            place: text.place,
-        }),
-        Err(error) => {
-            report
-                .error(text.place, format!("{} {error}", quote(text.value)))
-                .hint("write the name of a declared namespace, or \"default\"");
-            None
-        }
-    }
 }
 
 /// Reads a list of interface addresses.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::text::quote;
-use crate::address::InterfaceAddress;
+use crate::address::{InterfaceAddress, MacAddress};
 use crate::desired::Workers;
-use crate::name::{InterfaceName, is_control};
+use crate::name::{InterfaceName, NetnsRef, is_control};
 
 /// The word for as many workers as there are processors.
 pub const AUTO: &str = "auto";
@@ -207,6 +207,47 @@ pub fn prefix(text: &str) -> Result<IpNet, BadValue> {
         format!("{} has bits set behind its prefix", quote(text)),
         format!("the prefix is \"{}\"", net.trunc()),
     ))
+}
+
+/// Reads an address, of whatever kind.
+pub fn ip(text: &str) -> Result<IpAddr, BadValue> {
+    let usual = "write it as \"192.0.2.1\" or \"2001:db8::1\"";
+    match text.parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() => {
+            let message = format!("{} is the unspecified address", quote(text));
+            Err(BadValue::new(message, usual))
+        }
+        Ok(ip) => Ok(ip),
+        Err(_) => {
+            let message = format!("{} is not an IP address", quote(text));
+            Err(BadValue::new(message, usual))
+        }
+    }
+}
+
+/// Reads the name of a link that is there.
+pub fn interface(text: &str) -> Result<InterfaceName, BadValue> {
+    InterfaceName::parse(text).map_err(|error| BadValue {
+        message: format!("{} {error}", quote(text)),
+        hint: "write the name of a link".to_owned(),
+    })
+}
+
+/// Reads the name of a namespace, or `default`; whether there is such a one is not known yet.
+pub fn netns(text: &str) -> Result<NetnsRef, BadValue> {
+    NetnsRef::parse(text).map_err(|error| BadValue {
+        message: format!("{} {error}", quote(text)),
+        hint: "write the name of a declared namespace, or \"default\"".to_owned(),
+    })
+}
+
+/// Reads an address that a link can have at its own level.
+pub fn mac(text: &str) -> Result<MacAddress, BadValue> {
+    MacAddress::parse(text).ok_or_else(|| BadValue {
+        message: format!("{} is no address that a link can have", quote(text)),
+        hint: "write six bytes, such as \"02:00:00:00:00:01\"; the first is even, not all are zero"
+            .to_owned(),
+    })
 }
 
 /// Reads a gateway.

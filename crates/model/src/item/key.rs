@@ -7,7 +7,7 @@ use crate::address::InterfaceAddress;
 use crate::desired::Route;
 use crate::name::{InterfaceName, NetnsRef, SysctlKey};
 
-use super::{Address, Directory, Kind, Link, LinkPlace, Sysctl};
+use super::{Address, Directory, Entry, Kind, Link, LinkPlace, Sysctl, entry};
 
 /// A link, or a veth pair by the places of both ends, the one where it was declared first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,8 @@ pub enum Key {
     Address(Address),
     /// A folder in /etc, by its path.
     Directory(String),
+    /// An entry of one of the kernel's tables.
+    Entry(Entry),
     /// A link or a pair.
     Link(LinkKey),
     /// A route.
@@ -68,6 +70,7 @@ impl Key {
         match self {
             Self::Address(_) => Address::WORD,
             Self::Directory(_) => Directory::WORD,
+            Self::Entry(entry) => entry.word(),
             Self::Link(_) => Link::WORD,
             Self::Route(_) => Route::WORD,
             Self::Sysctl(_) => Sysctl::WORD,
@@ -89,6 +92,7 @@ impl Key {
                 fields
             }
             Self::Directory(path) => vec![("path", path.clone())],
+            Self::Entry(entry) => entry.fields(),
             Self::Link(key) => {
                 let mut fields = at(&key.place);
                 if let Some(peer) = &key.peer {
@@ -148,7 +152,10 @@ impl Key {
                 let key = SysctlKey::parse(text);
                 Ok(Self::Sysctl(key.map_err(|error| bad("key", text, error))?))
             }
-            other => Err(BadKey::Kind(other.to_owned())),
+            other => match entry::kind(other) {
+                Some(kind) => Entry::read(kind, fields).map(Self::Entry),
+                None => Err(BadKey::Kind(other.to_owned())),
+            },
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Links: a link that stands alone, and the veth pair, which is one item at two places.
 
-use crate::address::MacAddress;
-use crate::name::NetnsRef;
+pub mod kind;
+pub mod kinds;
 
-use super::{Change, Kind, LinkKey, LinkPlace, Value, Verb};
+use crate::address::MacAddress;
+use crate::name::{InterfaceName, NetnsRef};
+
+use super::{Change, Kind, LinkKey, LinkPlace, Value, Values, Verb};
+use kind::{PARENT, PARENT_NETNS};
 
 /// A link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +18,11 @@ pub struct Link {
     pub end: End,
     /// The other end of a veth pair.
     pub peer: Option<End>,
+    /// What its kind has of its own.
+    pub values: Values,
+    /// The namespace in which it is made, where that is another: where its parent is, or where its
+    /// packets leave.
+    pub birthplace: Option<NetnsRef>,
 }
 
 /// A link at one place.
@@ -38,6 +47,8 @@ impl Link {
                 mac: None,
             },
             peer: None,
+            values: Values::new(),
+            birthplace: None,
         }
     }
 
@@ -53,6 +64,23 @@ impl Link {
     pub fn ends(&self) -> impl Iterator<Item = &End> {
         std::iter::once(&self.end).chain(&self.peer)
     }
+
+    /// The link that it sends by.
+    pub fn parent(&self) -> Option<LinkPlace> {
+        parent(&self.values)
+    }
+}
+
+/// The namespace that [`PARENT_NETNS`] names, where a link has such a value.
+pub fn parent_netns(values: &Values) -> Option<NetnsRef> {
+    NetnsRef::parse(values.text(PARENT_NETNS)?).ok()
+}
+
+/// The link that [`PARENT`] names.
+pub fn parent(values: &Values) -> Option<LinkPlace> {
+    let interface = InterfaceName::parse(values.text(PARENT)?).ok()?;
+    let netns = parent_netns(values)?;
+    Some(LinkPlace { netns, interface })
 }
 
 impl Kind for Link {
@@ -61,9 +89,10 @@ impl Kind for Link {
     fn describe(&self, verb: Verb, changes: &[Change], of: &NetnsRef) -> String {
         let place = self.end.place.within(of);
         match (verb, changes, &self.peer) {
-            (Verb::Add | Verb::Restore, _, None) => format!("link {place} ({})", self.kind),
+            (Verb::Add | Verb::Restore, _, None) => {
+                format!("link {place} ({}{})", self.kind, details(&self.values, of))
+            }
             (Verb::Add | Verb::Restore, _, Some(peer)) => pair(&self.end, peer),
-            (Verb::Change, [change], _) => format!("link {place} {}", changed(change)),
             (Verb::Change, changes, _) => {
                 let changes: Vec<_> = changes.iter().map(changed).collect();
                 format!("link {place} {}", changes.join(", "))
@@ -101,6 +130,8 @@ impl Kind for Link {
         }
         values.extend(self.end.mtu.map(|mtu| ("mtu", Value::Number(mtu))));
         values.extend(self.end.mac.map(|mac| ("mac", Value::Mac(mac))));
+        let own = self.values.iter();
+        values.extend(own.map(|(word, value)| (word, value.clone())));
         if let Some(peer) = &self.peer {
             values.push(("peer_netns", peer.place.netns.as_str().into()));
             values.push(("peer_interface", peer.place.interface.as_str().into()));
@@ -110,8 +141,24 @@ impl Kind for Link {
     }
 
     fn places(&self) -> Vec<&NetnsRef> {
-        self.ends().map(|end| &end.place.netns).collect()
+        let places = self.ends().map(|end| &end.place.netns);
+        places.chain(&self.birthplace).collect()
     }
+}
+
+/// What the kind of a link has of its own, after the word for it.
+fn details(values: &Values, of: &NetnsRef) -> String {
+    let mut text = match (parent(values), parent_netns(values)) {
+        (Some(parent), _) => format!(" on {}", parent.within(of)),
+        (None, Some(netns)) if netns != *of => format!(" from {netns}"),
+        _ => String::new(),
+    };
+    for (word, value) in values.iter() {
+        if ![PARENT, PARENT_NETNS].contains(&word) {
+            text.push_str(&format!(", {word} {value}"));
+        }
+    }
+    text
 }
 
 fn changed(change: &Change) -> String {

@@ -60,7 +60,7 @@ impl<'a> Planner<'a> {
         if leads(near, far) {
             self.delete_link(name, near.clone());
             if let Some(number) = self.done.deleted.get(near).copied() {
-                self.done.deleted.insert(far.clone(), number);
+                self.goes(far.clone(), number);
             }
         } else if leads(far, near) {
             self.delete_link(name, far.clone());
@@ -122,7 +122,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds the step that creates a link, at each of its places.
-    fn create(&mut self, of: &NetnsName, item: item::Link) {
+    pub(super) fn create(&mut self, of: &NetnsName, item: item::Link) {
         let places: Vec<_> = item.ends().map(|end| end.place.clone()).collect();
         let number = self.step(of, Verb::Add, item);
         for place in places {
@@ -179,6 +179,7 @@ impl<'a> Planner<'a> {
                     kind: "veth",
                     end: end(&pair.near),
                     peer: Some(end(&pair.far)),
+                    ..item::Link::at(near.clone())
                 };
                 self.create(owner, item);
             }
@@ -261,7 +262,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn in_the_way(wanted: &'static str, place: &LinkPlace, observed: &Link) -> Problem {
+pub(super) fn in_the_way(wanted: &'static str, place: &LinkPlace, observed: &Link) -> Problem {
     let kind = observed.kind.clone();
     Problem::LinkInTheWay {
         wanted,

@@ -35,6 +35,15 @@ impl<'a> Planner<'a> {
                 keys.extend(all.into_iter().map(|it| address(&link, it)));
             }
         }
+        for link in &netns.links {
+            let place = LinkPlace::new(&here, &link.interface);
+            if self.done.waiting.contains(&place) {
+                continue;
+            }
+            keys.extend(link.address.iter().map(|it| address(&place, *it)));
+            keys.push(Key::Link(LinkKey { place, peer: None }));
+        }
+        keys.extend(netns.entries.iter().cloned().map(Key::Entry));
         keys.extend(netns.routes.iter().cloned().map(Key::Route));
         keys.extend(netns.sysctl.keys().cloned().map(Key::Sysctl));
         let forwarding = forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);

@@ -9,6 +9,7 @@ use crate::item::{self, Change, Item};
 use crate::name::{NetnsName, NetnsRef};
 use crate::observed::{Applied, Interior, Link, Observed, Presence, Record};
 
+use super::made::{self, Made};
 use super::schedule::Schedule;
 use super::{LinkPlace, NetnsNameText, Part, Plan, Problem, Request, Step, Verb};
 
@@ -32,6 +33,10 @@ pub(super) struct Planner<'a> {
     pub(super) request: &'a Request,
     /// The ends of all declared veth pairs, by the namespace they are in.
     pub(super) ends: BTreeMap<&'a NetnsRef, Vec<(&'a VethPair, &'a VethEnd)>>,
+    /// What brings each link that can be a parent, base links aside.
+    pub(super) by_place: BTreeMap<LinkPlace, Made<'a>>,
+    /// The links that are there and send by another, by that one: with it they go.
+    children: BTreeMap<LinkPlace, Vec<LinkPlace>>,
     /// The folders of /etc of which a record says that they are ours.
     pub(super) recorded_directories: BTreeSet<&'a String>,
     /// Whether IPv6 will be on for a link of the host namespace, and whether the kernel has it.
@@ -65,6 +70,8 @@ pub(super) struct Done<'a> {
     /// Links that lose an IPv4 address, and with it, maybe, routes (`fib_del_ifaddr()` in
     /// net/ipv4/fib_frontend.c).
     pub(super) lose_ipv4: BTreeSet<LinkPlace>,
+    /// The links that wait for another.
+    pub(super) waiting: BTreeSet<LinkPlace>,
     /// Addresses that are taken from a link.
     pub(super) taken: BTreeSet<(LinkPlace, std::net::IpAddr)>,
 }
@@ -83,6 +90,8 @@ impl<'a> Planner<'a> {
             observed,
             request,
             ends,
+            by_place: made::by_place(desired),
+            children: made::children(observed),
             recorded_directories: records
                 .flat_map(|record| record.applied.directories())
                 .collect(),
@@ -99,8 +108,9 @@ impl<'a> Planner<'a> {
             self.remove_undeclared();
             self.remove_leftovers();
         }
-        let pairs = self.pairs(&order);
-        let owners = pairs.iter().map(|(owner, _)| *owner);
+        let mut made = self.pairs(&order);
+        made.extend(self.links_of(&order, &made));
+        let owners = made.iter().map(|(owner, _)| *owner);
         let involved: BTreeSet<_> = order.iter().copied().chain(owners).collect();
         let targets: BTreeMap<_, _> = involved
             .into_iter()
@@ -115,14 +125,18 @@ impl<'a> Planner<'a> {
         }
         for name in order.iter().filter(|_| whole) {
             self.remove_old_pairs(name, &targets[name]);
+            self.remove_old_links(name, &targets[name]);
         }
-        let schedule = Schedule::new(&order, &pairs);
+        let schedule = Schedule::new(&order, &made);
         for (position, name) in order.iter().enumerate() {
             if self.request.makes_namespaces() {
                 self.make_netns(name, &targets[name]);
             }
-            for (owner, pair) in &schedule.veths[position] {
-                self.veth(owner, pair, &targets[owner]);
+            for (owner, made) in &schedule.made[position] {
+                match made {
+                    Made::Pair(pair) => self.veth(owner, pair, &targets[owner]),
+                    Made::Link(name, link) => self.own_link(name, link, &targets[owner]),
+                }
             }
             for complete in &schedule.complete[position] {
                 self.settings(complete, &targets[complete]);
@@ -140,10 +154,16 @@ impl<'a> Planner<'a> {
         self.plan
     }
 
-    /// The end of a pair, and of nothing else.
-    pub(super) fn without_veth(mut self, pair: &VethPair) -> Plan {
-        if let Some(owner) = owner(&self.desired.netns, pair) {
-            self.remove_veth(owner, pair);
+    /// The end of a pair or a link, and of nothing else.
+    pub(super) fn without(mut self, part: &Part) -> Plan {
+        match part {
+            Part::Veth(pair) => {
+                if let Some(owner) = owner(&self.desired.netns, pair) {
+                    self.remove_veth(owner, pair);
+                }
+            }
+            Part::Link(name, link) => self.remove_own_link(name, link),
+            Part::Namespace | Part::View => {}
         }
         self.plan
     }
@@ -177,11 +197,11 @@ impl<'a> Planner<'a> {
 
     /// The veth pairs with an end in a namespace of `order` and the other in one that is there or
     /// will be, each with the namespace it is recorded under.
-    fn pairs(&mut self, order: &[&'a NetnsName]) -> Vec<(&'a NetnsName, &'a VethPair)> {
+    fn pairs(&mut self, order: &[&'a NetnsName]) -> Vec<(&'a NetnsName, Made<'a>)> {
         let chosen: BTreeSet<_> = order.iter().copied().collect();
         let mut found = Vec::new();
         for pair in &self.desired.veths {
-            if !self.request.makes(pair)
+            if !self.request.makes(Made::Pair(pair))
                 || !ends(pair).any(|end| end.name().is_some_and(|name| chosen.contains(name)))
             {
                 continue;
@@ -195,7 +215,7 @@ impl<'a> Planner<'a> {
                      \"netnsctl up {missing}\" brings both",
                     pair.near.netns, pair.near.interface, pair.far.netns, pair.far.interface,
                 )),
-                (None, Some(owner)) => found.push((owner, pair)),
+                (None, Some(owner)) => found.push((owner, Made::Pair(pair))),
                 (None, None) => {}
             }
         }
@@ -342,7 +362,19 @@ impl<'a> Planner<'a> {
     pub(super) fn delete_link(&mut self, of: &'a NetnsName, link: LinkPlace) {
         if !self.done.deleted.contains_key(&link) {
             let number = self.remove(of, item::Link::at(link.clone()));
-            self.done.deleted.insert(link, number);
+            self.goes(link, number);
+        }
+    }
+
+    /// Notes that `link` goes by step `number`, and with it those that send by it.
+    pub(super) fn goes(&mut self, link: LinkPlace, number: usize) {
+        let mut going = vec![link];
+        while let Some(link) = going.pop() {
+            if !self.done.deleted.contains_key(&link) {
+                let children = self.children.get(&link).into_iter().flatten();
+                going.extend(children.cloned());
+                self.done.deleted.insert(link, number);
+            }
         }
     }
 

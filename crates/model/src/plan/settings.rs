@@ -16,6 +16,7 @@ impl<'a> Planner<'a> {
     pub(super) fn settings(&mut self, name: &'a NetnsName, target: &Applied) {
         self.routes(name, target);
         if self.request.makes_namespaces() {
+            self.entries(name, target);
             self.restore_sysctls(name, target, true);
             let here = NetnsRef::Named(name.clone());
             self.access(&here, self.netns(name).run.as_ref());
@@ -25,7 +26,7 @@ impl<'a> Planner<'a> {
                 self.step(name, Verb::Add, item::View::default());
             }
             None | Some(Part::View) => self.view(name),
-            Some(Part::Namespace | Part::Veth(_)) => {}
+            Some(Part::Namespace | Part::Veth(_) | Part::Link(..)) => {}
         }
     }
 
@@ -87,6 +88,7 @@ impl<'a> Planner<'a> {
         interface.as_str() == "lo"
             || self.netns(name).holder.interface == *interface
             || ends.any(|(_, end)| end.interface == *interface)
+            || (self.netns(name).links.iter()).any(|link| link.interface == *interface)
     }
 
     fn routes(&mut self, name: &'a NetnsName, target: &Applied) {
@@ -121,6 +123,10 @@ impl<'a> Planner<'a> {
             }
         }
         for route in chosen {
+            if let Some(place) = self.awaited(&here, route.interface.as_ref()) {
+                self.waits(name, route.clone(), place);
+                continue;
+            }
             let there = observed.iter().any(|observed| route.is(&observed.route));
             let verb = match there {
                 false if self.comes_with_an_address(&here, route) => continue,
@@ -130,6 +136,15 @@ impl<'a> Planner<'a> {
             };
             self.add_route(name, &here, route, verb);
         }
+    }
+
+    /// The link `interface` of `here`, if it is not there and no step makes it.
+    fn awaited(&self, here: &NetnsRef, interface: Option<&InterfaceName>) -> Option<LinkPlace> {
+        let place = LinkPlace::new(here, interface?);
+        let is_coming = self.link(&place).is_some()
+            || self.done.created.contains_key(&place)
+            || place.interface.as_str() == "lo";
+        (!is_coming).then_some(place)
     }
 
     fn add_route(&mut self, name: &NetnsName, here: &NetnsRef, route: &Route, verb: Verb) {
@@ -201,7 +216,14 @@ impl<'a> Planner<'a> {
             }
         };
         let known = created.is_some() || from.is_some() || surely_there;
-        if !known {
+        let awaited = self.awaited(&here, key.interface().as_ref());
+        if let Some(place) = awaited.filter(|_| !known) {
+            let item = item::Sysctl {
+                key: key.clone(),
+                value: value.to_owned(),
+            };
+            self.waits(name, item, place);
+        } else if !known {
             self.plan.problems.push(Problem::NoSuchSysctl {
                 netns: name.to_string(),
                 key: key.to_string(),

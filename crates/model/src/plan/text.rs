@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Plan, Step};
+use super::{LinkPlace, Plan, Step, Waiting};
 
 /// The tense of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,32 @@ pub fn render(plan: &Plan, tense: Tense) -> String {
     text.push_str(&summary(plan, tense));
     text.push('\n');
     text
+}
+
+/// What waits, a line for each link that is waited for.
+pub fn waiting(plan: &Plan) -> Vec<String> {
+    waiting_of(&plan.waiting)
+}
+
+/// The same of some of what waits.
+pub fn waiting_of<'p>(waiting: impl IntoIterator<Item = &'p Waiting>) -> Vec<String> {
+    let mut by_link: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for one in waiting {
+        by_link.entry(&one.link).or_default().push(one);
+    }
+    let line = |(link, waiting): (&LinkPlace, Vec<&Waiting>)| {
+        let items = waiting.iter().map(|one| match one.of == link.netns {
+            true => one.describe(),
+            false => format!("{} of netns \"{}\"", one.describe(), one.of),
+        });
+        let items: Vec<_> = items.collect();
+        let (interface, netns) = (&link.interface, &link.netns);
+        format!(
+            "waiting for link \"{interface}\" in netns \"{netns}\": {}",
+            items.join(", ")
+        )
+    };
+    by_link.into_iter().map(line).collect()
 }
 
 /// The steps that are shown.

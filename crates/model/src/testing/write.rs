@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use crate::config::section::forward::{OPTIONS, Written, written};
 use crate::config::values::write_duration;
 use crate::desired::{
-    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, Netns, Nscd, Route, RunAccess,
-    VethPair,
+    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, Link, Netns, Nscd, Route,
+    RunAccess, VethPair,
 };
+use crate::item;
 use crate::name::{NetnsRef, is_control};
 
 /// The state as a TOML file that declares it.
@@ -87,6 +88,7 @@ fn own(netns: &Netns) -> Table {
     let sysctls = netns.sysctl.iter();
     let sysctls = sysctls.map(|(key, value)| (key.to_string(), string(value)));
     let routes = netns.routes.iter().map(|r| Value::Table(route(r)));
+    let links = netns.links.iter().map(|it| Value::Table(own_link(it)));
     let mut entries = table([
         ("interface", string(interface)),
         ("interface_kind", string(kind)),
@@ -98,9 +100,40 @@ fn own(netns: &Netns) -> Table {
         ("dns", dns(&netns.dns)),
         ("nscd", nscd(&netns.nscd)),
         ("forward", forwards(&netns.forwards)),
+        ("link", Value::Array(links.collect())),
     ]);
+    for kind in item::entry::KINDS {
+        let all = netns.entries.iter().filter(|entry| entry.kind == *kind);
+        let tables = all.map(|entry| Value::Table(values(&entry.values)));
+        entries.push((kind.word().to_owned(), Value::Array(tables.collect())));
+    }
     entries.extend(netns.run.as_ref().map(declared_run));
     entries
+}
+
+fn own_link(link: &Link) -> Table {
+    let mut entries = table([
+        ("interface", string(&link.interface)),
+        ("kind", string(link.kind.word)),
+        ("address", strings(&link.address)),
+        ("up", bare(link.up)),
+    ]);
+    entries.extend(link.mtu.map(|mtu| ("mtu".to_owned(), bare(mtu))));
+    entries.extend(link.mac.map(|mac| ("mac".to_owned(), string(mac))));
+    entries.extend(values(&link.values));
+    entries
+}
+
+fn values(values: &item::Values) -> Table {
+    let value = |value: &item::Value| match value {
+        item::Value::Flag(flag) => bare(flag),
+        item::Value::Number(number) => bare(number),
+        other => string(other),
+    };
+    let values = values.iter();
+    values
+        .map(|(word, it)| (word.to_owned(), value(it)))
+        .collect()
 }
 
 fn dns(dns: &Dns) -> Value {

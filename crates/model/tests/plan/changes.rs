@@ -1,8 +1,14 @@
 //! Changes that somebody might make to a declaration, several at once.
 
+use std::collections::BTreeSet;
+
 use netnsctl_model::address::{InterfaceAddress, MacAddress};
 use netnsctl_model::desired::{Desired, Dns, HolderChoice, HolderKind};
+use netnsctl_model::item::link::kind::{PARENT, PARENT_NETNS};
+use netnsctl_model::item::link::kinds::KINDS;
+use netnsctl_model::item::{Entry, LinkPlace, Values};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
+use netnsctl_model::testing::{entries, link_values};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -14,9 +20,12 @@ enum Change {
     DropAddress(Index, Index),
     DropRoute(Index, Index),
     DropSysctl(Index, Index),
+    DropLink(Index, Index),
     DropVeth(Index),
+    Entries(Index, Vec<Entry>),
     Forwarding(Index),
     HolderKind(Index),
+    LinkValues(Index, Index, Vec<Values>),
     Mac(Index),
     Mtu(Index, u32),
     RenameHolder(Index),
@@ -31,9 +40,13 @@ fn change() -> impl Strategy<Value = Change> {
         (at(), at()).prop_map(|(netns, which)| Change::DropAddress(netns, which)),
         (at(), at()).prop_map(|(netns, which)| Change::DropRoute(netns, which)),
         (at(), at()).prop_map(|(netns, which)| Change::DropSysctl(netns, which)),
+        (at(), at()).prop_map(|(netns, which)| Change::DropLink(netns, which)),
         at().prop_map(Change::DropVeth),
+        (at(), entries()).prop_map(|(netns, all)| Change::Entries(netns, all)),
         at().prop_map(Change::Forwarding),
         at().prop_map(Change::HolderKind),
+        (at(), at(), link_values())
+            .prop_map(|(netns, which, values)| Change::LinkValues(netns, which, values)),
         at().prop_map(Change::Mac),
         (at(), 1280..9000u32).prop_map(|(pair, mtu)| Change::Mtu(pair, mtu)),
         at().prop_map(Change::RenameHolder),
@@ -48,6 +61,7 @@ pub(crate) fn changed(old: Desired) -> impl Strategy<Value = Desired> {
         for (number, change) in changes.iter().enumerate() {
             apply(&mut desired, change, number);
         }
+        while drop_orphan(&mut desired) {}
         desired
     })
 }
@@ -68,6 +82,9 @@ fn apply(desired: &mut Desired, change: &Change, number: usize) {
         Change::AddAddress(at, _)
         | Change::Dns(at)
         | Change::DropAddress(at, _)
+        | Change::DropLink(at, _)
+        | Change::Entries(at, _)
+        | Change::LinkValues(at, ..)
         | Change::DropRoute(at, _)
         | Change::DropSysctl(at, _)
         | Change::Forwarding(at)
@@ -78,6 +95,30 @@ fn apply(desired: &mut Desired, change: &Change, number: usize) {
             }
         }
     }
+}
+
+/// Drops a link or a route that would wait for a link that is not declared any more.
+fn drop_orphan(desired: &mut Desired) -> bool {
+    let mut declared = BTreeSet::new();
+    for (name, netns) in &desired.netns {
+        let own = netns.links.iter().map(|link| &link.interface);
+        let all = own.chain([&netns.holder.interface]);
+        declared.extend(all.map(|it| LinkPlace::new(&name.clone().into(), it)));
+    }
+    let ends = desired.veths.iter().flat_map(|it| [&it.near, &it.far]);
+    declared.extend(ends.map(|end| LinkPlace::new(&end.netns, &end.interface)));
+    let mut dropped = false;
+    for (name, netns) in &mut desired.netns {
+        let before = (netns.links.len(), netns.routes.len());
+        let is_declared = |place: Option<LinkPlace>| place.is_none_or(|it| declared.contains(&it));
+        netns.links.retain(|link| is_declared(link.parent()));
+        netns.routes.retain(|route| {
+            let interface = route.interface.as_ref();
+            is_declared(interface.map(|it| LinkPlace::new(&name.clone().into(), it)))
+        });
+        dropped |= before != (netns.links.len(), netns.routes.len());
+    }
+    dropped
 }
 
 fn change_veth(desired: &mut Desired, change: &Change, at: usize, number: usize) {
@@ -130,6 +171,22 @@ fn change_netns(desired: &mut Desired, change: &Change, name: &NetnsName) {
         Change::DropRoute(_, which) if !netns.routes.is_empty() => {
             let at = which.index(netns.routes.len());
             netns.routes.remove(at);
+        }
+        Change::DropLink(_, which) if !netns.links.is_empty() => {
+            netns.links.remove(which.index(netns.links.len()));
+        }
+        Change::Entries(_, entries) => netns.entries = entries.iter().cloned().collect(),
+        Change::LinkValues(_, which, values) if !netns.links.is_empty() => {
+            let at = which.index(netns.links.len());
+            let link = &mut netns.links[at];
+            let number = KINDS.iter().position(|kind| *kind == link.kind).unwrap();
+            let mut new = values[number].clone();
+            for word in [PARENT, PARENT_NETNS] {
+                if let (Some(key), Some(value)) = (link.kind.key(word), link.values.get(word)) {
+                    new.set(key.name, value.clone());
+                }
+            }
+            link.values = new;
         }
         Change::DropSysctl(_, which) if !netns.sysctl.is_empty() => {
             let keys: Vec<_> = netns.sysctl.keys().cloned().collect();

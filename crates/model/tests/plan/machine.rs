@@ -132,7 +132,8 @@ impl Machine {
 
     /// Takes a veth pair away and nothing else.
     pub(crate) fn down_veth(&mut self, desired: &Desired, pair: &VethPair) -> plan::Plan {
-        let plan = plan::without_veth(desired, &self.observe(desired), pair);
+        let part = Part::Veth(Box::new(pair.clone()));
+        let plan = plan::without(desired, &self.observe(desired), &part);
         plan.steps.iter().for_each(|step| self.carry_out(step));
         plan
     }
@@ -242,6 +243,13 @@ impl Machine {
                     .routes
                     .retain(|observed| observed.route != *route);
             }
+            (Verb::Remove, Item::Entry(entry)) => {
+                assert!(self.interior(&here).entries.remove(entry), "{entry:?}");
+            }
+            (_, Item::Entry(entry)) => {
+                let entries = &mut self.interior(&here).entries;
+                assert!(entries.insert(entry.clone()), "{entry:?} is there");
+            }
             (verb, Item::Route(route)) => self.add_route(&here, route, verb == Verb::Restore),
         }
     }
@@ -316,10 +324,10 @@ impl Machine {
             let here = NetnsRef::Named(name.clone());
             let links: Vec<_> = interior.links.keys().cloned().collect();
             for interface in links {
-                self.delete_link(&LinkPlace {
-                    netns: here.clone(),
-                    interface,
-                });
+                // It may have gone with another.
+                if self.interior(&here).links.contains_key(&interface) {
+                    self.delete_link(&LinkPlace::new(&here, &interface));
+                }
             }
         }
         self.observed.netns.insert(name.clone(), Presence::Absent);

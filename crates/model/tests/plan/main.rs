@@ -6,7 +6,7 @@ mod changes;
 mod machine;
 
 use netnsctl_model::address::InterfaceAddress;
-use netnsctl_model::desired::Desired;
+use netnsctl_model::desired::{Desired, Link};
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::plan::text::{Tense, render};
 use netnsctl_model::plan::{LinkPlace, Part, Plan};
@@ -40,8 +40,17 @@ fn parts(desired: &Desired) -> Vec<(NetnsRef, Part)> {
         let part = Part::Veth(Box::new(pair.clone()));
         (pair.near.netns.clone(), part)
     });
+    let links = desired.netns.iter().flat_map(|(name, netns)| {
+        let part = |link: &Link| Part::Link(name.clone(), Box::new(link.clone()));
+        let netns_ref = NetnsRef::Named(name.clone());
+        netns
+            .links
+            .iter()
+            .map(move |link| (netns_ref.clone(), part(link)))
+            .collect::<Vec<_>>()
+    });
     let views = names().map(|netns| (netns, Part::View));
-    namespaces.chain(veths).chain(views).collect()
+    namespaces.chain(veths).chain(links).chain(views).collect()
 }
 
 proptest! {

@@ -11,7 +11,7 @@ use netnsctl_kernel::teardown::{self, Options, Report};
 use netnsctl_kernel::{apply, names, observe};
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
-use netnsctl_model::plan::{self, Part, PartName, Plan, Problem, Request};
+use netnsctl_model::plan::{self, Part, PartName, Problem, Request};
 
 use super::{part, units_in_force, up};
 use crate::cli::Down;
@@ -25,10 +25,10 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     if let Some(text) = &arguments.part {
         match part::named(&arguments.names, text)? {
             (NetnsRef::Named(name), PartName::View) => return view_down(&name),
-            (netns, part @ PartName::Veth(_)) => {
+            (netns, part @ (PartName::Veth(_) | PartName::Link(_))) => {
                 let desired = config_files::load_what_is_right(config)?;
                 let part = part::declared(&desired, &netns, part)?;
-                return veth_down(&desired, &netns, part, &home, arguments.quiet);
+                return part_down(&desired, &netns, part, &home, arguments.quiet);
             }
             // Nothing of a namespace outlives it.
             (_, PartName::Namespace | PartName::View) => {}
@@ -143,8 +143,8 @@ fn view_down(name: &NetnsName) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Takes one veth pair away, if it is there and is what was made for this declaration.
-fn veth_down(
+/// Removes one veth pair or link, if it is there and is what was made for this declaration.
+fn part_down(
     desired: &Desired,
     netns: &NetnsRef,
     part: Part,
@@ -154,10 +154,9 @@ fn veth_down(
     let state = StateDir::lock(output::note)?;
     let request = Request::for_part(netns, part);
     let observed = observe::observe(desired, home, &request)?;
-    let plan = match &request.part {
-        Some(Part::Veth(pair)) => plan::without_veth(desired, &observed, pair),
-        _ => Plan::default(),
-    };
+    let part = request.part.as_ref();
+    let plan = part.map(|part| plan::without(desired, &observed, part));
+    let plan = plan.unwrap_or_default();
     let outcome = apply::apply(&plan, home, &state)?;
     if !quiet {
         output::print(&up::changes(&plan, &outcome))?;

@@ -38,7 +38,8 @@ fn bad(error: BadPart) -> Failure {
     let is_unknown = matches!(error, BadPart::Unknown(_));
     let failure = Failure::usage(error.to_string());
     if is_unknown {
-        return failure.hint("parts are namespace, view and veth:N, the Nth veth pair it declares");
+        return failure
+            .hint("parts are namespace, view, and veth:N and link:N, the Nth that it declares");
     }
     failure
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use netnsctl_kernel::observe;
 use netnsctl_kernel::place;
-use netnsctl_model::item::Value;
+use netnsctl_model::item::{Item, Value};
 use netnsctl_model::plan::{
-    self, Plan, Request,
+    self, Plan, Request, Waiting,
     text::{self, Tense},
 };
 use serde::Serialize;
@@ -39,6 +39,9 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
         for problem in &plan.problems {
             output::error(&problem.to_string(), problem.hint().as_deref());
         }
+        text::waiting(&plan)
+            .iter()
+            .for_each(|line| output::note(line));
     }
     Ok(match (plan.problems.is_empty(), plan.steps.is_empty()) {
         (false, _) => Exit::Failed,
@@ -55,6 +58,7 @@ struct Wire {
     version: u32,
     steps: Vec<WireStep>,
     problems: Vec<WireProblem>,
+    waiting: Vec<WireWaiting>,
     notes: Vec<String>,
 }
 
@@ -86,17 +90,28 @@ struct WireProblem {
     hint: Option<String>,
 }
 
+/// What waits for a link that nothing declared brings, or not yet.
+#[derive(Serialize)]
+struct WireWaiting {
+    netns: String,
+    kind: &'static str,
+    values: BTreeMap<&'static str, serde_json::Value>,
+    description: String,
+    link: WirePlace,
+}
+
+#[derive(Serialize)]
+struct WirePlace {
+    netns: String,
+    interface: String,
+}
+
 fn wire(plan: &Plan) -> Wire {
     let step = |step: &plan::Step| WireStep {
         netns: step.of.to_string(),
         change: step.verb.as_str(),
         kind: step.item.word(),
-        values: step
-            .item
-            .values()
-            .iter()
-            .map(|(word, it)| (*word, value(it)))
-            .collect(),
+        values: values(&step.item),
         changes: step
             .changes
             .iter()
@@ -116,16 +131,34 @@ fn wire(plan: &Plan) -> Wire {
         version: VERSION,
         steps: text::shown(plan).map(step).collect(),
         problems: plan.problems.iter().map(problem).collect(),
+        waiting: plan.waiting.iter().map(waiting).collect(),
         notes: plan.notes.clone(),
     }
+}
+
+fn waiting(waiting: &Waiting) -> WireWaiting {
+    WireWaiting {
+        netns: waiting.of.to_string(),
+        kind: waiting.item.word(),
+        values: values(&waiting.item),
+        description: waiting.describe(),
+        link: WirePlace {
+            netns: waiting.link.netns.to_string(),
+            interface: waiting.link.interface.to_string(),
+        },
+    }
+}
+
+fn values(item: &Item) -> BTreeMap<&'static str, serde_json::Value> {
+    let values = item.values();
+    values.iter().map(|(word, it)| (*word, value(it))).collect()
 }
 
 fn value(value: &Value) -> serde_json::Value {
     match value {
         Value::Flag(flag) => (*flag).into(),
         Value::Number(number) => (*number).into(),
-        Value::Mac(mac) => mac.to_string().into(),
-        Value::Text(text) => text.as_str().into(),
         Value::List(all) => all.clone().into(),
+        other => other.to_string().into(),
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
         plan.notes
             .iter()
             .for_each(|note| output::note(&format!("note: {note}")));
+        text::waiting(&plan)
+            .iter()
+            .for_each(|line| output::note(line));
     }
     let exit = report(&plan, &outcome);
     let is_for_units = arguments.units || request.part == Some(Part::Namespace);

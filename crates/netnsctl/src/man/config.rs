@@ -106,6 +106,9 @@ fn type_words(kind: &Kind) -> String {
         Kind::IntegerOr(least, most, word) => {
             format!("integer from {least} to {most}, or {word:?}")
         }
+        Kind::Range(least, most) => {
+            format!("integer from {least} to {most}, or the first and the last of several")
+        }
         Kind::String(form) => text(form),
         Kind::Strings(form) => format!("list of: {}", text(form)),
         _ => kind.words().to_owned(),

@@ -12,12 +12,13 @@ use netnsctl_kernel::place;
 use netnsctl_kernel::{names, observe};
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired};
-use netnsctl_model::item::route_text;
+use netnsctl_model::item::{self, route_text};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
 use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
+use netnsctl_model::plan::text::waiting_of;
 use netnsctl_model::plan::{self, Plan, Request};
 
-use super::wire::{Drift, Forward, Link, Netns, Process, Report, Sysctl, Veth};
+use super::wire::{Drift, Entry, Forward, Link, Netns, Process, Report, Sysctl, Veth};
 use super::{nscd, services};
 use crate::output::Failure;
 use crate::published::{self, ForwardKey, forward_key};
@@ -142,8 +143,10 @@ impl Gathered<'_> {
             inode: interior.map(|interior| interior.identity.inode),
             holder: holder_name.and_then(|name| Some(link(name, links?.get(name)?))),
             veths: Vec::new(),
+            links: Vec::new(),
             other_links: Vec::new(),
             routes: interior.map(routes).unwrap_or_default(),
+            entries: entries(declared, interior),
             sysctl_differs: sysctl_differs(declared, interior),
             forwards: self.forwards(&here),
             nscd: nscd::state(name, declared),
@@ -153,6 +156,7 @@ impl Gathered<'_> {
             stale_services: self.stale_services.get(name).cloned().unwrap_or_default(),
             drift: self.drift(name),
             problems: self.problems(name),
+            waiting: self.waiting(&here),
         };
         for (interface, observed) in links.into_iter().flatten() {
             if Some(interface) == holder_name || interface.as_str() == "lo" {
@@ -161,6 +165,7 @@ impl Gathered<'_> {
             let shown = link(interface, observed);
             match &observed.peer {
                 Some(peer) => report.veths.push(veth(shown, peer)),
+                None if shown.declared => report.links.push(shown),
                 None => report.other_links.push(shown),
             }
         }
@@ -181,6 +186,9 @@ impl Gathered<'_> {
             carrier: link.carrier,
             mtu: link.mtu,
             mac: link.mac.map(|mac| mac.to_string()),
+            values: (link.values.iter())
+                .map(|(word, value)| (word, value.to_string()))
+                .collect(),
             addresses: addresses.clone().map(ToString::to_string).collect(),
             declared: declared.is_some(),
             extra_addresses: addresses.filter(extra).map(ToString::to_string).collect(),
@@ -197,9 +205,18 @@ impl Gathered<'_> {
         if let Some(netns) = holder.filter(|netns| netns.holder.interface == *name) {
             return Some(&netns.holder.address);
         }
+        let mut own = holder.into_iter().flat_map(|netns| &netns.links);
+        if let Some(link) = own.find(|link| link.interface == *name) {
+            return Some(&link.address);
+        }
         let mut ends = self.desired.veths.iter().flat_map(|v| [&v.near, &v.far]);
         let end = ends.find(|end| end.netns == *netns && end.interface == *name)?;
         Some(&end.address)
+    }
+
+    /// What of `netns` waits.
+    fn waiting(&self, netns: &NetnsRef) -> Vec<String> {
+        waiting_of(self.plan.waiting.iter().filter(|one| one.of == *netns))
     }
 
     fn inside(&self, interior: &Interior) -> Vec<Process> {
@@ -311,6 +328,16 @@ fn routes(interior: &Interior) -> Vec<String> {
         .iter()
         .filter(|observed| !observed.kernel_made);
     added.map(|observed| route_text(&observed.route)).collect()
+}
+
+fn entries(declared: Option<&desired::Netns>, interior: Option<&Interior>) -> Vec<Entry> {
+    let declared = declared.into_iter().flat_map(|netns| &netns.entries);
+    let entry = |entry: &item::Entry| Entry {
+        kind: entry.kind.word(),
+        description: (entry.kind.words)(&entry.values),
+        present: interior.is_some_and(|interior| interior.entries.contains(entry)),
+    };
+    declared.map(entry).collect()
 }
 
 fn sysctl_differs(declared: Option<&desired::Netns>, interior: Option<&Interior>) -> Vec<Sysctl> {

@@ -87,7 +87,10 @@ pub(crate) fn state(netns: &Netns) -> (String, bool) {
     let differs = netns.drift.len();
     let words = match (netns.state, netns.declared) {
         ("up", true) if differs == 0 && netns.problems.is_empty() => {
-            return ("up, as declared".to_owned(), true);
+            return match netns.waiting.is_empty() {
+                true => ("up, as declared".to_owned(), true),
+                false => ("up, waiting for a link".to_owned(), false),
+            };
         }
         ("up", true) if differs == 0 => "up, with trouble",
         ("up", true) => {
@@ -111,11 +114,14 @@ fn netns_rows(rows: &mut Rows, netns: &Netns) {
     for veth in &netns.veths {
         rows.veth(veth);
     }
-    for link in &netns.other_links {
+    for link in netns.links.iter().chain(&netns.other_links) {
         rows.link("link", &link.interface, link);
     }
     for route in &netns.routes {
         rows.add("route", route, "", "");
+    }
+    for entry in netns.entries.iter().filter(|entry| entry.present) {
+        rows.add(entry.kind, &entry.description, "", "");
     }
     for sysctl in &netns.sysctl_differs {
         let value = sysctl.value.as_deref().unwrap_or("(no such key)");
@@ -159,6 +165,9 @@ fn trouble(text: &mut String, netns: &Netns, paint: Paint) {
     }
     for problem in &netns.problems {
         let _ = writeln!(text, "{}", paint.red(&format!("  problem: {problem}")));
+    }
+    for line in &netns.waiting {
+        let _ = writeln!(text, "  {}", paint.yellow(line));
     }
 }
 
@@ -267,7 +276,13 @@ pub(crate) fn link_state(link: &Link) -> String {
         (true, false) if kind != "bridge" => "up, NO CARRIER",
         (true, _) => "up",
     };
-    format!("{kind}, {state}, mtu {}", link.mtu)
+    let parent = link.values.get("parent").map(|parent| {
+        let netns = link.values.get("parent_netns");
+        let netns = netns.map_or_else(String::new, |netns| format!("{netns}:"));
+        format!(" on {netns}{parent}")
+    });
+    let parent = parent.unwrap_or_default();
+    format!("{kind}{parent}, {state}, mtu {}", link.mtu)
 }
 
 /// What a forward has carried, in words.

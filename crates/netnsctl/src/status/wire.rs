@@ -1,5 +1,7 @@
 //! The shape of `status --json`, documented in docs/json.md. Fields are only ever added.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// Everything.
@@ -30,9 +32,13 @@ pub(crate) struct Netns {
     pub(crate) inode: Option<u64>,
     pub(crate) holder: Option<Link>,
     pub(crate) veths: Vec<Veth>,
+    /// Declared links that stand alone, besides that one.
+    pub(crate) links: Vec<Link>,
     /// Links that are neither declared nor `lo`.
     pub(crate) other_links: Vec<Link>,
     pub(crate) routes: Vec<String>,
+    /// Declared entries of other tables of the kernel.
+    pub(crate) entries: Vec<Entry>,
     /// Declared sysctls, forwarding included, whose value differs.
     pub(crate) sysctl_differs: Vec<Sysctl>,
     pub(crate) forwards: Vec<Forward>,
@@ -44,6 +50,18 @@ pub(crate) struct Netns {
     pub(crate) drift: Vec<Drift>,
     /// What keeps `up` from reaching the declaration.
     pub(crate) problems: Vec<String>,
+    /// What waits for a link that something else brings, a line for each such link.
+    pub(crate) waiting: Vec<String>,
+}
+
+/// An entry of one of the kernel's tables.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry {
+    /// The word for its kind.
+    pub(crate) kind: &'static str,
+    pub(crate) description: String,
+    /// Whether it is there.
+    pub(crate) present: bool,
 }
 
 /// A network interface.
@@ -55,6 +73,9 @@ pub(crate) struct Link {
     pub(crate) carrier: bool,
     pub(crate) mtu: u32,
     pub(crate) mac: Option<String>,
+    /// What its kind has of its own, by the configuration's words.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) values: BTreeMap<&'static str, String>,
     pub(crate) addresses: Vec<String>,
     /// Whether it is declared.
     pub(crate) declared: bool,

@@ -282,7 +282,12 @@ fn state_cell(state: &str, trouble: bool) -> Cell {
 pub(super) fn find_link<'a>(sample: &'a Sample, key: &LinkKey) -> Option<&'a Link> {
     let netns = sample.report.netns.iter().find(|it| it.name == key.0)?;
     let veths = netns.veths.iter().map(|veth| &veth.link);
-    let mut all = netns.holder.iter().chain(veths).chain(&netns.other_links);
+    let mut all = netns
+        .holder
+        .iter()
+        .chain(veths)
+        .chain(&netns.links)
+        .chain(&netns.other_links);
     all.find(|link| link.interface == key.1)
 }
 

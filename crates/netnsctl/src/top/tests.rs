@@ -30,6 +30,7 @@ fn link(interface: &str, kind: &str, address: &str) -> Link {
         carrier: true,
         mtu: 1400,
         mac: Some("02:00:00:00:00:01".to_owned()),
+        values: Default::default(),
         addresses: vec![address.to_owned()],
         declared: true,
         extra_addresses: Vec::new(),
@@ -48,8 +49,10 @@ fn netns(name: &str) -> Netns {
             peer_netns: Some("default".to_owned()),
             peer_interface: Some(name.to_owned()),
         }],
+        links: Vec::new(),
         other_links: Vec::new(),
         routes: vec!["default via 192.168.77.1".to_owned()],
+        entries: Vec::new(),
         sysctl_differs: Vec::new(),
         forwards: Vec::new(),
         nscd: Nscd {
@@ -65,6 +68,7 @@ fn netns(name: &str) -> Netns {
         stale_services: Vec::new(),
         drift: Vec::new(),
         problems: Vec::new(),
+        waiting: Vec::new(),
     }
 }
 

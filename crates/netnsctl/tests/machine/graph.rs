@@ -134,6 +134,7 @@ fn every_kind_of_drift_is_drawn_and_named() {
         batch.create_link(NewLink {
             name: "br0",
             kind: "bridge",
+            ..Default::default()
         });
     });
     let resolv = "/etc/netns/office/resolv.conf";

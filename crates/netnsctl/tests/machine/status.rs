@@ -244,6 +244,7 @@ fn what_nobody_declared_is_marked() {
         batch.create_link(netnsctl_netlink::NewLink {
             name: "br0",
             kind: "bridge",
+            ..Default::default()
         });
     });
     let text = expect(0, &["status"]).stdout;

@@ -206,6 +206,7 @@ fn missing_kind() -> Option<&'static str> {
         batch.create_link(netnsctl_netlink::NewLink {
             name: "probe",
             kind,
+            ..Default::default()
         });
         let mut socket = crate::net::socket("scratch");
         socket.commit(batch).expect("the exchange works")[0].is_err()

@@ -21,6 +21,8 @@ pub enum Form {
     Gateway,
     /// The name of a link that is there.
     Interface,
+    /// An address.
+    Ip,
     /// The name of a link that will be made.
     Link,
     /// A link-layer address.
@@ -33,6 +35,8 @@ pub enum Form {
     OneOf(&'static [&'static str]),
     /// A length of time between keepalive probes.
     Pause,
+    /// A prefix; an address stands for the whole of itself.
+    Prefix,
     /// Where a JSON Schema is.
     Schema,
     /// A length of time other than zero.
@@ -108,12 +112,13 @@ impl Form {
             Self::Destination => "\"default\", an IP address, or a prefix",
             Self::Duration | Self::Pause | Self::Timeout => "length of time",
             Self::Endpoint => "ADDRESS:PORT, [IPV6]:PORT or unix:PATH",
-            Self::Gateway => "IP address",
+            Self::Gateway | Self::Ip => "IP address",
             Self::Interface | Self::Link => "name of a link",
             Self::Mac => "link-layer address",
             Self::Nameserver => "IP address, a link-local one with %INTERFACE behind it",
             Self::Netns => "name of a declared namespace, or \"default\"",
             Self::OneOf(_) => "word",
+            Self::Prefix => "IP address or a prefix",
             Self::Schema => "path or URL",
             Self::Word => "word",
         }
@@ -142,6 +147,7 @@ impl Form {
                 "more than 15 bytes, \".\", \"..\", a leading \"-\", and \"/\", \":\", \"%\", white \
                  space or control characters in it"
             }
+            Self::Ip => "host names, the unspecified address, a prefix length",
             Self::Link => {
                 "more than 15 bytes, \"lo\", \"all\", \"default\", \".\", \"..\", a leading \"-\", \
                  \"/\", \":\", \"%\", white space or control characters in it, two links of one \
@@ -154,6 +160,7 @@ impl Form {
             Self::Netns => "namespaces that are not declared",
             Self::OneOf(_) => "all others",
             Self::Pause => "parts of a second, more than 32767 seconds",
+            Self::Prefix => "host names, bits set after the prefix, a prefix of no length",
             Self::Schema => "nothing: it is for editors",
             Self::Timeout => "a number without a unit, zero, more than a year",
             Self::Word => "an empty string, white space, control characters",
@@ -188,6 +195,7 @@ impl Form {
                 format!("{v4}(?!::1?$)(?![Ff][Ff]..:){ip}")
             }
             Self::Interface => link,
+            Self::Ip => format!(r"(?!0\.0\.0\.0$)(?!::$){ip}"),
             Self::Link => format!("(?!(lo|all|default)$){link}"),
             Self::Mac => "(?!00(:00){5}$)[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}".to_owned(),
             Self::Nameserver => {
@@ -196,6 +204,7 @@ impl Form {
             }
             Self::Netns => return Some(netns_name()),
             Self::OneOf(_) | Self::Schema => return None,
+            Self::Prefix => format!("({IPV4}({IPV4_LENGTH})?|{IPV6}({IPV6_LENGTH})?)"),
             Self::Pause => format!("(?=[0-9])(?!.*[1-9][0-9]{{0,2}}ms){DURATION}"),
             Self::Timeout => format!("{NOT_ZERO}{DURATION}"),
             Self::Word => format!(r"[^\s{CONTROL}]+"),

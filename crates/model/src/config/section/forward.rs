@@ -13,7 +13,6 @@ use super::{Condition, Fallback, Form, Key, Kind, Others, Section, Selector, Sha
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
-use crate::config::shared::netns_ref;
 use crate::config::text::quote;
 use crate::config::values::{self, AUTO, WORKERS};
 use crate::desired::{Desired, Forward, ForwardOptions, Protocol, Workers};
@@ -282,7 +281,7 @@ fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Declared {
         odd_target(fields, connect, report);
     }
     let netns = match fields.entry("netns") {
-        Some(_) => (fields.string("netns", report)).and_then(|text| netns_ref(text, report)),
+        Some(_) => fields.value("netns", report, values::netns),
         None => Some(At {
             value: NetnsRef::Home,
             place: fields.place,

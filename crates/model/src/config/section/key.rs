@@ -83,6 +83,8 @@ pub enum Kind {
     Integer(i64, i64),
     /// Such a number or a word.
     IntegerOr(i64, i64, &'static str),
+    /// Such a number, or two as text with a dash in between: the first and the last.
+    Range(i64, i64),
     /// Text of some form.
     String(Form),
     /// A list of such texts.
@@ -96,6 +98,7 @@ impl Kind {
             Self::Boolean => "true or false",
             Self::Integer(..) => "an integer",
             Self::IntegerOr(..) => "an integer or a word",
+            Self::Range(..) => "an integer, or a string such as \"5000-5010\"",
             Self::String(_) => "a string",
             Self::Strings(_) => "an array of strings",
         }
@@ -105,7 +108,9 @@ impl Kind {
     pub fn refused(&self) -> Option<&'static str> {
         match self {
             Self::String(form) | Self::Strings(form) => Some(form.refused()),
-            Self::Integer(..) | Self::IntegerOr(..) => Some("numbers outside of the range"),
+            Self::Integer(..) | Self::IntegerOr(..) | Self::Range(..) => {
+                Some("numbers outside of the range")
+            }
             Self::Boolean => None,
         }
     }

@@ -10,6 +10,7 @@ use crate::config::shared::{LinkName, addresses, default_link_name, link_name};
 use crate::config::text::quote;
 use crate::config::tree::{Entry, Node, Value};
 use crate::desired::{Dns, Holder, HolderChoice, HolderKind, Netns, Nscd};
+use crate::item::entry;
 use crate::name::NetnsRef;
 
 /// Words for `interface_kind`.
@@ -26,7 +27,7 @@ pub static FILE: Section = Section {
         "\"/usr/share/netnsctl/netnsctl.schema.json\"",
         "where an editor finds what \"netnsctl schema\" prints; means nothing to netnsctl",
     )]],
-    children: &[&NETNS, &HOST],
+    children: &[&[&NETNS, &HOST]],
     ..Section::EMPTY
 };
 
@@ -40,7 +41,7 @@ pub static NETNS: Section = Section {
     about: "A namespace, and the link that holds its addresses. Forwarding is written before there \
             is any link, and also where it is false.",
     keys: &[KEYS],
-    children: SECTIONS,
+    children: &[SECTIONS, entry::SECTIONS],
     ..Section::EMPTY
 };
 
@@ -144,6 +145,8 @@ impl Own {
             ipv4_forwarding: self.ipv4_forwarding,
             ipv6_forwarding: self.ipv6_forwarding,
             sysctl: std::collections::BTreeMap::new(),
+            links: Vec::new(),
+            entries: std::collections::BTreeSet::new(),
             routes: Vec::new(),
             dns: Dns::default(),
             nscd: Nscd::default(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::netns::Own;
-use super::{Section, dns, forward, nscd, route, run, sysctl, veth};
+use super::{Section, dns, entry, forward, link, nscd, route, run, sysctl, veth};
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
@@ -84,6 +84,8 @@ macro_rules! parts {
         #[derive(Debug, Default)]
         pub(in crate::config) struct Parts {
             $(pub(in crate::config) $module: $part,)*
+            /// Those of the kinds of entries.
+            pub(in crate::config) entries: entry::Declared,
         }
 
         impl Parts {
@@ -94,6 +96,7 @@ macro_rules! parts {
                         let given = fields.section(&$module::SECTION, report);
                         if given.is_empty() { Default::default() } else { Part::read(&given, here, report) }
                     },)*
+                    entries: entry::Declared::read(fields, report),
                 }
             }
 
@@ -116,10 +119,12 @@ macro_rules! parts {
             /// Checks all namespaces, section by section.
             pub(in crate::config) fn check(declared: &Declared, links: &Links<'_>, report: &mut Report<'_>) {
                 $(<$part as Part>::check(declared, links, report);)*
+                entry::Declared::check(declared, report);
             }
 
             fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
                 $(self.$module.build(here, desired)?;)*
+                self.entries.build(here, desired);
                 Some(())
             }
         }
@@ -132,6 +137,7 @@ parts! {
     sysctl: sysctl::Declared,
     forward: Vec<forward::Declared>,
     veth: Vec<veth::Declared>,
+    link: Vec<link::Declared>,
     route: Vec<route::Declared>,
     run: run::Declared,
 }

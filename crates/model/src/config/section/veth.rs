@@ -6,8 +6,9 @@ use crate::address::{InterfaceAddress, MacAddress};
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::{Link, Links, Pair};
-use crate::config::shared::{LinkName, addresses, default_link_name, link_name, netns_ref};
+use crate::config::shared::{LinkName, addresses, default_link_name, link_name};
 use crate::config::text::quote;
+use crate::config::values;
 use crate::desired::{Desired, VethEnd, VethPair};
 use crate::name::NetnsRef;
 
@@ -200,7 +201,7 @@ fn end(netns: NetnsRef, end: End) -> Option<VethEnd> {
 /// Reads one `veth` of the namespace `here`.
 fn read(fields: &Fields<'_>, here: &NetnsRef, report: &mut Report<'_>) -> Declared {
     let netns = match fields.entry("netns") {
-        Some(_) => (fields.string("netns", report)).and_then(|text| netns_ref(text, report)),
+        Some(_) => fields.value("netns", report, values::netns),
         None if report.is_broken(fields.place.file) => None,
         None => Some(At {
             value: NetnsRef::Home,
@@ -218,12 +219,16 @@ fn read(fields: &Fields<'_>, here: &NetnsRef, report: &mut Report<'_>) -> Declar
     );
     let near = End {
         name: near_name,
-        mac: mac(fields, "mac", report).map_or(NEAR_MAC, |mac| mac.value),
+        mac: fields
+            .value("mac", report, values::mac)
+            .map_or(NEAR_MAC, |mac| mac.value),
         address: addresses(fields.strings("address", report), report),
     };
     let far = End {
         name: far_name,
-        mac: mac(fields, "peer_mac", report).map_or(FAR_MAC, |mac| mac.value),
+        mac: fields
+            .value("peer_mac", report, values::mac)
+            .map_or(FAR_MAC, |mac| mac.value),
         address: addresses(fields.strings("peer_address", report), report),
     };
     if near.mac == far.mac {
@@ -279,25 +284,6 @@ fn name(
         NetnsRef::Home => default_link_name("host", place, key, report),
         NetnsRef::Named(name) => default_link_name(name.as_str(), place, key, report),
     }
-}
-
-fn mac(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<At<MacAddress>> {
-    let text = fields.string(key, report)?;
-    if let Some(value) = MacAddress::parse(text.value) {
-        return Some(At {
-            value,
-            place: text.place,
-        });
-    }
-    report
-        .error(
-            text.place,
-            format!("{} is no address that a link can have", quote(text.value)),
-        )
-        .hint(
-            "write six bytes, such as \"02:00:00:00:00:01\"; the first is even, not all are zero",
-        );
-    None
 }
 
 fn same_mac(fields: &Fields<'_>, mac: MacAddress, report: &mut Report<'_>) {

@@ -2,6 +2,7 @@
 
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::Route;
+use netnsctl_model::item::link::kinds::kind;
 use netnsctl_model::item::{self, Value};
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 use netnsctl_model::observed::{Link, ObservedAddress, ObservedRoute, Peer};
@@ -17,13 +18,21 @@ impl Machine {
                 ("up", Value::Flag(up)) => link.up = *up,
                 ("mtu", Value::Number(mtu)) => link.mtu = *mtu,
                 ("mac", Value::Mac(mac)) => link.mac = Some(*mac),
-                _ => panic!("{change:?} of {place}"),
+                (what, to) => {
+                    let kind = link.kind.as_deref().and_then(kind);
+                    let kind = kind.unwrap_or_else(|| panic!("{change:?} of {place}"));
+                    assert!(kind.in_place.contains(&what), "{change:?} of {place}");
+                    link.values.set(what, to.clone());
+                }
             }
         }
     }
 
     /// Makes a link as the kernel does: down.
     pub(super) fn create(&mut self, item: &item::Link) {
+        if let Some(parent) = item::link::parent(&item.values) {
+            self.link(&parent);
+        }
         for end in item.ends() {
             let other = item.ends().find(|other| other.place != end.place);
             let peer = other
@@ -33,6 +42,7 @@ impl Machine {
                 mtu: end.mtu.unwrap_or(1500),
                 mac: end.mac,
                 peer,
+                values: item.values.clone(),
                 ..Link::default()
             };
             self.create_link(&end.place.netns, &end.place.interface, link);
@@ -59,11 +69,28 @@ impl Machine {
         let goes = |route: &Route| route.interface.as_ref() == Some(&place.interface);
         interior.routes.retain(|observed| !goes(&observed.route));
         self.forget_values(&place.netns, &place.interface);
+        while let Some(child) = self.child(place) {
+            self.delete_link(&child);
+        }
         if let Some(Peer::Known(netns, interface)) = link.peer {
             let other = LinkPlace { netns, interface };
             self.link(&other).peer = None;
             self.delete_link(&other);
         }
+    }
+
+    /// A link that sends by the one at `place`.
+    fn child(&self, place: &LinkPlace) -> Option<LinkPlace> {
+        let named = self.observed.netns.iter().filter_map(|(name, presence)| {
+            let links = &presence.interior()?.links;
+            Some((NetnsRef::Named(name.clone()), links))
+        });
+        let mut all = named.chain([(NetnsRef::Home, &self.observed.home.links)]);
+        all.find_map(|(netns, links)| {
+            let is_child = |link: &Link| item::link::parent(&link.values).as_ref() == Some(place);
+            let (interface, _) = links.iter().find(|(_, link)| is_child(link))?;
+            Some(LinkPlace::new(&netns, interface))
+        })
     }
 
     pub(super) fn add_address(

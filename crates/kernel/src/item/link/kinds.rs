@@ -1,0 +1,31 @@
+//! How the kernel is told of each kind of link, and how it tells: one file for each kind that has
+//! something of its own, and one list of them.
+
+use netnsctl_model::item::Values;
+use netnsctl_netlink::packet::link::InfoData;
+
+/// What a request to create a link says of its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    /// IFLA_LINK.
+    pub(crate) link: Option<u32>,
+    /// IFLA_INFO_DATA.
+    pub(crate) data: Option<InfoData>,
+}
+
+/// The kernel's half of a kind of link; [`netnsctl_model::item::LinkKind`] is the other.
+pub(crate) struct Wire {
+    /// IFLA_INFO_KIND.
+    pub(crate) word: &'static str,
+    /// Encodes values, for a new link or for what changes of one; with the index of its parent.
+    pub(crate) encode: fn(&Values, parent: Option<u32>) -> Encoded,
+    /// Decodes them, the parent aside.
+    pub(crate) decode: fn(&InfoData) -> Values,
+}
+
+static KINDS: &[&Wire] = &[];
+
+/// How to tell of the kind of that word; none if there is nothing to tell but the word.
+pub(crate) fn wire(word: &str) -> Option<&'static Wire> {
+    KINDS.iter().copied().find(|kind| kind.word == word)
+}

@@ -1,0 +1,67 @@
+//! Sections of a namespace that declare entries of the kernel's tables, whatever the kind.
+
+use super::part::{self, named};
+use super::typed;
+use crate::config::diagnostic::{At, Place, Report};
+use crate::config::fields::Fields;
+use crate::desired::Desired;
+use crate::item::entry::KINDS;
+use crate::item::{Entry, EntryKind, Kind as _, Values};
+use crate::name::NetnsRef;
+
+/// The entries of a namespace.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Declared(Vec<At<Entry>>);
+
+impl Declared {
+    /// Reads the sections of every kind that `fields`, those of a namespace, may have.
+    pub(super) fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Self {
+        let mut entries = Vec::new();
+        for kind in KINDS {
+            let given = fields.section(kind.section, report);
+            entries.extend(given.iter().map(|fields| read(kind, fields, report)));
+        }
+        Self(entries)
+    }
+
+    /// Refuses two that are the same.
+    pub(in crate::config) fn check(declared: &part::Declared, report: &mut Report<'_>) {
+        for namespace in declared.netns.values() {
+            let mut seen = std::collections::BTreeMap::<&Entry, Place>::new();
+            for entry in &namespace.parts.entries.0 {
+                if let Some(first) = seen.insert(&entry.value, entry.place) {
+                    let message = format!("this {} is declared twice", entry.value.word());
+                    report
+                        .error(entry.place, message)
+                        .hint("keep one of them")
+                        .related(first, "first declared here");
+                }
+            }
+        }
+    }
+
+    /// Puts them into the desired state.
+    pub(super) fn build(self, here: &NetnsRef, desired: &mut Desired) {
+        if let Some(netns) = named(desired, here) {
+            netns.entries = self.0.into_iter().map(|entry| entry.value).collect();
+        }
+    }
+}
+
+/// Reads one table.
+fn read(kind: &'static EntryKind, fields: &Fields<'_>, report: &mut Report<'_>) -> At<Entry> {
+    let mut values = Values::new();
+    for key in kind.section.keys() {
+        let given = fields.typed(key, report);
+        values.set_some(key.name, given.or_else(|| typed::default(key)));
+    }
+    if let Some(wrong) = (kind.check)(&values) {
+        let entry = fields.entry(wrong.word);
+        let place = entry.map_or(fields.place, |entry| entry.node.place);
+        report.error(place, wrong.message).hint(wrong.hint);
+    }
+    At {
+        value: Entry { kind, values },
+        place: fields.place,
+    }
+}
