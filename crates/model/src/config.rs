@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use crate::desired::Desired;
 use crate::name::NetnsRef;
 use diagnostic::{Place, Report};
-use section::part::Declared;
+use section::file::Declared;
 
 /// The language a configuration file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub fn load(sources: &[Source]) -> Loaded {
     let mut declared = Declared::default();
     for file in 0..sources.len() {
         if let Some(root) = read(file, &mut report) {
-            section::netns::read_file(&root, &mut declared, &mut report);
+            section::file::read_file(&root, &mut declared, &mut report);
         }
     }
     cross::check(&declared, &mut report);

@@ -14,15 +14,6 @@ type Module = Vec<String>;
 const LEFT: &[(&str, &str, &str)] = &[
     ("forward", "engine", "workers"),
     ("import", "draft", "write"),
-    ("model", "config::links", "config::section::part"),
-    ("model", "config::section::dns", "config::section::part"),
-    ("model", "config::section::forward", "config::section::part"),
-    ("model", "config::section::netns", "config::section::part"),
-    ("model", "config::section::nscd", "config::section::part"),
-    ("model", "config::section::part", "config::section::route"),
-    ("model", "config::section::part", "config::section::run"),
-    ("model", "config::section::part", "config::section::sysctl"),
-    ("model", "config::section::part", "config::section::veth"),
     (
         "netnsctl",
         "commands::doctor::inside",

@@ -2,19 +2,19 @@
 //! name. What concerns one section alone is checked by that section.
 
 use super::diagnostic::Report;
-use super::links::{self, Links};
-use super::section::part::{Declared, Parts};
+use super::links;
+use super::section::file::Declared;
 use super::text::{list, nearest, quote};
 use crate::name::NetnsRef;
 
 /// Checks all that is declared against each other.
 pub(super) fn check(declared: &Declared, report: &mut Report<'_>) {
     references(declared, report);
-    let links = Links::of_all(declared);
+    let links = declared.links();
     links::names(&links, report);
     links::addresses(&links, report);
     unit_names(declared, report);
-    Parts::check(declared, &links, report);
+    declared.check(&links, report);
 }
 
 /// Refuses to lead into a namespace that nobody declares.
@@ -24,7 +24,7 @@ fn references(declared: &Declared, report: &mut Report<'_>) {
         return;
     }
     for namespace in declared.netns.values() {
-        for netns in namespace.parts.references() {
+        for netns in namespace.references() {
             if netns.value == NetnsRef::Home || declared.netns.contains_key(&netns.value) {
                 continue;
             }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{At, Place, Report};
-use super::section::part::Declared;
 use super::shared::LinkName;
 use super::text::{list, nearest, quote};
 use crate::address::InterfaceAddress;
@@ -30,34 +29,43 @@ pub(super) struct Pair<'d> {
 
 /// The links of every namespace.
 #[derive(Default)]
-pub(super) struct Links<'d>(BTreeMap<&'d NetnsRef, Vec<Link<'d>>>);
+pub(super) struct Links<'d> {
+    /// Those of each namespace, in the order in which the sections add them.
+    all: BTreeMap<&'d NetnsRef, Vec<Link<'d>>>,
+    /// Where the first route of IPv6 by a link is declared.
+    ipv6_uses: BTreeMap<(&'d NetnsRef, &'d InterfaceName), Place>,
+}
 
 impl<'d> Links<'d> {
-    /// All links whose namespace and name are known.
-    pub(super) fn of_all(declared: &'d Declared) -> Self {
-        let mut links = Self::default();
-        for (here, namespace) in &declared.netns {
-            namespace.own.add_links(here, &mut links);
-        }
-        for (here, namespace) in &declared.netns {
-            namespace.parts.add_links(here, &mut links);
-        }
-        links
-    }
-
     /// Adds a link of `netns`.
     pub(super) fn add(&mut self, netns: &'d NetnsRef, link: Link<'d>) {
-        self.0.entry(netns).or_default().push(link);
+        self.all.entry(netns).or_default().push(link);
+    }
+
+    /// Adds that IPv6 leaves by the link `name` of `netns`, as declared at `place`.
+    pub(super) fn add_ipv6_use(
+        &mut self,
+        netns: &'d NetnsRef,
+        name: &'d InterfaceName,
+        place: Place,
+    ) {
+        self.ipv6_uses.entry((netns, name)).or_insert(place);
+    }
+
+    /// Where the first IPv6 route that leaves by the link `name` of `netns` is declared; none if
+    /// no route does.
+    pub(super) fn ipv6_use(&self, netns: &NetnsRef, name: &InterfaceName) -> Option<Place> {
+        self.ipv6_uses.get(&(netns, name)).copied()
     }
 
     /// Those of `netns`.
     pub(super) fn of(&self, netns: &NetnsRef) -> &[Link<'d>] {
-        self.0.get(netns).map_or(&[], Vec::as_slice)
+        self.all.get(netns).map_or(&[], Vec::as_slice)
     }
 
     /// The namespaces that have links, with those.
     pub(super) fn by_netns(&self) -> impl Iterator<Item = (&'d NetnsRef, &[Link<'d>])> {
-        self.0
+        self.all
             .iter()
             .map(|(netns, links)| (*netns, links.as_slice()))
     }
@@ -101,7 +109,7 @@ impl<'d> Links<'d> {
 pub(super) fn names(links: &Links<'_>, report: &mut Report<'_>) {
     // Two pairs that clash at both ends are one mistake.
     let mut told = BTreeSet::new();
-    for (netns, links) in &links.0 {
+    for (netns, links) in &links.all {
         let mut seen: BTreeMap<&InterfaceName, Link<'_>> = BTreeMap::new();
         for link in links {
             let Some(first) = seen.get(&link.name.name) else {
@@ -148,7 +156,7 @@ fn clash(netns: &NetnsRef, first: &Link<'_>, second: &Link<'_>, report: &mut Rep
 /// Refuses an address on two links of a namespace. Links may share an address that has the whole
 /// of itself as prefix (unnumbered links), and each link has link-local ones of its own.
 pub(super) fn addresses(links: &Links<'_>, report: &mut Report<'_>) {
-    for (netns, links) in &links.0 {
+    for (netns, links) in &links.all {
         let mut seen: BTreeMap<_, (At<InterfaceAddress>, usize)> = BTreeMap::new();
         let all = links.iter().enumerate();
         for (n, address) in all.flat_map(|(n, l)| l.address.iter().map(move |a| (n, a))) {

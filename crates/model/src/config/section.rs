@@ -3,27 +3,29 @@
 //! A section has one file below this module, with its words, its keys and what reads them. The
 //! loader, the schema, netnsctl.toml(5), `examples/every-key.toml`, the NixOS options and the
 //! options of `netnsctl forward` walk the tree that begins at [`FILE`]; none of them lists a
-//! section or a key again. A new section is its file and one row of `parts!`, in `part`.
+//! section or a key again. A new section is its file and one row of `parts!`, in `list`.
 
 pub mod dns;
 mod entry;
 pub mod example;
+pub(super) mod file;
 pub mod form;
 pub mod forward;
 mod key;
 pub mod link;
+mod list;
 pub mod netns;
 pub mod nscd;
-pub(super) mod part;
+mod part;
 pub mod route;
 pub mod run;
 pub mod sysctl;
 pub mod typed;
 pub mod veth;
 
+pub use self::file::{FILE, HOST, NETNS};
 pub use self::form::Form;
 pub use self::key::{Fallback, Key, Kind, sentence};
-pub use self::netns::{FILE, HOST, NETNS};
 
 /// A table of the configuration.
 #[derive(Debug)]

@@ -48,7 +48,7 @@ static KEYS: &[Key] = &[
 
 /// What is declared.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Declared(Dns);
+pub(super) struct Declared(Dns);
 
 impl Part for Declared {
     fn read(given: &[Fields<'_>], _here: &NetnsRef, report: &mut Report<'_>) -> Self {

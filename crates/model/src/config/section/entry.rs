@@ -1,6 +1,8 @@
 //! Sections of a namespace that declare entries of the kernel's tables, whatever the kind.
 
-use super::part::{self, named};
+use std::collections::BTreeMap;
+
+use super::part::named;
 use super::typed;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
@@ -11,7 +13,7 @@ use crate::name::NetnsRef;
 
 /// The entries of a namespace.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Declared(Vec<At<Entry>>);
+pub(super) struct Declared(Vec<At<Entry>>);
 
 impl Declared {
     /// Reads the sections of every kind that `fields`, those of a namespace, may have.
@@ -25,17 +27,15 @@ impl Declared {
     }
 
     /// Refuses two that are the same.
-    pub(in crate::config) fn check(declared: &part::Declared, report: &mut Report<'_>) {
-        for namespace in declared.netns.values() {
-            let mut seen = std::collections::BTreeMap::<&Entry, Place>::new();
-            for entry in &namespace.parts.entries.0 {
-                if let Some(first) = seen.insert(&entry.value, entry.place) {
-                    let message = format!("this {} is declared twice", entry.value.word());
-                    report
-                        .error(entry.place, message)
-                        .hint("keep one of them")
-                        .related(first, "first declared here");
-                }
+    pub(super) fn check(&self, report: &mut Report<'_>) {
+        let mut seen = BTreeMap::<&Entry, Place>::new();
+        for entry in &self.0 {
+            if let Some(first) = seen.insert(&entry.value, entry.place) {
+                let message = format!("this {} is declared twice", entry.value.word());
+                report
+                    .error(entry.place, message)
+                    .hint("keep one of them")
+                    .related(first, "first declared here");
             }
         }
     }

@@ -8,7 +8,7 @@ mod ports;
 use std::time::Duration;
 
 use self::endpoint::{address, odd_target};
-use super::part::{self, Part};
+use super::part::{self, Everywhere, Part};
 use super::{Condition, Fallback, Form, Key, Kind, Others, Section, Selector, Shape};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
@@ -206,7 +206,7 @@ pub fn written(options: &ForwardOptions) -> [(&'static str, Option<Written>); 10
 
 /// One forward.
 #[derive(Debug)]
-pub(in crate::config) struct Declared {
+pub(super) struct Declared {
     protocol: Protocol,
     listen: Option<At<ForwardAddress>>,
     netns: Option<At<NetnsRef>>,
@@ -229,20 +229,20 @@ impl Part for Vec<Declared> {
             .collect()
     }
 
-    fn check(declared: &part::Declared, links: &Links<'_>, report: &mut Report<'_>) {
-        ports::listeners(declared, report);
-        ports::circles(declared, links, report);
-        for (here, namespace) in &declared.netns {
-            for forward in &namespace.parts.forward {
+    fn check(all: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {
+        ports::listeners(all, report);
+        ports::circles(all, links, report);
+        for (here, forwards) in all {
+            for forward in *forwards {
                 let there = forward.netns.as_ref().map(|there| &there.value);
-                let ends = [(Some(here), &forward.listen), (there, &forward.connect)];
+                let ends = [(Some(*here), &forward.listen), (there, &forward.connect)];
                 for (netns, end) in ends {
                     let (Some(netns), Some(end)) = (netns, end) else {
                         continue;
                     };
                     // Whether there is such a namespace is a question of its own.
                     let scope = end.value.endpoint().and_then(|it| it.scope.as_ref());
-                    if let Some(scope) = scope.filter(|_| declared.netns.contains_key(netns)) {
+                    if let Some(scope) = scope.filter(|_| all.contains_key(netns)) {
                         links.expect(end.place, scope, netns, report);
                     }
                 }

@@ -1,6 +1,6 @@
 //! `link` of a namespace: links of every kind that stand alone.
 
-use super::part::{self, Part};
+use super::part::{self, Everywhere, Part};
 use super::{Others, Section, Selector, Shape, typed};
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::config::diagnostic::{At, Place, Report};
@@ -76,9 +76,9 @@ impl Part for Vec<Declared> {
         netns.collect()
     }
 
-    fn check(declared: &part::Declared, links: &Links<'_>, report: &mut Report<'_>) {
-        for (here, namespace) in &declared.netns {
-            for link in &namespace.parts.link {
+    fn check(declared: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {
+        for (here, all) in declared {
+            for link in *all {
                 if let (Some(place), Some(parent)) = (link.parent, parent(&link.values)) {
                     links.expect(place, &parent.interface, &parent.netns, report);
                     circle(declared, here, link, place, report);
@@ -143,7 +143,7 @@ fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Declared {
 
 /// Refuses a link that is its own parent, or that of its parent, and so on.
 fn circle(
-    declared: &part::Declared,
+    declared: &Everywhere<'_, Vec<Declared>>,
     here: &NetnsRef,
     link: &Declared,
     place: Place,
@@ -153,8 +153,7 @@ fn circle(
     let own = LinkPlace::new(here, &name.name);
     let mut next = parent(&link.values);
     // No way up is longer than there are links.
-    let all = declared.netns.values();
-    for _ in 0..all.map(|netns| netns.parts.link.len()).sum() {
+    for _ in 0..declared.values().map(|links| links.len()).sum() {
         match next {
             Some(at) if at == own => {
                 let message = format!("link {} is its own parent", quote(name.name.as_str()));
@@ -169,8 +168,8 @@ fn circle(
 }
 
 /// The parent of a link that is declared at `place`.
-fn parent_of(declared: &part::Declared, place: &LinkPlace) -> Option<LinkPlace> {
-    let links = &declared.netns.get(&place.netns)?.parts.link;
+fn parent_of(declared: &Everywhere<'_, Vec<Declared>>, place: &LinkPlace) -> Option<LinkPlace> {
+    let links = declared.get(&place.netns)?;
     let is_named = |link: &&Declared| {
         let name = link.name.as_ref();
         name.is_some_and(|name| name.name == place.interface)

@@ -38,7 +38,7 @@ static KEYS: &[Key] = &[
 
 /// What is declared.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Declared(Nscd);
+pub(super) struct Declared(Nscd);
 
 impl Part for Declared {
     fn read(given: &[Fields<'_>], _here: &NetnsRef, report: &mut Report<'_>) -> Self {

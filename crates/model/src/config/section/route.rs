@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::part::{self, Part};
+use super::part::{self, Everywhere, Part};
 use super::{Condition, Form, Key, Kind, Section, Shape};
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
@@ -59,10 +59,10 @@ static KEYS: &[Key] = &[
 
 /// One route.
 #[derive(Debug)]
-pub(in crate::config) struct Declared {
-    pub(super) to: Option<At<IpNet>>,
+pub(super) struct Declared {
+    to: Option<At<IpNet>>,
     via: Option<At<IpAddr>>,
-    pub(super) interface: Option<At<InterfaceName>>,
+    interface: Option<At<InterfaceName>>,
 }
 
 impl Part for Vec<Declared> {
@@ -70,14 +70,23 @@ impl Part for Vec<Declared> {
         given.iter().map(|fields| read(fields, report)).collect()
     }
 
-    fn check(declared: &part::Declared, links: &Links<'_>, report: &mut Report<'_>) {
-        for (here, namespace) in &declared.netns {
-            let routes = &namespace.parts.route;
+    /// Routes of IPv6 are a use of the link that they leave by.
+    fn add_links<'d>(&'d self, here: &'d NetnsRef, links: &mut Links<'d>) {
+        for route in self {
+            let to = route.to.filter(|to| to.value.addr().is_ipv6());
+            if let (Some(to), Some(interface)) = (to, &route.interface) {
+                links.add_ipv6_use(here, &interface.value, to.place);
+            }
+        }
+    }
+
+    fn check(all: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {
+        for (here, routes) in all {
             once(routes, report);
             if report.any_broken() {
                 continue;
             }
-            for route in routes {
+            for route in *routes {
                 if let Some(interface) = &route.interface {
                     links.expect(interface.place, &interface.value, here, report);
                 }

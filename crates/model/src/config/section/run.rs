@@ -41,7 +41,7 @@ static KEYS: &[Key] = &[
 
 /// What is declared, if anything is.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Declared(Option<RunAccess>);
+pub(super) struct Declared(Option<RunAccess>);
 
 impl Part for Declared {
     fn read(given: &[Fields<'_>], _here: &NetnsRef, report: &mut Report<'_>) -> Self {

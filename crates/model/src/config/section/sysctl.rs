@@ -28,7 +28,7 @@ pub static SECTION: Section = Section {
 
 /// What is declared.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Declared(BTreeMap<SysctlKey, String>);
+pub(super) struct Declared(BTreeMap<SysctlKey, String>);
 
 impl Part for Declared {
     fn read(given: &[Fields<'_>], _here: &NetnsRef, report: &mut Report<'_>) -> Self {

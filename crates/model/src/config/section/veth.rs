@@ -1,7 +1,7 @@
 //! `veth` of a namespace: veth pairs, declared at one end.
 
-use super::part::{self, Part};
-use super::{Fallback, Form, Key, Kind, Section, Shape, route};
+use super::part::{Everywhere, Part};
+use super::{Fallback, Form, Key, Kind, Section, Shape};
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
@@ -107,7 +107,7 @@ static KEYS: &[Key] = &[
 
 /// One pair.
 #[derive(Debug)]
-pub(in crate::config) struct Declared {
+pub(super) struct Declared {
     /// The namespace of the other end.
     netns: Option<At<NetnsRef>>,
     near: End,
@@ -168,11 +168,11 @@ impl Part for Vec<Declared> {
         self.iter().filter_map(|veth| veth.netns.as_ref()).collect()
     }
 
-    fn check(declared: &part::Declared, _links: &Links<'_>, report: &mut Report<'_>) {
-        for (here, namespace) in &declared.netns {
-            for veth in &namespace.parts.veth {
+    fn check(all: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {
+        for (here, veths) in all {
+            for veth in *veths {
                 both_ends(veth, report);
-                mtu(declared, here, veth, report);
+                mtu(links, here, veth, report);
             }
         }
     }
@@ -330,13 +330,13 @@ fn both_ends(veth: &Declared, report: &mut Report<'_>) {
 }
 
 /// Warns of a pair whose packets are too small for IPv6 although one end has use for it.
-fn mtu(declared: &part::Declared, here: &NetnsRef, veth: &Declared, report: &mut Report<'_>) {
+fn mtu(links: &Links<'_>, here: &NetnsRef, veth: &Declared, report: &mut Report<'_>) {
     /// RFC 8200, section 5.
     const IPV6_LEAST: u32 = 1280;
     let Some(mtu) = veth.mtu.filter(|mtu| mtu.value < IPV6_LEAST) else {
         return;
     };
-    if let Some(place) = ipv6_use(declared, here, veth) {
+    if let Some(place) = ipv6_use(links, here, veth) {
         report
             .warning(
                 mtu.place,
@@ -352,17 +352,11 @@ fn mtu(declared: &part::Declared, here: &NetnsRef, veth: &Declared, report: &mut
     }
 }
 
-fn ipv6_use(declared: &part::Declared, here: &NetnsRef, veth: &Declared) -> Option<Place> {
+fn ipv6_use(links: &Links<'_>, here: &NetnsRef, veth: &Declared) -> Option<Place> {
     ends(here, veth).find_map(|(netns, end)| {
         let address = end.address.iter().find(|a| a.value.ip().is_ipv6());
-        let through = |route: &&route::Declared| {
-            let name = end.name.as_ref().map(|name| &name.name);
-            let ipv6 = route.to.is_some_and(|to| to.value.addr().is_ipv6());
-            ipv6 && name.is_some() && route.interface.as_ref().map(|i| &i.value) == name
-        };
-        let routes = declared.netns.get(netns).map(|n| &n.parts.route);
-        let route = routes.and_then(|routes| routes.iter().find(through));
-        let place = route.and_then(|route| route.to).map(|to| to.place);
-        address.map(|a| a.place).or(place)
+        let name = end.name.as_ref().map(|name| &name.name);
+        let route = || links.ipv6_use(netns, name?);
+        address.map(|a| a.place).or_else(route)
     })
 }

@@ -4,24 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Declared as Forward;
+use super::Everywhere;
 use crate::address::Endpoint;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::links::Links;
-use crate::config::section::part::Declared;
 use crate::config::text::quote;
 use crate::desired::Protocol;
 use crate::forward_address::{ForwardAddress, SocketPath};
 use crate::name::NetnsRef;
 
+/// The forwards of every forwards.
+type All<'d> = Everywhere<'d, Vec<Forward>>;
+
 /// A forward: its namespace and its number there.
 type Step<'d> = (&'d NetnsRef, usize);
 
 /// Refuses two listeners of which the second could not be bound.
-pub(super) fn listeners(declared: &Declared, report: &mut Report<'_>) {
+pub(super) fn listeners(all: &All<'_>, report: &mut Report<'_>) {
     let mut sockets: BTreeMap<&SocketPath, Place> = BTreeMap::new();
-    for (netns, namespace) in &declared.netns {
+    for (&netns, forwards) in all {
         let mut ports: BTreeMap<_, Vec<At<&Endpoint>>> = BTreeMap::new();
-        for forward in &namespace.parts.forward {
+        for forward in *forwards {
             let Some(listen) = &forward.listen else {
                 continue;
             };
@@ -104,11 +107,11 @@ fn covers(listen: &Endpoint, to: &Endpoint) -> bool {
 
 /// Refuses forwards that lead back to where they start: a single connection would run until there
 /// are no descriptors left.
-pub(super) fn circles(declared: &Declared, links: &Links<'_>, report: &mut Report<'_>) {
-    let listening = Listening::of_all(declared, links);
+pub(super) fn circles(all: &All<'_>, links: &Links<'_>, report: &mut Report<'_>) {
+    let listening = Listening::of_all(all, links);
     let mut seen: BTreeSet<Step<'_>> = BTreeSet::new();
-    for (netns, namespace) in &declared.netns {
-        for n in 0..namespace.parts.forward.len() {
+    for (&netns, forwards) in all {
+        for n in 0..forwards.len() {
             let mut path = Vec::new();
             let mut on_path = BTreeMap::new();
             let mut at = Some((netns, n));
@@ -116,20 +119,20 @@ pub(super) fn circles(declared: &Declared, links: &Links<'_>, report: &mut Repor
             while let Some(step) = at.filter(|step| seen.insert(*step)) {
                 on_path.insert(step, path.len());
                 path.push(step);
-                at = listening.next(declared, step);
+                at = listening.next(all, step);
             }
             if let Some(start) = at.and_then(|step| on_path.get(&step)) {
-                circle(declared, &mut path[*start..], report);
+                circle(all, &mut path[*start..], report);
             }
         }
     }
 }
 
 /// Reports a circle, at the first of the forwards that make it up.
-fn circle(declared: &Declared, path: &mut [Step<'_>], report: &mut Report<'_>) {
+fn circle(all: &All<'_>, path: &mut [Step<'_>], report: &mut Report<'_>) {
     let first = (0..path.len()).min_by_key(|n| path[*n]).unwrap_or(0);
     path.rotate_left(first);
-    let forward = |(netns, n): Step<'_>| declared.netns.get(netns)?.parts.forward.get(n);
+    let forward = |(netns, n): Step<'_>| all.get(netns)?.get(n);
     let mut forwards = path.iter().copied().filter_map(forward);
     let Some(start) = forwards.next() else {
         return;
@@ -152,7 +155,7 @@ fn circle(declared: &Declared, path: &mut [Step<'_>], report: &mut Report<'_>) {
     }
 }
 
-/// A port of a namespace.
+/// A port of a forwards.
 type Port<'d> = (&'d NetnsRef, Protocol, u16);
 
 /// Who listens, to be found by what is connected to.
@@ -163,21 +166,21 @@ struct Listening<'d> {
 }
 
 impl<'d> Listening<'d> {
-    fn of_all(declared: &'d Declared, links: &Links<'d>) -> Self {
-        let mut all = Self {
+    fn of_all(all: &All<'d>, links: &Links<'d>) -> Self {
+        let mut listening = Self {
             ports: BTreeMap::new(),
             sockets: BTreeMap::new(),
             addresses: BTreeSet::new(),
         };
-        for (netns, namespace) in &declared.netns {
-            for (n, forward) in namespace.parts.forward.iter().enumerate() {
+        for (&netns, forwards) in all {
+            for (n, forward) in forwards.iter().enumerate() {
                 match forward.listen.as_ref().map(|listen| &listen.value) {
                     Some(ForwardAddress::Inet(endpoint)) => {
                         let port = (netns, forward.protocol, endpoint.port);
-                        all.ports.entry(port).or_default().push((n, endpoint));
+                        listening.ports.entry(port).or_default().push((n, endpoint));
                     }
                     Some(ForwardAddress::Unix(path)) => {
-                        all.sockets.entry(path).or_insert((netns, n));
+                        listening.sockets.entry(path).or_insert((netns, n));
                     }
                     None => {}
                 }
@@ -185,15 +188,16 @@ impl<'d> Listening<'d> {
         }
         for (netns, links) in links.by_netns() {
             let addresses = links.iter().flat_map(|link| link.address);
-            all.addresses
+            listening
+                .addresses
                 .extend(addresses.map(|a| (netns, a.value.ip())));
         }
-        all
+        listening
     }
 
     /// The forward that takes up what another one connects.
-    fn next(&self, declared: &'d Declared, (netns, n): Step<'_>) -> Option<Step<'d>> {
-        let forward: &Forward = declared.netns.get(netns)?.parts.forward.get(n)?;
+    fn next(&self, all: &All<'d>, (netns, n): Step<'_>) -> Option<Step<'d>> {
+        let forward: &Forward = all.get(netns)?.get(n)?;
         let mut connect = match &forward.connect.as_ref()?.value {
             ForwardAddress::Unix(path) => return self.sockets.get(path).copied(),
             ForwardAddress::Inet(endpoint) => endpoint.clone(),
@@ -205,8 +209,8 @@ impl<'d> Listening<'d> {
             };
         }
         let there = &forward.netns.as_ref()?.value;
-        let (there, _) = declared.netns.get_key_value(there)?;
-        // Who listens on all addresses hears only what is sent to one of this namespace.
+        let (there, _) = all.get_key_value(there)?;
+        // Who listens on all addresses hears only what is sent to one of this forwards.
         let own = connect.ip.is_loopback() || self.addresses.contains(&(there, connect.ip));
         let listening = self.ports.get(&(there, forward.protocol, connect.port))?;
         let takes = |(_, listen): &&(usize, &Endpoint)| {
