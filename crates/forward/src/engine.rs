@@ -13,17 +13,15 @@ use netnsctl_sys::errno::words;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::context::{Core, Kind, Shared, Token};
 use crate::control;
 use crate::listener::{Listener, Protocol};
-use crate::options::{ConnectTarget, Options};
+use crate::options::ConnectTarget;
 use crate::orders::Orders;
 use crate::tcp::Tcp;
 use crate::udp::Udp;
-use crate::workers::{for_first, for_worker, serve_all};
 
 /// Events fetched per round.
 const EVENTS: usize = 256;
@@ -98,71 +96,8 @@ pub(crate) struct Engine<'a> {
     drained_by: Option<Instant>,
 }
 
-/// Forwards what comes in at `listeners` to the target until told to stop.
-///
-/// Everything happens on the calling thread and on `options.workers` less one others, which end
-/// before it returns. Connections to the target are made in the network namespace of the calling
-/// thread, which the others inherit. `ready` is called once, when every listener is served. An order of
-/// `control` counts for what begins after it: connections keep their target and their time to
-/// connect, UDP sessions begin anew where the target is another one.
-///
-/// When `stop` becomes readable or is hung up (a signalfd, a pipe; it is never read), listeners are
-/// closed and connections may go on for `options.drain`, then they are reset. UDP sessions go on
-/// as long as there are connections, and no new ones are made. Returns when none is left.
-///
-/// With `options.seal` each of these threads shuts itself off from everything else, for good.
-///
-/// SIGPIPE must be ignored, as it is in programs with Rust's own start: splice(2) raises it.
-///
-/// Needs no capability. See epoll(7), accept(2), connect(2), udp(7).
-///
-/// Errors: [`RunError::Datagrams`] for a combination that cannot work; [`RunError::Create`],
-/// [`RunError::Watch`] and [`RunError::Thread`] before `ready` is called, for want of descriptors,
-/// memory, watches or threads, or a `stop` that knows no events; [`RunError::Wait`] later, which no
-/// known cause has. No error of a client or target ends it.
-pub fn run(
-    listeners: Vec<Listener>,
-    control: Control<'_>,
-    stop: BorrowedFd<'_>,
-    options: &Options,
-    ready: impl FnOnce(),
-) -> Result<(), RunError> {
-    if options.connect.path().is_some()
-        && let Some(listener) = listeners.iter().find(|it| it.protocol() == Protocol::Udp)
-    {
-        return Err(RunError::Datagrams {
-            what: listener.to_string(),
-            target: options.connect.clone(),
-        });
-    }
-    let lines: Vec<String> = listeners.iter().map(|it| describe(it, options)).collect();
-    let shared = Shared::new(options.clone());
-    let shared = shared.map_err(|errno| RunError::Create { errno })?;
-    // Readable when one loop fails, so that the others end too.
-    let failed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(|errno| RunError::Create { errno })?;
-    let stops = [stop, failed.as_fd()];
-    let mut engines = Vec::with_capacity(shared.workers());
-    for worker in 1..shared.workers() {
-        let own = for_worker(&listeners, worker, &shared)?;
-        engines.push(Engine::new(
-            own,
-            Control::default(),
-            stops,
-            &shared,
-            worker,
-        )?);
-    }
-    let own = for_first(listeners, &shared);
-    let first = Engine::new(own, control, stops, &shared, 0)?;
-    serve_all(first, engines, failed.as_fd(), options, || {
-        lines.iter().for_each(|line| options.log.line(line));
-        ready();
-    })
-}
-
 impl<'a> Engine<'a> {
-    fn new(
+    pub(crate) fn new(
         listeners: Vec<Listener>,
         control: Control<'a>,
         stops: [BorrowedFd<'_>; 2],
@@ -407,16 +342,4 @@ fn until(deadline: Instant) -> Timespec {
         tv_sec,
         tv_nsec: milliseconds * 1_000_000,
     }
-}
-
-fn describe(listener: &Listener, options: &Options) -> String {
-    let dual_stack = if listener.is_dual_stack() {
-        " (IPv6 and IPv4)"
-    } else {
-        ""
-    };
-    format!(
-        "listening on {listener}{dual_stack}, connecting to {}",
-        options.connect
-    )
 }

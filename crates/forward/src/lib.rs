@@ -14,7 +14,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `engine`, `context` | the loop: events, the queue of unfinished work, deadlines, draining |
-//! | `workers` | one such loop on each of several threads |
+//! | `workers` | the start: one such loop on each of several threads |
 //! | `tcp`, `client`, `connection` | accepting; one connection |
 //! | `relay`, `pipe` | one direction of a connection: copied or spliced |
 //! | `target`, `waiting`, `proxy_header` | connecting; what the target is told about the client |
@@ -64,9 +64,10 @@ mod workers;
 pub use address::Address;
 pub use ask::ask;
 pub use counters::{Counters, ParseCountersError, Reasons, TcpCounters, UdpCounters};
-pub use engine::{Control, RunError, run};
+pub use engine::{Control, RunError};
 pub use listener::{Listener, ListenerError, Protocol, bind_listener};
 pub use options::{ConnectTarget, Keepalive, Options, ParseTargetError, available_workers};
 pub use orders::{Obstacle, Orders};
 pub use proxy_header::proxy_header;
 pub use seal::{MissingLayer, seal};
+pub use workers::run;

@@ -1,15 +1,11 @@
-//! A declaration in the making, and how it becomes one that is accepted.
+//! A declaration in the making.
 //!
 //! Values are text here, since they may be wrong: whether they are right is for the loader of
-//! configuration to say, which sees the finished text. What it refuses is taken out of the draft
-//! and becomes a comment, until it refuses nothing.
+//! configuration to say, which sees the finished text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use netnsctl_model::config::{Diagnostic, Format, Severity, Source, load};
 use netnsctl_model::desired::Dns;
-
-use crate::write::{Written, section, write};
 
 /// What goes before the words of each thing that is not declared.
 pub(crate) const NOT_EXPRESSED: &str = "not expressed: ";
@@ -120,7 +116,7 @@ pub(crate) enum Item {
 }
 
 impl Item {
-    fn netns(&self) -> &str {
+    pub(crate) fn netns(&self) -> &str {
         match self {
             Self::Address(name, _)
             | Self::VethAddress(name, ..)
@@ -142,67 +138,10 @@ impl Draft {
             None => self.head.push(line),
         }
     }
-
-    /// The text, once it is one that `netnsctl check` accepts.
-    pub(crate) fn settle(mut self) -> String {
-        loop {
-            let written = write(&self);
-            let source = Source::new("import", Format::Toml, written.text.clone());
-            let diagnostics = load(&[source]).diagnostics;
-            let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
-            let refused: BTreeMap<Item, String> = errors
-                .filter_map(|error| Some((self.item_at(&written, error)?, error.message.clone())))
-                .collect();
-            if refused.is_empty() {
-                return written.text;
-            }
-            let whole: BTreeSet<String> = refused
-                .keys()
-                .filter(|item| matches!(item, Item::Space(_)))
-                .map(|item| item.netns().to_owned())
-                .collect();
-            for (item, message) in refused.iter().rev() {
-                if matches!(item, Item::Space(_)) || !whole.contains(item.netns()) {
-                    self.refuse(item, message);
-                }
-            }
-        }
-    }
-
-    /// The smallest part of the draft that is at fault; any namespace if it is none of them.
-    fn item_at(&self, written: &Written, error: &Diagnostic) -> Option<Item> {
-        let inside = written.items.iter().filter(|(span, _)| {
-            span.start <= error.span.start && error.span.start < span.end.max(span.start + 1)
-        });
-        let smallest = inside.min_by_key(|(span, _)| span.len());
-        let first = || self.netns.keys().next().cloned().map(Item::Space);
-        smallest.map(|(_, item)| item.clone()).or_else(first)
-    }
-
-    /// Takes a part out and says so.
-    fn refuse(&mut self, item: &Item, why: &str) {
-        let name = item.netns().to_owned();
-        if let Item::Space(_) = item {
-            let Some(space) = self.netns.remove(&name) else {
-                return;
-            };
-            let from = origin(space.origin.as_ref());
-            self.head
-                .push(format!("{NOT_EXPRESSED}netns {name}{from}: {why}"));
-            self.head.extend(section(&name, &space));
-            return;
-        }
-        let Some(space) = self.netns.get_mut(&name) else {
-            return;
-        };
-        if let Some(words) = space.take(item) {
-            self.not_expressed(Some(&name), format!("{words}: {why}"));
-        }
-    }
 }
 
 /// Where something comes from, in brackets.
-fn origin(origin: Option<&String>) -> String {
+pub(crate) fn origin(origin: Option<&String>) -> String {
     origin.map_or_else(String::new, |origin| format!(" ({origin})"))
 }
 
@@ -212,7 +151,7 @@ fn take<T>(list: &mut Vec<T>, at: usize) -> Option<T> {
 
 impl Space {
     /// Takes a part out; what it said.
-    fn take(&mut self, item: &Item) -> Option<String> {
+    pub(crate) fn take(&mut self, item: &Item) -> Option<String> {
         match item {
             Item::Address(_, at) => {
                 let said = take(&mut self.address, *at)?;

@@ -9,6 +9,7 @@
 
 mod draft;
 mod script;
+mod settle;
 mod survey;
 mod sysctl;
 mod wg_netns;

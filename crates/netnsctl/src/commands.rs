@@ -13,6 +13,7 @@ mod man;
 pub(crate) mod metrics;
 mod nscd;
 mod orders;
+mod outcome;
 mod part;
 mod plan;
 mod run;

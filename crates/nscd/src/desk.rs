@@ -9,13 +9,13 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::cache::Known;
-use crate::crew::Shared;
 use crate::family::Family;
 use crate::identity::Identity;
 use crate::lobby::Waiting;
 use crate::lookup::{Outcome, answer, refuse};
 use crate::reply::Reply;
 use crate::request::{Frame, HEADER, Kind, MOST_REQUEST, Request, frame};
+use crate::shared::Shared;
 
 /// How long a thread waits for the request of a client it has accepted. A client that has connected
 /// sends in the next microseconds; one that does not is watched in the lobby.

@@ -23,7 +23,7 @@
 //! | `identity` | whose network and files a daemon answers with, for `doctor` |
 //! | `family` | bounds on what is looked up at once |
 //! | `desk` | a client, from its request to its answer |
-//! | `crew` | the threads: accepting, starting others, going home |
+//! | `pool`, `shared` | the threads: accepting, starting others, going home; what they share |
 //! | `lobby`, `server` | clients that wait; start and end of the daemon |
 //! | `own_files` | whether the namespace's files still show in /etc |
 //! | `cache`, `sources`, `stamp` | replies given again, while the files they came from are the same |
@@ -31,7 +31,6 @@
 #![forbid(unsafe_code)]
 
 mod cache;
-mod crew;
 mod desk;
 mod family;
 pub mod identity;
@@ -39,9 +38,11 @@ mod lobby;
 mod lookup;
 mod options;
 mod own_files;
+mod pool;
 mod reply;
 pub mod request;
 mod server;
+mod shared;
 mod sources;
 mod stamp;
 mod statistics;

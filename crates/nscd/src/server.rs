@@ -10,11 +10,11 @@ use netnsctl_sys::nss;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
-use crate::crew::{PATIENCE_AT_DOOR, Shared, Task};
 use crate::desk::Desk;
 use crate::lobby::{Awake, Lobby};
 use crate::options::Options;
 use crate::own_files::OwnFiles;
+use crate::pool::{PATIENCE_AT_DOOR, Pool, Task};
 
 /// Why the daemon did not start, or ended without being told to.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +83,10 @@ pub fn run(
     nss::disable_nscd()?;
     let lobby =
         Lobby::new(stop, own_files.map(AsFd::as_fd)).map_err(at("create an epoll instance"))?;
-    let shared = Arc::new(Shared::new(listener, lobby, options));
-    shared.open().map_err(|error| RunError::Thread { error })?;
+    let pool = Arc::new(Pool::new(listener, lobby, options));
+    pool.open().map_err(|error| RunError::Thread { error })?;
     ready();
-    let wait = |until| shared.lobby.wait(until).map_err(at("wait for events"));
+    let wait = |until| pool.shared.lobby.wait(until).map_err(at("wait for events"));
     let ended = loop {
         let awake = wait(None)?;
         let changed = own_files.filter(|_| awake.files).is_some_and(|own| {
@@ -94,17 +94,17 @@ pub fn run(
             !own.show()
         });
         let stop = awake.stop;
-        attend(&shared, awake);
+        attend(&pool, awake);
         match (stop, changed) {
             (true, _) => break Ended::Told,
             (false, true) => break Ended::FilesChanged,
             (false, false) => {}
         }
     };
-    shared.stop();
+    pool.stop();
     let drained_by = Instant::now() + options.drain;
-    while shared.busy() > 0 && Instant::now() < drained_by {
-        attend(&shared, wait(Some(drained_by))?);
+    while pool.busy() > 0 && Instant::now() < drained_by {
+        attend(&pool, wait(Some(drained_by))?);
     }
     Ok(ended)
 }
@@ -121,18 +121,18 @@ fn check(listener: &OwnedFd) -> Result<(), RunError> {
 }
 
 /// Sees to what has come in the lobby.
-fn attend(shared: &Arc<Shared>, awake: Awake) {
+fn attend(pool: &Arc<Pool>, awake: Awake) {
     for error in awake.malformed {
-        shared.malformed(&error);
+        pool.shared.malformed(&error);
     }
     for (client, bytes) in awake.asked {
-        serve(shared, client, bytes);
+        serve(pool, client, bytes);
     }
 }
 
 /// Has the request of a client of the lobby looked up; without a thread, it is answered at once.
-fn serve(shared: &Arc<Shared>, client: OwnedFd, bytes: Vec<u8>) {
-    if let Err((Task::Serve(client, bytes), _)) = shared.hire(Task::Serve(client, bytes)) {
-        Desk::new(shared).serve_whole(client, &bytes, false);
+fn serve(pool: &Arc<Pool>, client: OwnedFd, bytes: Vec<u8>) {
+    if let Err((Task::Serve(client, bytes), _)) = pool.hire(Task::Serve(client, bytes)) {
+        Desk::new(&pool.shared).serve_whole(client, &bytes, false);
     }
 }

@@ -5,6 +5,7 @@ mod host;
 mod inside;
 mod judge;
 mod look;
+mod places;
 mod question;
 mod socket;
 mod surroundings;

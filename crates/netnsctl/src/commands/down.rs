@@ -1,11 +1,11 @@
 //! `down`: takes away what `up` made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use netnsctl_base::error::{Error as KernelError, Failure as KernelFailure};
 use netnsctl_base::netns::Netns;
-use netnsctl_base::processes::{Hold, Holder};
+
 use netnsctl_kernel::state_dir::{self, Records, StateDir};
 use netnsctl_kernel::teardown::{self, Options, Report};
 use netnsctl_kernel::{apply, names, observe};
@@ -13,7 +13,8 @@ use netnsctl_model::desired::Desired;
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::{self, Part, PartName, Problem, Request};
 
-use super::{part, units_in_force, up};
+use super::outcome::{changes, report_held};
+use super::{outcome, part, units_in_force};
 use crate::cli::Down;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
@@ -159,9 +160,9 @@ fn part_down(
     let plan = plan.unwrap_or_default();
     let outcome = apply::apply(&plan, home, &state)?;
     if !quiet {
-        output::print(&up::changes(&plan, &outcome))?;
+        output::print(&changes(&plan, &outcome))?;
     }
-    let exit = up::report(&plan, &outcome);
+    let exit = outcome::report(&plan, &outcome);
     state.remove_if_empty()?;
     Ok(exit)
 }
@@ -200,31 +201,4 @@ pub(super) fn report_trouble(report: &Report) -> bool {
         ));
     }
     !(report.failures.is_empty() && report.foreign.is_empty())
-}
-
-/// Says which processes keep namespaces alive.
-pub(super) fn report_held(held: &BTreeMap<NetnsName, Vec<Holder>>) {
-    for (name, holders) in held {
-        output::note(&format!(
-            "note: netns \"{name}\" lost its name but lives on, held by"
-        ));
-        for holder in holders {
-            let how = match holder.hold {
-                Hold::Inside => "runs inside",
-                Hold::Descriptor => "has a descriptor of it",
-                Hold::Mount => "has it mounted",
-            };
-            output::note(&format!(
-                "  process {} ({}), which {how}",
-                holder.pid, holder.command
-            ));
-        }
-    }
-    if held
-        .values()
-        .flatten()
-        .any(|holder| holder.hold == Hold::Inside)
-    {
-        output::note("  hint: end them; \"netnsctl down --kill\" would have done so");
-    }
 }

@@ -36,7 +36,7 @@ use self::daemon::Daemon;
 use self::forwarder::Forwarder;
 use self::notify::{Manager, NotifySocket};
 use self::view_watch::ViewWatch;
-use super::up;
+use super::{outcome, up};
 use crate::cli::Serve;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
@@ -172,11 +172,11 @@ impl Server {
     fn bring_up_namespaces(&self) -> Result<Exit, Failure> {
         let request = Request::default();
         let (plan, outcome) = up::bring_up(&self.desired, &self.home, &request)?;
-        let changes = up::changes(&plan, &outcome);
+        let changes = outcome::changes(&plan, &outcome);
         if !changes.is_empty() {
             output::note(changes.trim_end());
         }
-        Ok(up::report(&plan, &outcome))
+        Ok(outcome::report(&plan, &outcome))
     }
 
     fn run(&mut self) {

@@ -9,12 +9,10 @@ use netnsctl_kernel::observe;
 use netnsctl_kernel::place;
 use netnsctl_kernel::state_dir::StateDir;
 use netnsctl_model::desired::Desired;
-use netnsctl_model::plan::{
-    self, Part, Plan, Problem, Request,
-    text::{self, Tense},
-};
+use netnsctl_model::plan::{self, Part, Plan, Problem, Request};
 use netnsctl_view::nscd;
 
+use super::outcome::{changes, report};
 use super::{part, units_in_force};
 use crate::cli::Up;
 use crate::config_files;
@@ -110,53 +108,4 @@ fn settled_plan(desired: &Desired, home: &Netns, request: &Request) -> Result<Pl
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// What was done, as text.
-pub(super) fn changes(plan: &Plan, outcome: &Outcome) -> String {
-    match (
-        outcome.done.is_empty(),
-        outcome.failures.is_empty() && plan.problems.is_empty(),
-    ) {
-        (true, false) => String::new(),
-        _ => text::render(&plan.only(&outcome.done), Tense::Past),
-    }
-}
-
-/// Says what could not be done.
-pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
-    for problem in &plan.problems {
-        output::error(&problem.to_string(), problem.hint().as_deref());
-    }
-    for failure in &outcome.failures {
-        output::error(&failure.message, failure.hint.as_deref());
-    }
-    if let Some(missing) = not_tried(plan, outcome) {
-        output::note(&missing);
-    }
-    super::down::report_held(&outcome.held);
-    if plan.problems.is_empty() && outcome.failures.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
-}
-
-/// One line about the steps that were not tried, as one that they need failed; none if there are none.
-fn not_tried(plan: &Plan, outcome: &Outcome) -> Option<String> {
-    const SHOWN: usize = 5;
-    let skipped = outcome.skipped.iter().filter_map(|it| plan.steps.get(*it));
-    let missing: Vec<_> = skipped.filter(|step| !step.quiet).collect();
-    let shown = missing.iter().take(SHOWN).map(|step| {
-        let described = step.describe();
-        let first = described.lines().next().unwrap_or_default();
-        format!("{first} in netns \"{}\"", step.of)
-    });
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    let more = match missing.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    let count = missing.len();
-    (count > 0).then(|| format!("{count} not tried, as they need what failed: {shown}{more}"))
 }

@@ -17,7 +17,7 @@ use rustix::net::netdevice::name_to_index;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
-use super::socket::{Door, Nscd, ask_nscd, knock};
+use super::socket::{BUS, Door, Nscd, ask_nscd, knock};
 use crate::output::{self, Exit, Failure};
 
 /// Where glibc looks for nscd, and where that may also stand.
@@ -30,7 +30,7 @@ const DNS: u16 = 53;
 const HOST_SOCKETS: [&str; 3] = [
     "/run/systemd/resolve/io.systemd.Resolve",
     "/run/systemd/resolve/io.systemd.Resolve.Monitor",
-    super::judge::BUS,
+    BUS,
 ];
 
 /// What is seen before the question.

@@ -5,12 +5,9 @@ use netnsctl_model::name::NetnsName;
 use netnsctl_model::outside::Outside;
 
 use super::inside::{Inside, Server, Shown, Way};
-use super::look::Places;
-use super::socket::{Door, Nscd, Process};
+use super::places::Places;
+use super::socket::{BUS, Door, Nscd, Process};
 use super::{Check, Mark};
-
-/// The system bus of D-Bus.
-pub(super) const BUS: &str = "/run/dbus/system_bus_socket";
 
 /// Modules of nsswitch.conf(5) that ask a daemon over a socket, which knows no network namespace,
 /// and those daemons.

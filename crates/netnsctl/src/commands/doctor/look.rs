@@ -7,8 +7,6 @@ use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::Error;
-use netnsctl_base::netns::Netns;
 use netnsctl_kernel::names;
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::place;
@@ -19,6 +17,7 @@ use netnsctl_sys::errno::Errno;
 use super::Check;
 use super::inside::{Answered, Inside};
 use super::judge;
+use super::places::Places;
 use super::question::{self, BELOW, Evidence, Outcome};
 use crate::output::{Exit, Failure};
 
@@ -31,56 +30,6 @@ const QUESTION_PATIENCE: Duration = Duration::from_secs(6);
 
 /// Bytes that the look may write.
 const LOOK_MOST: usize = 4 << 20;
-
-/// A namespace that may be watched.
-struct Place {
-    /// What people call it.
-    called: String,
-    /// Its name; home has none.
-    name: Option<NetnsName>,
-    netns: Netns,
-}
-
-/// Home, and all namespaces that have a name.
-pub(super) struct Places(Vec<Place>);
-
-impl Places {
-    /// Those that can be opened; the others, and why not.
-    fn all(home: Netns) -> Result<(Self, Vec<(String, String)>), Failure> {
-        let mut places = vec![Place {
-            called: "home".to_owned(),
-            name: None,
-            netns: home,
-        }];
-        let mut closed = Vec::new();
-        for name in names::entries()? {
-            let called = format!("netns \"{name}\"");
-            match names::open(&name) {
-                Ok(netns) => {
-                    let name = Some(name);
-                    places.push(Place {
-                        called,
-                        name,
-                        netns,
-                    });
-                }
-                // A file without a namespace has nothing to be watched.
-                Err(Error::Stale(_)) => {}
-                Err(error) => closed.push((called, error.to_string())),
-            }
-        }
-        Ok((Self(places), closed))
-    }
-
-    /// What the namespace of that inode is called.
-    pub(super) fn called(&self, inode: u64) -> String {
-        let found = self.0.iter().find(|place| place.netns.inode == inode);
-        found.map_or_else(
-            || format!("net:[{inode}], which has no name"),
-            |place| place.called.clone(),
-        )
-    }
-}
 
 pub(super) fn examine(name: &NetnsName) -> Result<Vec<Check>, Failure> {
     let home = place::home()?;

@@ -14,6 +14,9 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The system bus of D-Bus.
+pub(super) const BUS: &str = "/run/dbus/system_bus_socket";
+
 /// How long a daemon may take to let one in, and to say who it is.
 const PATIENCE: Duration = Duration::from_secs(3);
 

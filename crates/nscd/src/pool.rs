@@ -8,21 +8,15 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use netnsctl_daemon::Log;
-use netnsctl_sys::errno::words;
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
-use crate::cache::Cache;
 use crate::desk::Desk;
-use crate::family::Rooms;
 use crate::lobby::Lobby;
 use crate::options::Options;
-use crate::request::Malformed;
-use crate::statistics::Statistics;
+use crate::shared::Shared;
 
 /// Bytes of a thread's stack. Modules of others run on it; glibc's daemon gives them as much. What
 /// they do not touch takes no memory.
@@ -40,27 +34,16 @@ pub(crate) const PATIENCE_AT_DOOR: Duration = Duration::from_secs(10);
 /// Time between two attempts to accept while descriptors or memory are short.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Time without a failure to accept after which a shortage is over.
-const OVER: Duration = Duration::from_secs(1);
-
-/// What all threads share.
-pub(crate) struct Shared {
+/// The threads, and what each works with.
+pub(crate) struct Pool {
+    pub(crate) shared: Shared,
     listener: OwnedFd,
-    pub(crate) lobby: Lobby,
-    pub(crate) rooms: Rooms,
-    pub(crate) cache: Cache,
-    pub(crate) statistics: Statistics,
-    log: Log,
-    trace: Option<Log>,
     /// Threads there may be.
     most: usize,
     /// Threads there are.
     threads: AtomicUsize,
     /// Threads at the door: those in accept, and those just started that have not got there yet.
     at_door: AtomicUsize,
-    /// Whether accepting fails for want of something, which is told once, and when it last did.
-    short: AtomicBool,
-    failed: Mutex<Option<Instant>>,
     stopping: AtomicBool,
 }
 
@@ -72,33 +55,15 @@ pub(crate) enum Task {
     Serve(OwnedFd, Vec<u8>),
 }
 
-impl Shared {
+impl Pool {
     pub(crate) fn new(listener: OwnedFd, lobby: Lobby, options: &Options) -> Self {
         Self {
+            shared: Shared::new(lobby, options),
             listener,
-            lobby,
-            rooms: Rooms::new(options.bounds),
-            cache: Cache::new(options.cache),
-            statistics: Statistics::default(),
-            log: options.log.clone(),
-            trace: options.trace.clone(),
             most: options.bounds.sum() + SPARE,
             threads: AtomicUsize::new(0),
             at_door: AtomicUsize::new(0),
-            short: AtomicBool::new(false),
-            failed: Mutex::default(),
             stopping: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn malformed(&self, error: &Malformed) {
-        self.statistics.count_malformed();
-        self.trace(|| format!("a request that is none: {error}"));
-    }
-
-    pub(crate) fn trace(&self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &self.trace {
-            trace.line(&line());
         }
     }
 
@@ -146,7 +111,7 @@ impl Shared {
         }
         // Kept here, so that it is not lost with a thread that does not come about.
         let task = Arc::new(Mutex::new(Some(task)));
-        let (shared, given) = (self.clone(), task.clone());
+        let (pool, given) = (self.clone(), task.clone());
         let take = |task: &Mutex<Option<Task>>| {
             let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
             task.take().unwrap_or(Task::None)
@@ -154,7 +119,7 @@ impl Shared {
         let builder = thread::Builder::new()
             .name("look-up".into())
             .stack_size(STACK);
-        match builder.spawn(move || shared.work(take(&given))) {
+        match builder.spawn(move || pool.work(take(&given))) {
             Ok(_) => Ok(()),
             Err(error) => {
                 if is_for_door {
@@ -168,7 +133,7 @@ impl Shared {
 
     /// The life of a thread.
     fn work(self: Arc<Self>, task: Task) {
-        let mut desk = Desk::new(&self);
+        let mut desk = Desk::new(&self.shared);
         if let Task::Serve(client, bytes) = task {
             let look_up = self.is_door_kept();
             desk.serve_whole(client, &bytes, look_up);
@@ -177,7 +142,7 @@ impl Shared {
         }
         self.accept(&mut desk);
         self.threads.fetch_sub(1, Ordering::SeqCst);
-        self.lobby.wake_if(self.is_stopping());
+        self.shared.lobby.wake_if(self.is_stopping());
     }
 
     /// Accepts one client after the other. The thread counts as being at the door when this begins,
@@ -191,17 +156,17 @@ impl Shared {
             }
             // accept(2) takes its descriptor before it waits, so each thread at the door holds one
             // (__sys_accept4_file in the kernel's net/socket.c).
-            if self.short.load(Ordering::Relaxed) && self.is_one_too_many() {
+            if self.shared.has_shortage() && self.is_one_too_many() {
                 return;
             }
             match accept_with(&self.listener, flags) {
                 Ok(client) => {
-                    self.is_short(None);
+                    self.shared.is_short(None);
                     self.at_door.fetch_sub(1, Ordering::SeqCst);
                     let look_up = self.is_door_kept();
                     desk.serve(client, look_up);
                     self.at_door.fetch_add(1, Ordering::SeqCst);
-                    self.lobby.wake_if(self.is_stopping());
+                    self.shared.lobby.wake_if(self.is_stopping());
                 }
                 // Nobody came for a while.
                 Err(Errno::AGAIN) => {
@@ -211,7 +176,7 @@ impl Shared {
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => {
-                    self.is_short(Some(("accept a client", error)));
+                    self.shared.is_short(Some(("accept a client", error)));
                     thread::sleep(PAUSE);
                 }
             }
@@ -223,39 +188,5 @@ impl Shared {
         let fewer = |count| (count > KEPT).then(|| count - 1);
         let order = Ordering::SeqCst;
         self.at_door.fetch_update(order, order, fewer).is_ok()
-    }
-
-    /// Whether descriptors are so short that a look-up may have gone without: nobody could be
-    /// accepted lately, or no new descriptor is to be had now.
-    pub(crate) fn lacks_descriptors(&self) -> bool {
-        if let Err(error) = eventfd(0, EventfdFlags::CLOEXEC) {
-            self.is_short(Some(("look up", error)));
-        }
-        self.short.load(Ordering::Relaxed)
-    }
-
-    /// Tells of the beginning of a shortage, and of its end once there was none for a while.
-    fn is_short(&self, failure: Option<(&str, Errno)>) {
-        if failure.is_none() && !self.short.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        match failure {
-            Some((step, error)) => {
-                *failed = Some(Instant::now());
-                if !self.short.swap(true, Ordering::Relaxed) {
-                    self.log.line(&format!(
-                        "cannot {step}: {}; clients wait or look up by themselves meanwhile",
-                        words(&error)
-                    ));
-                }
-            }
-            None if failed.is_some_and(|at| at.elapsed() < OVER) => {}
-            None => {
-                if self.short.swap(false, Ordering::Relaxed) {
-                    self.log.line("accepting and looking up again");
-                }
-            }
-        }
     }
 }
