@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use netnsctl_model::desired::Dns;
+use netnsctl_model::item::Value;
 
 /// What goes before the words of each thing that is not declared.
 pub(crate) const NOT_EXPRESSED: &str = "not expressed: ";
@@ -52,6 +53,18 @@ pub(crate) struct Space {
     pub(crate) sysctl: BTreeMap<String, Said>,
     pub(crate) veths: Vec<Veth>,
     pub(crate) routes: Vec<Route>,
+    pub(crate) tables: Vec<Table>,
+}
+
+/// A table of a list, whatever the section: a link that stands alone, or an entry.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// The word of its section.
+    pub(crate) section: &'static str,
+    /// All of it in words.
+    pub(crate) words: String,
+    /// Its keys, each with its value.
+    pub(crate) values: Vec<(&'static str, Value)>,
 }
 
 /// A veth pair; what is none is as it is by default.
@@ -111,6 +124,7 @@ pub(crate) enum Item {
     Veth(String, usize),
     Route(String, usize),
     Sysctl(String, String),
+    Table(String, usize),
     Dns(String),
     Space(String),
 }
@@ -123,6 +137,7 @@ impl Item {
             | Self::Veth(name, _)
             | Self::Route(name, _)
             | Self::Sysctl(name, _)
+            | Self::Table(name, _)
             | Self::Dns(name)
             | Self::Space(name) => name,
         }
@@ -182,6 +197,7 @@ impl Space {
                 let from = origin(said.origin.as_ref());
                 Some(format!("sysctl {key} = {}{from}", said.text))
             }
+            Item::Table(_, at) => take(&mut self.tables, *at).map(|table| table.words),
             Item::Dns(_) => {
                 let dns = self.dns.take()?;
                 let words = [dns.nameservers, dns.search, dns.options].concat();

@@ -12,6 +12,7 @@ mod script;
 mod settle;
 mod survey;
 mod sysctl;
+mod tables;
 mod wg_netns;
 mod write;
 

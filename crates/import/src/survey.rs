@@ -14,7 +14,7 @@ use netnsctl_model::observed::{Link, Peer};
 use netnsctl_model::surveyed::{Found, Surveyed};
 
 use crate::draft::{Draft, Route, Said, Space, Veth};
-use crate::sysctl;
+use crate::{sysctl, tables};
 
 /// Links that some modules put into every new namespace.
 const FALLBACKS: [&str; 9] = [
@@ -75,6 +75,9 @@ pub fn of_survey(surveyed: &Surveyed, chosen: &BTreeSet<NetnsName>) -> String {
     }
     importer.veths(&mut draft);
     for name in importer.included.clone() {
+        importer.tables(&mut draft, &name);
+    }
+    for name in importer.included.clone() {
         importer.rest(&mut draft, &name);
     }
     draft.settle()
@@ -127,8 +130,8 @@ impl<'a> Importer<'a> {
         links.insert(interface.clone(), kind);
     }
 
-    /// Chooses the link that holds the namespace's addresses: one of its name, or else one that
-    /// has addresses, or else the plainest.
+    /// Chooses the link that holds the namespace's addresses: one of its name, or else one that is
+    /// up, or else one that has addresses, or else the plainest.
     fn holder(&mut self, draft: &mut Draft, name: &NetnsName) {
         let Some(found) = self.surveyed.netns.get(name) else {
             return;
@@ -139,12 +142,12 @@ impl<'a> Importer<'a> {
             let is_named = interface.as_str() == name.as_str();
             let has_none = addresses(link, false).is_empty();
             let free = !found.in_use.contains(*interface);
-            free.then_some((!is_named, has_none, preference, kind))
+            free.then_some((!is_named, !link.up, has_none, preference, kind))
         };
         let links = found.interior.links.iter();
         let ranked = links.filter_map(|entry| Some((rank(&entry)?, entry)));
-        let chosen = ranked.min_by_key(|((named, none, preference, _), (interface, _))| {
-            (*named, *none, *preference, (*interface).clone())
+        let chosen = ranked.min_by_key(|((named, down, none, preference, _), (interface, _))| {
+            (*named, *down, *none, *preference, (*interface).clone())
         });
         let Some(space) = draft.netns.get_mut(name.as_str()) else {
             return;
@@ -276,6 +279,30 @@ impl<'a> Importer<'a> {
             _ => {}
         }
         Ok((there, far_name, far))
+    }
+
+    /// Links that stand alone besides the base link, and entries of the kernel's tables.
+    fn tables(&mut self, draft: &mut Draft, name: &NetnsName) {
+        let Some(found) = self.found(name) else {
+            return;
+        };
+        let is_noted = |links: &BTreeMap<_, _>, link| links.contains_key(link);
+        let noted = self.links.get(name).cloned().unwrap_or_default();
+        let rest = found.interior.links.iter();
+        let rest = rest.filter(|(it, _)| !is_noted(&noted, *it) && !found.in_use.contains(*it));
+        let mut tables = Vec::new();
+        for (interface, link) in rest {
+            let own = addresses(link, true);
+            let table = tables::link(interface, link, &own);
+            if let (Some(table), Some(kind)) = (table, link.kind.clone()) {
+                tables.push(table);
+                self.note_link(name, interface, kind);
+            }
+        }
+        tables.extend(found.interior.entries.iter().map(tables::entry));
+        if let Some(space) = draft.netns.get_mut(name.as_str()) {
+            space.tables = tables;
+        }
     }
 
     /// Routes, sysctls, files, and what cannot be declared.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use netnsctl_model::config::section::veth::DEFAULT_MTU;
+use netnsctl_model::item::Value;
 use netnsctl_model::name::{NetnsRef, is_control};
 
 use crate::draft::{Draft, Item, Route, Said, Space, Veth};
@@ -43,6 +44,19 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// A value of any type, as TOML has it.
+fn value_of(value: &Value) -> String {
+    match value {
+        Value::Flag(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::List(texts) => {
+            let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+            format!("[{}]", texts.join(", "))
+        }
+        other => quoted(&other.to_string()),
+    }
 }
 
 fn key(text: &str) -> String {
@@ -172,6 +186,14 @@ impl Written {
             self.item(Item::Veth(name.to_owned(), at), |written| {
                 written.line(&format!("\n[[{path}.veth]]"));
                 written.veth(name, at, veth);
+            });
+        }
+        for (at, table) in space.tables.iter().enumerate() {
+            self.item(Item::Table(name.to_owned(), at), |written| {
+                written.line(&format!("\n[[{path}.{}]]", table.section));
+                for (key, value) in &table.values {
+                    written.line(&format!("{key} = {}", value_of(value)));
+                }
             });
         }
         for (at, route) in space.routes.iter().enumerate() {

@@ -50,6 +50,10 @@ fn kept_by_a_kernel(mut desired: Desired) -> Desired {
         netns.forwards.clear();
         netns.run = None;
         netns.nscd = Nscd::default();
+        // A base link takes none of these, and one of these may be taken for it.
+        for link in netns.links.iter_mut().filter(|it| it.kind.keys.is_empty()) {
+            (link.mtu, link.mac, link.up) = (None, None, true);
+        }
     }
     desired
 }

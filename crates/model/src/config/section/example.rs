@@ -10,10 +10,9 @@ pub fn every_key() -> String {
     let mut text = "# Every key there is, with its default where it has one.\n".to_owned();
     for section in FILE.all() {
         match section.selections() {
-            [] => table(&mut text, section, None),
-            words => words
-                .iter()
-                .for_each(|word| table(&mut text, section, Some(word))),
+            [] => table(&mut text, section, None, true),
+            words => (words.iter().enumerate())
+                .for_each(|(n, word)| table(&mut text, section, Some(word), n == 0)),
         }
         text.push_str(&section.more.replace("NAME", NAME));
     }
@@ -21,8 +20,9 @@ pub fn every_key() -> String {
     text
 }
 
-/// One table: its keys, of those that depend on a word only those of `word`.
-fn table(text: &mut String, section: &Section, word: Option<&str>) {
+/// One table: its keys, of those that depend on a word only those of `word`; of the others only
+/// those that have to be given, unless it is the first of its section.
+fn table(text: &mut String, section: &Section, word: Option<&str>, is_first: bool) {
     let header = section.header().replace("NAME", NAME);
     text.push('\n');
     if !header.is_empty() {
@@ -33,14 +33,18 @@ fn table(text: &mut String, section: &Section, word: Option<&str>) {
         };
         text.push_str(&line(&header, about));
     }
-    for key in section
-        .keys()
-        .filter(|key| word.is_none_or(|word| key.is_of(word)))
-    {
-        let is_selector = section.selector.is_some_and(|it| it.key == key.name);
-        let value = match word.filter(|_| is_selector) {
-            Some(word) => format!("\"{word}\""),
-            None => value(key),
+    let is_selector = |key: &Key| section.selector.is_some_and(|it| it.key == key.name);
+    let keys = section.keys().filter(|key| match word {
+        Some(_) if key.of.is_empty() => is_first || key.required || is_selector(key),
+        Some(word) => key.is_of(word),
+        None => true,
+    });
+    for key in keys {
+        let value = match (word, key.kind) {
+            (Some(word), _) if is_selector(key) => format!("\"{word}\""),
+            // Each link needs a name of its own.
+            (Some(word), Kind::String(Form::Link)) => format!("\"{word}0\""),
+            _ => value(key),
         };
         let sentence = key.sentence();
         let mut about = sentence.trim_end_matches('.').to_owned();

@@ -8,6 +8,7 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
 use super::super::schema::schema;
+use super::super::section::{FILE, Shape};
 use super::super::{Format, Severity, Source, load};
 use super::{malformed, refused};
 use crate::testing;
@@ -160,7 +161,10 @@ fn what_is_refused_is_not_valid() {
 fn every_key_has_its_words() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
     let definitions = schema["$defs"].as_object().unwrap();
-    assert_eq!(definitions.len(), 8);
+    let sections = FILE.all();
+    let with_own = sections.iter();
+    let with_own = with_own.filter(|it| !matches!(it.shape, Shape::File | Shape::Parameters));
+    assert_eq!(definitions.len(), with_own.count());
     let tables = definitions.values().chain([&schema]);
     for (name, key) in tables.flat_map(|table| table["properties"].as_object().unwrap()) {
         let about = key["description"].as_str().unwrap_or_default();
