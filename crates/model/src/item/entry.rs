@@ -15,7 +15,7 @@ pub use kinds::{KINDS, SECTIONS, kind};
 
 /// A kind of entry: all that has to be known of it, but for how the kernel is told, which its file
 /// in the kernel layer knows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct EntryKind {
     /// Its section of a namespace, whose word is the word for it.
     pub section: &'static Section,
@@ -29,6 +29,12 @@ impl EntryKind {
     /// The word for it.
     pub fn word(&self) -> &'static str {
         self.section.word
+    }
+}
+
+impl std::fmt::Debug for EntryKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
     }
 }
 

@@ -7,7 +7,7 @@ mod machine;
 
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{Desired, Link};
-use netnsctl_model::name::NetnsRef;
+use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_model::plan::text::{Tense, render};
 use netnsctl_model::plan::{LinkPlace, Part, Plan};
 use netnsctl_model::testing::desired;
@@ -32,6 +32,28 @@ fn converge(machine: &mut Machine, desired: &Desired) {
     );
 }
 
+/// The links that stand alone, each after its parent.
+fn link_parts(desired: &Desired) -> Vec<(NetnsRef, Part)> {
+    let mut left: Vec<_> = (desired.netns.iter())
+        .flat_map(|(name, netns)| netns.links.iter().map(move |link| (name, link)))
+        .collect();
+    let place = |(name, link): &(&NetnsName, &Link)| {
+        LinkPlace::new(&(*name).clone().into(), &link.interface)
+    };
+    let mut parts = Vec::new();
+    while !left.is_empty() {
+        let places: Vec<_> = left.iter().map(place).collect();
+        let waits = |it: &(&NetnsName, &Link)| it.1.parent().is_some_and(|it| places.contains(&it));
+        let (later, next): (Vec<_>, Vec<_>) = left.into_iter().partition(waits);
+        parts.extend(next.into_iter().map(|(name, link)| {
+            let part = Part::Link(name.clone(), Box::new(link.clone()));
+            (NetnsRef::Named(name.clone()), part)
+        }));
+        left = later;
+    }
+    parts
+}
+
 /// Every part, namespaces first, as units are ordered.
 fn parts(desired: &Desired) -> Vec<(NetnsRef, Part)> {
     let names = || desired.netns.keys().cloned().map(NetnsRef::Named);
@@ -40,15 +62,7 @@ fn parts(desired: &Desired) -> Vec<(NetnsRef, Part)> {
         let part = Part::Veth(Box::new(pair.clone()));
         (pair.near.netns.clone(), part)
     });
-    let links = desired.netns.iter().flat_map(|(name, netns)| {
-        let part = |link: &Link| Part::Link(name.clone(), Box::new(link.clone()));
-        let netns_ref = NetnsRef::Named(name.clone());
-        netns
-            .links
-            .iter()
-            .map(move |link| (netns_ref.clone(), part(link)))
-            .collect::<Vec<_>>()
-    });
+    let links = link_parts(desired);
     let views = names().map(|netns| (netns, Part::View));
     namespaces.chain(veths).chain(links).chain(views).collect()
 }
@@ -158,6 +172,10 @@ proptest! {
         prop_assert!(machine.down_veth(&desired, &pair).is_empty());
         let netns = pair.near.netns.clone();
         machine.up_part(&desired, &netns, Part::Veth(Box::new(pair)));
+        // What sent by one of its ends went with it.
+        for (netns, part) in link_parts(&desired) {
+            machine.up_part(&desired, &netns, part);
+        }
         let left = machine.up(&desired, 0);
         prop_assert!(left.is_empty(), "{}", render(&left, Tense::Future));
     }

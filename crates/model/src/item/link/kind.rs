@@ -12,7 +12,7 @@ pub const PARENT_NETNS: &str = "parent_netns";
 
 /// A kind of link that `[[netns.NAME.link]]` takes: all that has to be known of it, but for how
 /// the kernel is told, which its file in the kernel layer knows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct LinkKind {
     /// IFLA_INFO_KIND, and the word for it in configuration.
     pub word: &'static str,
@@ -47,6 +47,12 @@ impl LinkKind {
     /// The key of that name.
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl std::fmt::Debug for LinkKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word)
     }
 }
 
