@@ -432,7 +432,15 @@ impl Builder {
     }
 
     fn own_link(&mut self, seed: OwnLinkSeed) {
-        let parents = self.all_links();
+        let mut parents = self.all_links();
+        let kind = KINDS[seed.kind];
+        let own = self.desired.netns.iter();
+        let unfit: Vec<_> = own
+            .flat_map(|(name, netns)| netns.links.iter().map(move |link| (name, link)))
+            .filter(|(_, link)| kind.never_on.contains(&link.kind.word))
+            .map(|(name, link)| LinkPlace::new(&name.clone().into(), &link.interface))
+            .collect();
+        parents.retain(|place| !unfit.contains(place));
         let number = self.number();
         let address = self.addresses(&seed.lengths);
         let name = self.names.get(seed.netns % self.names.len().max(1));
@@ -443,7 +451,7 @@ impl Builder {
         let parent = &parents[seed.parent % parents.len()];
         netns.links.push(Link {
             interface: link_name(&seed.suffix, usize::from(number)),
-            kind: KINDS[seed.kind],
+            kind,
             address,
             mtu: seed.mtu,
             mac: seed.mac.map(|[a, b, c, d]| MacAddress([2, a, b, c, d, 9])),

@@ -31,7 +31,7 @@ pub(super) fn up(config: &[PathBuf], arguments: Up) -> Result<Exit, Failure> {
         plan.notes
             .iter()
             .for_each(|note| output::note(&format!("note: {note}")));
-        text::waiting(&plan)
+        plan::text::waiting(&plan)
             .iter()
             .for_each(|line| output::note(line));
     }

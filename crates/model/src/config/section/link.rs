@@ -82,6 +82,8 @@ impl Part for Vec<Declared> {
                 if let (Some(place), Some(parent)) = (link.parent, parent(&link.values)) {
                     links.expect(place, &parent.interface, &parent.netns, report);
                     circle(declared, here, link, place, report);
+                    let above = declared_at(declared, &parent).and_then(|it| it.kind);
+                    fits(link, above, place, report);
                 }
             }
         }
@@ -167,12 +169,31 @@ fn circle(
     }
 }
 
+/// Refuses a parent of a kind that `link` cannot send by.
+fn fits(link: &Declared, above: Option<&LinkKind>, place: Place, report: &mut Report<'_>) {
+    let (Some(kind), Some(above)) = (link.kind, above) else {
+        return;
+    };
+    if kind.never_on.contains(&above.word) {
+        let message = format!("a {} link cannot send by a {} link", kind.word, above.word);
+        let hint = "the kernel would take that link's own parent: name it here";
+        report.error(place, message).hint(hint);
+    }
+}
+
 /// The parent of a link that is declared at `place`.
 fn parent_of(declared: &Everywhere<'_, Vec<Declared>>, place: &LinkPlace) -> Option<LinkPlace> {
+    parent(&declared_at(declared, place)?.values)
+}
+
+/// The link that is declared at `place`.
+fn declared_at<'d>(
+    declared: &Everywhere<'d, Vec<Declared>>,
+    place: &LinkPlace,
+) -> Option<&'d Declared> {
     let links = declared.get(&place.netns)?;
-    let is_named = |link: &&Declared| {
+    links.iter().find(|link| {
         let name = link.name.as_ref();
         name.is_some_and(|name| name.name == place.interface)
-    };
-    parent(&links.iter().find(is_named)?.values)
+    })
 }

@@ -20,6 +20,8 @@ pub struct LinkKind {
     pub keys: &'static [Key],
     /// The keys of it that can change while it is there. With any other it is made anew.
     pub in_place: &'static [&'static str],
+    /// The kinds of links that it cannot send by, since the kernel would take their parent instead.
+    pub never_on: &'static [&'static str],
     /// What of its values contradicts another.
     pub check: fn(&Values) -> Option<Contradiction>,
 }
@@ -41,6 +43,7 @@ impl LinkKind {
         word: "",
         keys: &[],
         in_place: &[],
+        never_on: &[],
         check: |_| None,
     };
 
