@@ -26,6 +26,7 @@ mod import;
 mod interop;
 mod kills;
 mod leftovers;
+mod links;
 mod metrics;
 mod mistakes;
 mod names;

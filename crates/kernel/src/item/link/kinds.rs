@@ -1,6 +1,8 @@
 //! How the kernel is told of each kind of link, and how it tells: one file for each kind that has
 //! something of its own, and one list of them.
 
+mod macvlan;
+
 use netnsctl_model::item::Values;
 use netnsctl_netlink::packet::link::InfoData;
 
@@ -23,7 +25,7 @@ pub(crate) struct Wire {
     pub(crate) decode: fn(&InfoData) -> Values,
 }
 
-static KINDS: &[&Wire] = &[];
+static KINDS: &[&Wire] = &[&macvlan::WIRE];
 
 /// How to tell of the kind of that word; none if there is nothing to tell but the word.
 pub(crate) fn wire(word: &str) -> Option<&'static Wire> {

@@ -3,6 +3,7 @@
 mod bridge;
 mod dummy;
 mod ifb;
+mod macvlan;
 
 use super::kind::LinkKind;
 use crate::config::section::{Fallback, Form, Key, Kind};
@@ -28,6 +29,7 @@ kinds! {
     bridge,
     dummy,
     ifb,
+    macvlan,
 }
 
 /// The kind of that word.
