@@ -45,7 +45,8 @@ pub(super) fn with_parent(number: usize, mut values: Values, parent: &LinkPlace)
 /// Values for keys: those that have to be there, those that hold by default, and some of the rest.
 fn values(keys: impl Iterator<Item = &'static Key>) -> BoxedStrategy<Values> {
     let one = |key: &'static Key| {
-        let given = prop::option::weighted(if key.required { 1.0 } else { 0.5 }, value(key));
+        let given = (any::<bool>(), value(key));
+        let given = given.prop_map(|(given, value)| (given || key.required).then_some(value));
         given.prop_map(move |value| Some((key.name, value.or_else(|| typed::default(key))?)))
     };
     let all = keys.map(one).collect::<Vec<_>>();

@@ -170,7 +170,7 @@ fn every_key_has_its_words() {
         let about = key["description"].as_str().unwrap_or_default();
         assert!(about.len() > 8 && about.ends_with('.'), "{name}: {about:?}");
         assert!(
-            !about.starts_with(char::is_lowercase) || about.contains("p: "),
+            !about.starts_with(char::is_lowercase) || about.contains(": "),
             "{about}"
         );
     }

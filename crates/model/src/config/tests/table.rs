@@ -6,13 +6,23 @@ use super::super::{Format, Loaded, Severity, Source, load};
 /// A namespace with one key of one section given, and what else must be.
 fn with(section: &Section, key: &Key, value: Option<&str>) -> Loaded {
     let mut text = section.header().replace("NAME", "office") + "\n";
-    if let (Some(selector), [word, ..]) = (section.selector, key.of) {
-        text += &format!("{} = \"{word}\"\n", selector.key);
+    let selector = section.selector.and_then(|it| section.key(it.key, None));
+    let word = match (key.of, selector) {
+        ([word, ..], _) => Some(*word),
+        ([], selector) => selector.map(|key| key.example.trim_matches('"')),
+    };
+    if let (Some(selector), Some(word)) = (selector, word)
+        && selector.name != key.name
+        && (selector.required || !key.of.is_empty())
+    {
+        text += &format!("{} = \"{word}\"\n", selector.name);
     }
     for other in section.keys().filter(|other| other.name != key.name) {
         // A route needs a gateway or an interface too.
         let helps = section.title == "a route" && other.name == "interface";
-        if other.required || helps {
+        let is_selector = selector.is_some_and(|it| it.name == other.name);
+        let is_meant = word.is_none_or(|word| other.is_of(word)) && !is_selector;
+        if (other.required && is_meant) || helps {
             text += &format!("{} = {}\n", other.name, other.example);
         }
     }
