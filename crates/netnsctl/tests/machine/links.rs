@@ -136,6 +136,46 @@ fn links_send_by_declared_links_of_every_namespace() {
 }
 
 #[netnsctl_machine::test]
+fn a_vxlan_leaves_by_the_host_namespace() {
+    let declare = |more: &str| {
+        configure(&format!(
+            "[netns.lab]\n[[netns.lab.link]]\ninterface = \"up0\"\nkind = \"vxlan\"\nid = 42\n\
+             remote = \"192.0.2.2\"\naddress = [\"10.9.0.1/24\"]\n{more}"
+        ));
+    };
+    declare("");
+    let said = expect(0, &["up"]).stdout;
+    let line = "+ link up0 (vxlan from default, id 42, learning true, port 4789, remote \
+                192.0.2.2, ttl 0)";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(expect(0, &["plan"]).stdout, "nothing to do\n");
+    // The socket is where packets leave.
+    let sockets = |netns| {
+        within(netns, || {
+            std::fs::read_to_string("/proc/thread-self/net/udp")
+        })
+    };
+    let has_socket = |netns| sockets(netns).expect("it can be read").contains(":12B5 ");
+    assert!(has_socket("default") && !has_socket("lab"));
+    let index = link("lab", "up0").index;
+    declare("ttl = 9\nlocal = \"192.0.2.1\"\n");
+    let said = expect(0, &["up"]).stdout;
+    assert!(said.contains("~ link up0 ttl 0 → 9"), "{said}");
+    assert_eq!(link("lab", "up0").index, index);
+    assert_eq!(expect(0, &["plan"]).stdout, "nothing to do\n");
+    declare("parent_netns = \"lab\"\n");
+    expect(0, &["up"]);
+    assert_ne!(link("lab", "up0").index, index);
+    assert!(has_socket("lab") && !has_socket("default"));
+    assert_eq!(expect(0, &["plan"]).stdout, "nothing to do\n");
+    let text = expect(0, &["import", "lab"]).stdout;
+    assert!(
+        text.contains("kind = \"vxlan\"") && text.contains("id = 42"),
+        "{text}"
+    );
+}
+
+#[netnsctl_machine::test]
 fn a_link_in_the_way_is_left_alone() {
     declare("kind = \"bridge\"\n");
     expect(0, &["up"]);

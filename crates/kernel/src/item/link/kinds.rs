@@ -2,6 +2,7 @@
 //! something of its own, and one list of them.
 
 mod macvlan;
+mod vxlan;
 
 use netnsctl_model::item::Values;
 use netnsctl_netlink::packet::link::InfoData;
@@ -25,7 +26,7 @@ pub(crate) struct Wire {
     pub(crate) decode: fn(&InfoData) -> Values,
 }
 
-static KINDS: &[&Wire] = &[&macvlan::WIRE];
+static KINDS: &[&Wire] = &[&macvlan::WIRE, &vxlan::WIRE];
 
 /// How to tell of the kind of that word; none if there is nothing to tell but the word.
 pub(crate) fn wire(word: &str) -> Option<&'static Wire> {

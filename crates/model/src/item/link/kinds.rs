@@ -4,6 +4,7 @@ mod bridge;
 mod dummy;
 mod ifb;
 mod macvlan;
+mod vxlan;
 
 use super::kind::LinkKind;
 use crate::config::section::{Fallback, Form, Key, Kind};
@@ -30,6 +31,7 @@ kinds! {
     dummy,
     ifb,
     macvlan,
+    vxlan,
 }
 
 /// The kind of that word.
