@@ -28,4 +28,4 @@ pub use extack::fuzz_error_payload;
 pub use message::{Address, Flow, Link, Route, Traffic};
 pub use nftables::nftables;
 pub use socket::{Socket, change_requests, fuzz_answers};
-pub use survey::AnyRoute;
+pub use survey::{AnyRoute, present};

@@ -94,8 +94,10 @@ impl Socket {
     }
 }
 
-/// Nothing where the kernel has no such thing.
-fn present<T>(dumped: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+/// What was dumped; nothing where the kernel has no such thing.
+///
+/// Errors: all others of a dump.
+pub fn present<T>(dumped: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
     match dumped {
         Err(Error::Kernel(error)) if is_absent(&error) => Ok(Vec::new()),
         result => result,

@@ -21,6 +21,8 @@ pub struct EntryKind {
     pub section: &'static Section,
     /// An entry in words, without the word for its kind.
     pub words: fn(&Values) -> String,
+    /// Fills in what follows from the values that are given.
+    pub complete: fn(&mut Values),
     /// What of its values contradicts another.
     pub check: fn(&Values) -> Option<Contradiction>,
 }

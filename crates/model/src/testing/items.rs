@@ -21,7 +21,10 @@ pub fn link_values() -> impl Strategy<Value = Vec<Values>> {
 /// A few entries of every kind.
 pub fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let of_kinds = entry::KINDS.iter().map(|kind| {
-        let values = values(kind.section.keys());
+        let values = values(kind.section.keys()).prop_map(|mut values| {
+            (kind.complete)(&mut values);
+            values
+        });
         let values = values.prop_filter("a contradiction", |it| (kind.check)(it).is_none());
         let entry = values.prop_map(|values| Entry { kind, values });
         prop::collection::vec(entry, 0..3)

@@ -55,6 +55,7 @@ fn read(kind: &'static EntryKind, fields: &Fields<'_>, report: &mut Report<'_>) 
         let given = fields.typed(key, report);
         values.set_some(key.name, given.or_else(|| typed::default(key)));
     }
+    (kind.complete)(&mut values);
     if let Some(wrong) = (kind.check)(&values) {
         let entry = fields.entry(wrong.word);
         let place = entry.map_or(fields.place, |entry| entry.node.place);
