@@ -1,6 +1,6 @@
 //! The table of keys says what the decoders do.
 
-use super::super::section::{FILE, HOST, Key, Section, Shape, example};
+use super::super::section::{Condition, FILE, HOST, Key, Section, Shape, example};
 use super::super::{Format, Loaded, Severity, Source, load};
 
 /// A namespace with one key of one section given, and what else must be.
@@ -18,8 +18,11 @@ fn with(section: &Section, key: &Key, value: Option<&str>) -> Loaded {
         text += &format!("{} = \"{word}\"\n", selector.name);
     }
     for other in section.keys().filter(|other| other.name != key.name) {
-        // A route needs a gateway or an interface too.
-        let helps = section.title == "a route" && other.name == "interface";
+        // One of some has to be there.
+        let helps = section
+            .conditions
+            .iter()
+            .any(|it| matches!(it, Condition::AnyOf([.., last]) if *last == other.name));
         let is_selector = selector.is_some_and(|it| it.name == other.name);
         let is_meant = word.is_none_or(|word| other.is_of(word)) && !is_selector;
         if (other.required && is_meant) || helps {
