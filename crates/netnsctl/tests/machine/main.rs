@@ -38,6 +38,7 @@ mod parts;
 mod prometheus;
 mod pty;
 mod reload;
+mod rules;
 mod run;
 mod sandbox;
 mod scale;

@@ -1,6 +1,8 @@
 //! How the kernel is told of each kind of entry, and how it tells: one file for each kind, and one
 //! list of them.
 
+mod rule;
+
 use netnsctl_model::item::Values;
 use netnsctl_netlink::packet::RouteNetlinkMessage;
 use netnsctl_netlink::{Error, Socket};
@@ -25,7 +27,7 @@ pub(crate) enum Found {
     Other(String),
 }
 
-pub(crate) static KINDS: &[&Wire] = &[];
+pub(crate) static KINDS: &[&Wire] = &[&rule::WIRE];
 
 /// How to tell of the kind of that word.
 pub(crate) fn wire(word: &str) -> Option<&'static Wire> {

@@ -1,5 +1,7 @@
 //! The kinds of entries: one file for each, and one list of them.
 
+mod rule;
+
 use super::EntryKind;
 use crate::config::section::Section;
 
@@ -14,7 +16,9 @@ macro_rules! kinds {
     };
 }
 
-kinds! {}
+kinds! {
+    rule,
+}
 
 /// The kind of that word.
 pub fn kind(word: &str) -> Option<&'static EntryKind> {
