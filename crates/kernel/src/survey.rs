@@ -217,9 +217,6 @@ fn aside(
             .iter()
             .filter_map(|route| route_words(route, name_of)),
     );
-    aside
-        .left
-        .extend(socket.extra_rules().in_netns("list the rules of", of)?);
     for (index, kind) in socket.chosen_qdiscs().in_netns("list the qdiscs of", of)? {
         aside
             .left

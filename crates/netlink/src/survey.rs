@@ -1,14 +1,13 @@
-//! What a namespace may have that nobody here makes: rules, queueing disciplines, neighbours,
-//! routes of every kind and table.
+//! What a namespace may have that nobody here makes: queueing disciplines, neighbours, routes of
+//! every kind and table.
 //!
-//! Only enough of each is read to say in words that it is there. Sources: rtnetlink(7), ip-rule(8),
-//! tc(8), ip-neighbour(8).
+//! Only enough of each is read to say in words that it is there. Sources: rtnetlink(7), tc(8),
+//! ip-neighbour(8).
 
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
     RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteType,
 };
-use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::tc::{TcAttribute, TcMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -53,24 +52,6 @@ impl Socket {
             routes.extend(present(dumped)?);
         }
         Ok(routes)
-    }
-
-    /// The policy rules beyond those of a new namespace, in the words of ip-rule(8).
-    pub fn extra_rules(&mut self) -> Result<Vec<String>, Error> {
-        let mut rules = Vec::new();
-        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let request = || {
-                let mut message = RuleMessage::default();
-                message.header.family = family;
-                RouteNetlinkMessage::GetRule(message)
-            };
-            let dumped = self.dump(request, |message| match message {
-                RouteNetlinkMessage::NewRule(rule) => extra_rule(&rule),
-                _ => None,
-            });
-            rules.extend(present(dumped)?);
-        }
-        Ok(rules)
     }
 
     /// The queueing disciplines that somebody chose: index of the interface, and kind.
@@ -163,43 +144,6 @@ fn any_route(message: RouteMessage) -> Option<AnyRoute> {
         special,
         extra,
     })
-}
-
-/// The rule in words, unless every namespace has it.
-fn extra_rule(message: &RuleMessage) -> Option<String> {
-    let (mut priority, mut table) = (0, u32::from(message.header.table));
-    let mut selectors = Vec::new();
-    for attribute in &message.attributes {
-        match attribute {
-            RuleAttribute::Priority(number) => priority = *number,
-            RuleAttribute::Table(number) => table = *number,
-            RuleAttribute::Source(ip) => {
-                selectors.push(format!("from {ip}/{}", message.header.src_len));
-            }
-            RuleAttribute::Destination(ip) => {
-                selectors.push(format!("to {ip}/{}", message.header.dst_len));
-            }
-            RuleAttribute::FwMark(mark) => selectors.push(format!("fwmark {mark:#x}")),
-            RuleAttribute::Iifname(name) => selectors.push(format!("iif {name}")),
-            RuleAttribute::Oifname(name) => selectors.push(format!("oif {name}")),
-            _ => {}
-        }
-    }
-    let plain = selectors.is_empty();
-    if plain && matches!((priority, table), (0, 255) | (32_766, 254) | (32_767, 253)) {
-        return None;
-    }
-    let family = match message.header.family {
-        AddressFamily::Inet6 => "IPv6",
-        _ => "IPv4",
-    };
-    if plain {
-        selectors.push("from all".to_owned());
-    }
-    let selectors = selectors.join(" ");
-    Some(format!(
-        "{family} rule {priority}: {selectors} lookup {table}"
-    ))
 }
 
 /// The kernel gives handles only to those that somebody asked for (`qdisc_create_dflt()` in
