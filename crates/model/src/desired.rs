@@ -4,13 +4,11 @@
 //! once in [`Desired::veths`] with both ends spelled out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::forward_address::ForwardAddress;
+pub use crate::item::Route;
 use crate::item::{Entry, LinkKind, LinkPlace, Values, link};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
@@ -167,17 +165,6 @@ pub struct VethPair {
     pub far: VethEnd,
     /// MTU of both ends, in bytes.
     pub mtu: u32,
-}
-
-/// A route in the main table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Route {
-    /// The destination; `0.0.0.0/0` or `::/0` is the default route.
-    pub to: IpNet,
-    /// The gateway.
-    pub via: Option<IpAddr>,
-    /// The interface, where the gateway alone does not tell.
-    pub interface: Option<InterfaceName>,
 }
 
 /// What resolv.conf(5) of a namespace says.

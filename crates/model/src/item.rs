@@ -33,13 +33,12 @@ pub use name::Name;
 pub use netns::Netns;
 pub use place::LinkPlace;
 pub use record::RecordFile;
-pub use route::route_text;
+pub use route::{Route, route_text};
 pub use sysctl::Sysctl;
 pub use value::{Change, Value, Values};
 pub use verb::Verb;
 pub use view::View;
 
-use crate::desired::Route;
 use crate::name::NetnsRef;
 
 /// What each kind of item has to say of itself.

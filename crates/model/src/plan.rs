@@ -30,8 +30,9 @@ mod planner;
 mod schedule;
 mod settings;
 pub mod text;
+mod waiting;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use part::{BadPart, Part, PartName};
 
@@ -70,6 +71,9 @@ pub struct Plan {
     pub problems: Vec<Problem>,
     /// What waits for something that others bring.
     pub waiting: Vec<Waiting>,
+    /// The links that nothing declared brings and that something declared needs, whether they are
+    /// there or not, with the namespaces that need them.
+    pub relies_on: BTreeMap<LinkPlace, BTreeSet<NetnsName>>,
     /// Things left as they are on purpose.
     pub notes: Vec<String>,
 }
@@ -191,18 +195,6 @@ pub enum Problem {
         /// It may be the rest of a namespace that the kernel is still taking down.
         going_away: bool,
     },
-    /// An end of a veth pair of ours has another name now.
-    #[error(
-        "cannot create veth {interface:?} in netns {netns:?}: that end of the pair is there and was renamed to {now:?}"
-    )]
-    RenamedEnd {
-        /// The namespace of the end.
-        netns: String,
-        /// The name it is declared with.
-        interface: String,
-        /// The name it has.
-        now: String,
-    },
     /// The kernel has no link that can hold addresses.
     #[error(
         "cannot create holder link {interface:?} in netns {netns:?}: this kernel has none of dummy, ifb and bridge"
@@ -251,7 +243,6 @@ impl Problem {
             | Self::Foreign { name }
             | Self::UnreadableRecord { name, .. } => name.0.as_str(),
             Self::LinkInTheWay { netns, .. }
-            | Self::RenamedEnd { netns, .. }
             | Self::NoHolderKind { netns, .. }
             | Self::NoSuchSysctl { netns, .. } => netns,
         }
@@ -275,13 +266,6 @@ impl Problem {
                  `interface` or `peer_interface`"
                     .to_owned(),
             ),
-            Self::RenamedEnd {
-                netns,
-                interface,
-                now,
-            } => Some(format!(
-                "rename it back: \"netnsctl run {netns} -- ip link set {now} name {interface}\""
-            )),
             Self::NoHolderKind { .. } => {
                 Some("load one of these modules, or build it into the kernel".to_owned())
             }

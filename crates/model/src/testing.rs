@@ -6,6 +6,7 @@
 //! destinations), everything else is left to chance.
 
 mod items;
+mod links;
 mod write;
 
 pub use items::{entries, link_values};
@@ -21,12 +22,10 @@ use proptest::prelude::*;
 
 use crate::address::{Endpoint, InterfaceAddress, MacAddress};
 use crate::desired::{
-    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Link, Netns,
-    Nscd, Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
+    Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Netns, Nscd,
+    Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
 };
 use crate::forward_address::{ForwardAddress, SocketPath};
-use crate::item::link::kinds::KINDS;
-use crate::item::{LinkPlace, Values};
 use crate::name::{InterfaceName, NetnsName, NetnsRef, SysctlKey};
 
 /// Namespaces of a generated state, at most.
@@ -38,7 +37,7 @@ pub fn desired() -> impl Strategy<Value = Desired> {
         btree_set(netns_name(), 0..=NETNS_MAX),
         vec(netns(), NETNS_MAX),
         vec(veth(), 0..6),
-        vec(own_link(), 0..4),
+        vec(links::own_link(), 0..4),
         vec(forward(), 0..6),
         vec(route(), 0..6),
         run_access(),
@@ -200,44 +199,6 @@ fn veth() -> impl Strategy<Value = VethSeed> {
         mac,
         mtu,
     })
-}
-
-/// A link that stands alone before it has a namespace: which one it will be in, the end of its
-/// name, the number of its kind, values for each kind, the lengths of its addresses' prefixes, its
-/// MTU and address, whether it is up, and which link will be its parent.
-#[derive(Debug, Clone)]
-struct OwnLinkSeed {
-    netns: usize,
-    suffix: String,
-    kind: usize,
-    values: Vec<Values>,
-    lengths: Vec<PrefixLength>,
-    mtu: Option<u32>,
-    mac: Option<[u8; 4]>,
-    up: bool,
-    parent: usize,
-}
-
-fn own_link() -> impl Strategy<Value = OwnLinkSeed> {
-    let common = (
-        prop::option::of(1280..9000_u32),
-        prop::option::of(any::<[u8; 4]>()),
-        prop::bool::weighted(0.8),
-    );
-    let own = (0..KINDS.len(), link_values(), any::<usize>());
-    (any::<usize>(), suffix(), lengths(), common, own).prop_map(
-        |(netns, suffix, lengths, (mtu, mac, up), (kind, values, parent))| OwnLinkSeed {
-            netns,
-            suffix,
-            kind,
-            values,
-            lengths,
-            mtu,
-            mac,
-            up,
-            parent,
-        },
-    )
 }
 
 /// A forward before it is given to a namespace: where it listens, in which it connects, and what.
@@ -415,49 +376,6 @@ impl Builder {
             mac: MacAddress([2, a, b, c, d, last]),
             address: self.addresses(lengths),
         }
-    }
-
-    /// All links declared so far, wherever they are.
-    fn all_links(&self) -> Vec<LinkPlace> {
-        let mut all = Vec::new();
-        for (name, netns) in &self.desired.netns {
-            let here = NetnsRef::Named(name.clone());
-            let own = netns.links.iter().map(|link| &link.interface);
-            let names = own.chain([&netns.holder.interface]);
-            all.extend(names.map(|name| LinkPlace::new(&here, name)));
-        }
-        let ends = self.desired.veths.iter().flat_map(|it| [&it.near, &it.far]);
-        all.extend(ends.map(|end| LinkPlace::new(&end.netns, &end.interface)));
-        all
-    }
-
-    fn own_link(&mut self, seed: OwnLinkSeed) {
-        let mut parents = self.all_links();
-        let kind = KINDS[seed.kind];
-        let own = self.desired.netns.iter();
-        let unfit: Vec<_> = own
-            .flat_map(|(name, netns)| netns.links.iter().map(move |link| (name, link)))
-            .filter(|(_, link)| kind.never_on.contains(&link.kind.word))
-            .map(|(name, link)| LinkPlace::new(&name.clone().into(), &link.interface))
-            .collect();
-        parents.retain(|place| !unfit.contains(place));
-        let number = self.number();
-        let address = self.addresses(&seed.lengths);
-        let name = self.names.get(seed.netns % self.names.len().max(1));
-        let Some(netns) = name.and_then(|name| self.desired.netns.get_mut(name)) else {
-            return;
-        };
-        let values = seed.values[seed.kind].clone();
-        let parent = &parents[seed.parent % parents.len()];
-        netns.links.push(Link {
-            interface: link_name(&seed.suffix, usize::from(number)),
-            kind,
-            address,
-            mtu: seed.mtu,
-            mac: seed.mac.map(|[a, b, c, d]| MacAddress([2, a, b, c, d, 9])),
-            up: seed.up,
-            values: items::with_parent(seed.kind, values, parent),
-        });
     }
 
     fn forward(&mut self, seed: ForwardSeed) {

@@ -12,6 +12,7 @@ use netlink_packet_route::address::{
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
 };
+use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use netlink_packet_route::route::{
     RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -219,6 +220,15 @@ impl Batch {
     /// Removes a route from the main table. ESRCH if it is not there.
     pub fn delete_route(&mut self, route: &Route) {
         self.push(0, RouteNetlinkMessage::DelRoute(main_route(route)));
+    }
+
+    /// Gives another namespace an id in that of the socket, whichever is free (RTM_NEWNSID). EEXIST
+    /// if it has one.
+    pub fn give_nsid(&mut self, netns: BorrowedFd<'_>) {
+        let mut message = NsidMessage::default();
+        let fd = u32::try_from(netns.as_raw_fd()).unwrap_or(u32::MAX);
+        message.attributes = vec![NsidAttribute::Fd(fd), NsidAttribute::Id(-1)];
+        self.push(0, RouteNetlinkMessage::NewNsId(message));
     }
 
     /// Adds any request; `flags` are those of netlink(7) besides NLM_F_REQUEST and NLM_F_ACK.

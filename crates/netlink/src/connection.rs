@@ -11,7 +11,7 @@ use crate::extack;
 
 /// Bytes of the receive buffer. The kernel fills at most 32 KiB at a time (`netlink_dump()` in
 /// net/netlink/af_netlink.c), so nothing is ever cut off.
-const RECEIVE_BUFFER: usize = 32 * 1024;
+pub(crate) const RECEIVE_BUFFER: usize = 32 * 1024;
 
 /// Requests sent at once. Every answer waits in the socket's receive queue until the whole send
 /// was worked off; 64 refusals fit into the default queue many times over.

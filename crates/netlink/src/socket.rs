@@ -144,7 +144,7 @@ impl Socket {
     }
 }
 
-fn parse(answer: &Answer<'_>) -> Result<RouteNetlinkMessage, Error> {
+pub(crate) fn parse(answer: &Answer<'_>) -> Result<RouteNetlinkMessage, Error> {
     RouteNetlinkMessage::parse_with_param(answer.payload, answer.kind)
         .map_err(|error| Error::Malformed(error.to_string()))
 }

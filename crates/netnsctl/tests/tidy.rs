@@ -173,3 +173,44 @@ fn every_recipe_has_a_page_and_a_check() {
         assert!(is_tried, "{}", folder.display());
     }
 }
+
+/// Files that may have the word of a kind: its own, on either side, and tests. The words that name
+/// base links and veth pairs stand elsewhere too, as those are declared by keys of their own.
+const KINDS_ELSEWHERE: &[&str] = &["bridge", "dummy", "ifb"];
+
+#[test]
+fn a_kind_is_named_by_its_own_files_alone() {
+    let folders = ["item/link/kinds", "item/entry/kinds"];
+    let kinds = folders.iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root().join("crates/model/src").join(folder)).unwrap();
+        entries.map(|it| {
+            it.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+    });
+    let kinds: Vec<_> = kinds
+        .filter(|it| !KINDS_ELSEWHERE.contains(&it.as_str()))
+        .collect();
+    assert!(kinds.len() >= 3, "{kinds:?}");
+    for (path, text) in all_sources() {
+        let path = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        if !path.contains("/src/") || path.contains("/tests/") || path.ends_with("tests.rs") {
+            continue;
+        }
+        // What a script or a profile of another program says is in that program's words.
+        if path.starts_with("crates/import/src/script") {
+            continue;
+        }
+        for kind in &kinds {
+            let own = [format!("/kinds/{kind}.rs"), "/kinds.rs".to_owned()];
+            let is_own = own.iter().any(|end| path.ends_with(end.as_str()));
+            let quoted = format!("\"{kind}\"");
+            assert!(is_own || !text.contains(&quoted), "{path} has {quoted}");
+        }
+    }
+}

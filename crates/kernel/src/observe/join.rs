@@ -112,9 +112,10 @@ fn values(
         return values;
     };
     values.set(PARENT_NETNS, made_in.as_str().into());
-    let parent = link
-        .peer_index
-        .and_then(|index| names.get(&(made_in, index)));
+    let told = wire.zip(link.data.as_ref());
+    let told = told.and_then(|(wire, data)| (wire.parent)(data));
+    let index = told.or(link.peer_index);
+    let parent = index.and_then(|index| names.get(&(made_in, index)));
     values.set_some(PARENT, parent.map(|name| name.as_str().into()));
     values
 }

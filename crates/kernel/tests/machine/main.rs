@@ -3,6 +3,7 @@
 
 mod engine;
 mod items;
+mod kinds;
 
 fn main() -> std::process::ExitCode {
     netnsctl_machine::main(env!("CARGO_PKG_NAME"))

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::address::InterfaceAddress;
-use crate::desired::Route;
 use crate::name::{InterfaceName, NetnsRef, SysctlKey};
 
-use super::{Address, Directory, Entry, Kind, Link, LinkPlace, Sysctl, entry};
+use super::{Address, Directory, Entry, Kind, Link, LinkPlace, Route, Sysctl, entry};
 
 /// A link, or a veth pair by the places of both ends, the one where it was declared first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

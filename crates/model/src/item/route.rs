@@ -1,11 +1,24 @@
 //! Routes.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
-use crate::desired::Route;
-use crate::name::NetnsRef;
+use ipnet::IpNet;
+
+use crate::name::{InterfaceName, NetnsRef};
 
 use super::{Change, Kind, Value, Verb};
+
+/// A route in the main table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The destination; `0.0.0.0/0` or `::/0` is the default route.
+    pub to: IpNet,
+    /// The gateway.
+    pub via: Option<IpAddr>,
+    /// The interface, where the gateway alone does not tell.
+    pub interface: Option<InterfaceName>,
+}
 
 impl Kind for Route {
     const WORD: &'static str = "route";

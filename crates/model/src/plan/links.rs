@@ -215,16 +215,20 @@ impl<'a> Planner<'a> {
             self.delete_link(owner, here.clone());
             return true;
         }
+        // Somebody renamed the other end. By its own address this one is still ours.
+        let own = [&pair.near, &pair.far]
+            .into_iter()
+            .find(|end| end.netns == here.netns && end.interface == here.interface);
         if let Some(Peer::Known(netns, now)) = &link.peer
             && recorded
             && *netns == there.netns
+            && own.is_some_and(|own| link.mac == Some(own.mac))
         {
-            self.plan.problems.push(Problem::RenamedEnd {
-                netns: there.netns.to_string(),
-                interface: there.interface.to_string(),
-                now: now.to_string(),
-            });
-            return false;
+            self.delete_link(owner, here.clone());
+            if let Some(number) = self.done.deleted.get(here).copied() {
+                self.goes(LinkPlace::new(netns, now), number);
+            }
+            return true;
         }
         self.plan.problems.push(in_the_way("veth", here, link));
         false

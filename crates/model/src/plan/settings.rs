@@ -59,6 +59,10 @@ impl<'a> Planner<'a> {
                 .interface()
                 .filter(|link| self.declares_link(name, link));
             if of_link.is_none() {
+                if let Some(other) = key.interface() {
+                    let here = NetnsRef::Named(name.clone());
+                    self.relies_on(name, LinkPlace::new(&here, &other));
+                }
                 self.sysctl(name, key, value, false);
             }
         }
@@ -123,6 +127,10 @@ impl<'a> Planner<'a> {
             }
         }
         for route in chosen {
+            let interface = route.interface.as_ref();
+            if let Some(other) = interface.filter(|it| !self.declares_link(name, it)) {
+                self.relies_on(name, LinkPlace::new(&here, other));
+            }
             if let Some(place) = self.awaited(&here, route.interface.as_ref()) {
                 self.waits(name, route.clone(), place);
                 continue;

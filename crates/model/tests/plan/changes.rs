@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use netnsctl_model::address::{InterfaceAddress, MacAddress};
-use netnsctl_model::desired::{Desired, Dns, HolderChoice, HolderKind};
+use netnsctl_model::desired::{Desired, Dns, HolderChoice, HolderKind, Link};
 use netnsctl_model::item::link::kind::{PARENT, PARENT_NETNS};
 use netnsctl_model::item::link::kinds::KINDS;
 use netnsctl_model::item::{Entry, LinkPlace, Values};
@@ -137,6 +137,18 @@ fn unused(name: &str) -> InterfaceName {
     InterfaceName::parse(name).unwrap()
 }
 
+/// Gives a link other values, those of its kind among `values`, and leaves it its parent.
+fn change_values(link: &mut Link, values: &[Values]) {
+    let number = KINDS.iter().position(|kind| *kind == link.kind).unwrap();
+    let mut new = values[number].clone();
+    for word in [PARENT, PARENT_NETNS] {
+        if let (Some(key), Some(value)) = (link.kind.key(word), link.values.get(word)) {
+            new.set(key.name, value.clone());
+        }
+    }
+    link.values = new;
+}
+
 fn change_netns(desired: &mut Desired, change: &Change, name: &NetnsName) {
     let taken = |name: &InterfaceName, netns: &NetnsName, desired: &Desired| {
         let here = NetnsRef::Named(netns.clone());
@@ -178,15 +190,7 @@ fn change_netns(desired: &mut Desired, change: &Change, name: &NetnsName) {
         Change::Entries(_, entries) => netns.entries = entries.iter().cloned().collect(),
         Change::LinkValues(_, which, values) if !netns.links.is_empty() => {
             let at = which.index(netns.links.len());
-            let link = &mut netns.links[at];
-            let number = KINDS.iter().position(|kind| *kind == link.kind).unwrap();
-            let mut new = values[number].clone();
-            for word in [PARENT, PARENT_NETNS] {
-                if let (Some(key), Some(value)) = (link.kind.key(word), link.values.get(word)) {
-                    new.set(key.name, value.clone());
-                }
-            }
-            link.values = new;
+            change_values(&mut netns.links[at], values);
         }
         Change::DropSysctl(_, which) if !netns.sysctl.is_empty() => {
             let keys: Vec<_> = netns.sysctl.keys().cloned().collect();

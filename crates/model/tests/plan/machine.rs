@@ -243,14 +243,16 @@ impl Machine {
                     .routes
                     .retain(|observed| observed.route != *route);
             }
-            (Verb::Remove, Item::Entry(entry)) => {
-                assert!(self.interior(&here).entries.remove(entry), "{entry:?}");
-            }
-            (_, Item::Entry(entry)) => {
-                let entries = &mut self.interior(&here).entries;
-                assert!(entries.insert(entry.clone()), "{entry:?} is there");
-            }
+            (verb, Item::Entry(entry)) => self.change_entries(&here, verb, entry),
             (verb, Item::Route(route)) => self.add_route(&here, route, verb == Verb::Restore),
+        }
+    }
+
+    fn change_entries(&mut self, netns: &NetnsRef, verb: Verb, entry: &item::Entry) {
+        let entries = &mut self.interior(netns).entries;
+        match verb {
+            Verb::Remove => assert!(entries.remove(entry), "{entry:?} is not there"),
+            _ => assert!(entries.insert(entry.clone()), "{entry:?} is there"),
         }
     }
 

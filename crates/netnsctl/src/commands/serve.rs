@@ -9,6 +9,7 @@ pub(crate) mod forwarder;
 pub(crate) mod notify;
 mod reconcile;
 mod view_watch;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -36,6 +37,7 @@ use self::daemon::Daemon;
 use self::forwarder::Forwarder;
 use self::notify::{Manager, NotifySocket};
 use self::view_watch::ViewWatch;
+use self::waiting::Awaited;
 use super::{outcome, up};
 use crate::cli::Serve;
 use crate::config_files;
@@ -100,6 +102,8 @@ struct Server {
     forwarders: Vec<Forwarder>,
     daemons: Vec<Daemon>,
     views: ViewWatch,
+    /// What waits for links that others bring.
+    awaited: Awaited,
     /// Children that were told to end and are finishing their work, and the namespace that keeps.
     draining: BTreeMap<u32, NetnsRef>,
     /// Namespaces that were managed before this process came.
@@ -150,6 +154,7 @@ impl Server {
             forwarders: Vec::new(),
             daemons: Vec::new(),
             views: ViewWatch::new(),
+            awaited: Awaited::default(),
             draining: BTreeMap::new(),
             found,
             unremoved: BTreeSet::new(),
@@ -162,21 +167,40 @@ impl Server {
 
     /// Namespaces first, then what runs in them and the forwards between them.
     fn bring_up(&mut self) -> Result<Exit, Failure> {
-        let exit = self.bring_up_namespaces()?;
+        let exit = self.bring_up_namespaces(None)?;
         if exit != Exit::Done {
             return Ok(exit);
         }
         Ok(self.reconcile())
     }
 
-    fn bring_up_namespaces(&self) -> Result<Exit, Failure> {
-        let request = Request::default();
-        let (plan, outcome) = up::bring_up(&self.desired, &self.home, &request)?;
-        let changes = outcome::changes(&plan, &outcome);
-        if !changes.is_empty() {
-            output::note(changes.trim_end());
+    /// Brings up `names`, or all; again where something may have come that they wait for.
+    fn bring_up_namespaces(&mut self, names: Option<BTreeSet<NetnsName>>) -> Result<Exit, Failure> {
+        let request = Request {
+            names,
+            ..Request::default()
+        };
+        loop {
+            let (plan, outcome) = up::bring_up(&self.desired, &self.home, &request)?;
+            let changes = outcome::changes(&plan, &outcome);
+            if !(changes.is_empty() || plan.steps.is_empty() && request.names.is_some()) {
+                output::note(changes.trim_end());
+            }
+            let exit = outcome::report(&plan, &outcome);
+            if !self
+                .awaited
+                .follow(&plan, request.names.as_ref(), &self.home)?
+            {
+                return Ok(exit);
+            }
         }
-        Ok(outcome::report(&plan, &outcome))
+    }
+
+    /// Carries out what waited for a link that is there now.
+    fn go_on(&mut self, names: BTreeSet<NetnsName>) {
+        if let Err(failure) = self.bring_up_namespaces(Some(names)) {
+            failure.report();
+        }
     }
 
     fn run(&mut self) {
@@ -192,6 +216,9 @@ impl Server {
             }
             if self.views.has_changed() {
                 self.follow_views();
+            }
+            if let Some(names) = self.awaited.due() {
+                self.go_on(names);
             }
         }
     }
@@ -217,7 +244,10 @@ impl Server {
             }
         });
         let fds = [self.signals.as_fd(), self.notify.as_fd()];
-        let fds = fds.into_iter().chain(self.views.fd());
+        let fds = fds
+            .into_iter()
+            .chain(self.views.fd())
+            .chain(self.awaited.fd());
         let mut fds: Vec<_> = fds
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
@@ -319,7 +349,7 @@ impl Server {
             // Those that were removed in full are nothing to do the next time.
             self.unremoved = gone;
         }
-        if let Err(failure) = self.bring_up_namespaces() {
+        if let Err(failure) = self.bring_up_namespaces(None) {
             failure.report();
         }
         self.reconcile();

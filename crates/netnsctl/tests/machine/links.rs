@@ -1,7 +1,7 @@
 //! Links of every kind that are declared by tables of their own.
 
 use crate::net::{add_bridge, addresses, by_hand, has_link, link, within};
-use crate::support::{configure, expect, traces};
+use crate::support::{configure, eventually, expect, traces};
 
 /// A declaration of one link of `lab`, with `keys` besides its name.
 fn declare(keys: &str) {
@@ -192,4 +192,27 @@ fn a_link_in_the_way_is_left_alone() {
     let said = expect(1, &["up"]).stderr;
     assert!(said.contains("cannot create ifb \"up0\""), "{said}");
     assert_eq!(kind_of("lab", "up0").as_deref(), Some("bridge"));
+}
+
+#[netnsctl_machine::test]
+fn serve_goes_on_with_what_waits_once_its_link_comes() {
+    configure(
+        "[netns.lab]\n[[netns.lab.link]]\ninterface = \"up0\"\nkind = \"macvlan\"\n\
+         parent = \"uplink\"\n[[netns.lab.route]]\nto = \"default\"\ninterface = \"wg0\"\n",
+    );
+    let served = crate::served::Served::ready(&[]);
+    add_bridge("default", "uplink");
+    eventually("the link", || has_link("lab", "up0").then_some(()));
+    add_bridge("lab", "wg0");
+    let is_routed = || {
+        let routes = crate::net::routes("lab");
+        routes.iter().any(|route| route.contains("wg0"))
+    };
+    eventually("the route", || is_routed().then_some(()));
+    // Again, as often as it goes.
+    by_hand("default", |batch| batch.delete_link("uplink"));
+    assert!(!has_link("lab", "up0"));
+    add_bridge("default", "uplink");
+    eventually("the link again", || has_link("lab", "up0").then_some(()));
+    drop(served);
 }

@@ -154,29 +154,32 @@ fn a_foreign_link_of_a_veths_name_is_an_error_that_stops_nothing_else() {
 }
 
 #[netnsctl_machine::test]
-fn a_renamed_end_of_a_pair_is_known_again() {
+fn a_pair_with_a_renamed_end_is_made_anew() {
     configure("[netns.office]\n[[netns.office.veth]]\n");
     expect(0, &["up"]);
-    let index = link("office", "host").index;
-    let rename = |from: &str, to: &str| {
-        inside(
-            "office",
-            &format!("ip link set {from} down && ip link set {from} name {to}"),
-        );
-    };
-    rename("host", "world");
-    for command in ["plan", "up"] {
-        assert_eq!(
-            expect(1, &[command]).stderr,
-            "error: cannot create veth \"host\" in netns \"office\": that end of the pair is there \
-             and was renamed to \"world\"\n  hint: rename it back: \"netnsctl run office -- ip link \
-             set world name host\"\n"
-        );
+    // Either end, as udev does it too.
+    for (netns, from, to) in [
+        ("office", "host", "world"),
+        ("default", "office", "renamed0"),
+    ] {
+        let index = link(netns, from).index;
+        let rename = format!("ip link set {from} down && ip link set {from} name {to}");
+        match netns {
+            "default" => by_hand("default", |batch| {
+                batch.set_link_down(from);
+                batch.rename_link(index, to);
+            }),
+            netns => drop(inside(netns, &rename)),
+        }
+        expect(0, &["up"]);
+        assert!(!has_link(netns, to), "{to} stays");
+        assert_ne!(link(netns, from).index, index);
+        settled();
     }
-    rename("world", "host");
-    expect(0, &["up"]);
-    settled();
-    assert_eq!(link("office", "host").index, index);
+    // What somebody else made by that name is left alone.
+    by_hand("office", |batch| batch.delete_link("host"));
+    add_bridge("office", "host");
+    expect(1, &["up"]);
 }
 
 #[netnsctl_machine::test]

@@ -198,7 +198,8 @@ proptest! {
         let services = files(&units).filter(|(name, _)| name.ends_with(".service")).count()
             - leftovers(&desired);
         let daemons = desired.netns.values().filter(|netns| netns.nscd.enable).count();
-        let declared = 2 * desired.netns.len() + daemons + desired.veths.len()
+        let links: usize = desired.netns.values().map(|netns| netns.links.len()).sum();
+        let declared = 2 * desired.netns.len() + daemons + desired.veths.len() + links
             + desired.all_forwards().count();
         if units.left_out.is_empty() {
             prop_assert_eq!(services, declared);

@@ -24,6 +24,8 @@ pub(crate) struct Wire {
     pub(crate) encode: fn(&Values, parent: Option<u32>) -> Encoded,
     /// Decodes them, the parent aside.
     pub(crate) decode: fn(&InfoData) -> Values,
+    /// The index of the parent, where IFLA_LINK does not tell it; 0 stands for none.
+    pub(crate) parent: fn(&InfoData) -> Option<u32>,
 }
 
 static KINDS: &[&Wire] = &[&macvlan::WIRE, &vxlan::WIRE];

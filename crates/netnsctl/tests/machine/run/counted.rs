@@ -18,7 +18,7 @@ const CALLS_MOST: i64 = if cfg!(feature = "static-unwinder") {
 
 /// Most faults are pages with addresses in them, which the loader writes to. A program that is not
 /// optimised has many more of them.
-const FAULTS_MOST: i64 = if cfg!(debug_assertions) { 230 } else { 30 };
+const FAULTS_MOST: i64 = if cfg!(debug_assertions) { 250 } else { 30 };
 
 /// System calls and page faults of a program until it becomes another one or ends.
 #[track_caller]

@@ -9,6 +9,7 @@ pub(super) const WIRE: Wire = Wire {
     word: "macvlan",
     encode,
     decode,
+    parent: |_| None,
 };
 
 fn encode(values: &Values, parent: Option<u32>) -> Encoded {

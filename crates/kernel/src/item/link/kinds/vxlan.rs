@@ -11,6 +11,7 @@ pub(super) const WIRE: Wire = Wire {
     word: "vxlan",
     encode,
     decode,
+    parent,
 };
 
 fn encode(values: &Values, parent: Option<u32>) -> Encoded {
@@ -55,4 +56,14 @@ fn decode(data: &InfoData) -> Values {
         })
     };
     attributes.iter().filter_map(value).collect()
+}
+
+fn parent(data: &InfoData) -> Option<u32> {
+    let InfoData::Vxlan(attributes) = data else {
+        return None;
+    };
+    attributes.iter().find_map(|attribute| match attribute {
+        InfoVxlan::Link(index) => Some(*index),
+        _ => None,
+    })
 }
