@@ -131,6 +131,24 @@ pub fn visitors(count: usize) -> usize {
     (count / WORTH_A_THREAD).clamp(1, cores.min(4))
 }
 
+/// The kinds of entries that are declared for each of `names`, or were once.
+fn entry_kinds(
+    desired: &Desired,
+    records: &BTreeMap<NetnsName, Record>,
+    names: &BTreeSet<NetnsName>,
+) -> BTreeMap<NetnsName, BTreeSet<&'static EntryKind>> {
+    let kinds = names.iter().map(|name| {
+        let declared = desired.netns.get(name).map(|netns| netns.entries.iter());
+        let recorded = records.get(name).map(|it| it.applied.entries());
+        let declared = declared.into_iter().flatten();
+        let all = declared.chain(recorded.into_iter().flatten());
+        (name.clone(), all.map(|entry| entry.kind).collect())
+    });
+    kinds
+        .filter(|(_, kinds): &(_, BTreeSet<_>)| !kinds.is_empty())
+        .collect()
+}
+
 /// The keys of home that tell whether IPv6 can be used there.
 fn home_keys() -> BTreeSet<SysctlKey> {
     let keys = [
@@ -189,17 +207,7 @@ impl Survey {
             wanted.extend(forwarding.iter().cloned());
             keys.insert(name.clone(), wanted);
         }
-        let mut entries: BTreeMap<NetnsName, BTreeSet<&EntryKind>> = BTreeMap::new();
-        for name in &names {
-            let declared = desired.netns.get(name).map(|netns| netns.entries.iter());
-            let recorded = records.get(name).map(|it| it.applied.entries());
-            let declared = declared.into_iter().flatten();
-            let all = declared.chain(recorded.into_iter().flatten());
-            let kinds: BTreeSet<_> = all.map(|entry| entry.kind).collect();
-            if !kinds.is_empty() {
-                entries.insert(name.clone(), kinds);
-            }
-        }
+        let entries = entry_kinds(desired, records, &names);
         Self {
             names,
             keys,

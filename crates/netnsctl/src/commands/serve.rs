@@ -189,7 +189,7 @@ impl Server {
             let exit = outcome::report(&plan, &outcome);
             if !self
                 .awaited
-                .follow(&plan, request.names.as_ref(), &self.home)?
+                .follow(&plan, request.names.as_ref(), &self.home)
             {
                 return Ok(exit);
             }
