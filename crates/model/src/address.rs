@@ -7,6 +7,9 @@ use ipnet::IpNet;
 
 use crate::name::InterfaceName;
 
+/// Bytes that every link with IPv6 can carry, RFC 8200 section 5.
+pub(crate) const IPV6_MIN_MTU: u32 = 1280;
+
 /// An interface address: host bits and the length of its prefix (`10.20.0.1/24`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InterfaceAddress(pub IpNet);

@@ -10,6 +10,7 @@
 //!
 //! Opens no file: whoever does hands over [`Source`]s, in the order in which they were found.
 
+mod contradictions;
 mod cross;
 mod diagnostic;
 mod fields;

@@ -20,7 +20,7 @@ use ipnet::IpNet;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
-use crate::address::{Endpoint, InterfaceAddress, MacAddress};
+use crate::address::{Endpoint, IPV6_MIN_MTU, InterfaceAddress, MacAddress};
 use crate::desired::{
     Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Netns, Nscd,
     Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
@@ -360,11 +360,13 @@ impl Builder {
         let here = self.netns(near.0);
         let near = self.veth_end(here, near, seed.mac, 1);
         let far = self.veth_end(there, far, seed.mac, 0);
-        self.desired.veths.push(VethPair {
-            near,
-            far,
-            mtu: seed.mtu,
-        });
+        let mut addresses = near.address.iter().chain(&far.address);
+        let mtu = if addresses.any(|address| address.ip().is_ipv6()) {
+            seed.mtu.max(IPV6_MIN_MTU)
+        } else {
+            seed.mtu
+        };
+        self.desired.veths.push(VethPair { near, far, mtu });
     }
 
     fn veth_end(&mut self, netns: NetnsRef, seed: &EndSeed, mac: [u8; 4], last: u8) -> VethEnd {

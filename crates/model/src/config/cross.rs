@@ -1,6 +1,7 @@
 //! What only makes sense together: names that must be declared somewhere, links and units of one
 //! name. What concerns one section alone is checked by that section.
 
+use super::contradictions::Contradictions;
 use super::diagnostic::Report;
 use super::links;
 use super::section::file::Declared;
@@ -15,6 +16,11 @@ pub(super) fn check(declared: &Declared, report: &mut Report<'_>) {
     links::addresses(&links, report);
     unit_names(declared, report);
     declared.check(&links, report);
+    let mut found = Contradictions::default();
+    declared.rule_out(&links, &mut found);
+    found.need_addresses(&links);
+    declared.need(&mut found);
+    found.check(report);
 }
 
 /// Refuses to lead into a namespace that nobody declares.

@@ -32,30 +32,12 @@ pub(super) struct Pair<'d> {
 pub(super) struct Links<'d> {
     /// Those of each namespace, in the order in which the sections add them.
     all: BTreeMap<&'d NetnsRef, Vec<Link<'d>>>,
-    /// Where the first route of IPv6 by a link is declared.
-    ipv6_uses: BTreeMap<(&'d NetnsRef, &'d InterfaceName), Place>,
 }
 
 impl<'d> Links<'d> {
     /// Adds a link of `netns`.
     pub(super) fn add(&mut self, netns: &'d NetnsRef, link: Link<'d>) {
         self.all.entry(netns).or_default().push(link);
-    }
-
-    /// Adds that IPv6 leaves by the link `name` of `netns`, as declared at `place`.
-    pub(super) fn add_ipv6_use(
-        &mut self,
-        netns: &'d NetnsRef,
-        name: &'d InterfaceName,
-        place: Place,
-    ) {
-        self.ipv6_uses.entry((netns, name)).or_insert(place);
-    }
-
-    /// Where the first IPv6 route that leaves by the link `name` of `netns` is declared; none if
-    /// no route does.
-    pub(super) fn ipv6_use(&self, netns: &NetnsRef, name: &InterfaceName) -> Option<Place> {
-        self.ipv6_uses.get(&(netns, name)).copied()
     }
 
     /// Those of `netns`.

@@ -25,6 +25,7 @@ macro_rules! refused {
 }
 
 mod accepted;
+mod contradictions;
 mod files;
 mod malformed;
 mod properties;

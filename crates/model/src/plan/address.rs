@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::address::InterfaceAddress;
+use crate::address::{IPV6_MIN_MTU, InterfaceAddress};
 use crate::desired::VethEnd;
 use crate::item::{self, Item, Key};
 use crate::name::{NetnsName, NetnsRef};
@@ -11,9 +11,6 @@ use crate::observed::{Applied, Link};
 
 use super::planner::Planner;
 use super::{LinkPlace, Verb};
-
-/// Bytes that every link with IPv6 can carry, RFC 8200 section 5.
-const IPV6_MIN_MTU: u32 = 1280;
 
 impl<'a> Planner<'a> {
     /// Brings the addresses of one of our links to `wanted`, and takes away those we once put

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::list::{Parts, SECTIONS};
 use super::netns::{self, Own};
 use super::{Form, Key, Kind, Section, Shape};
+use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
@@ -70,6 +71,24 @@ impl Declared {
             namespace.parts.add_links(here, &mut links);
         }
         links
+    }
+
+    /// Says what keys rule out.
+    pub(in crate::config) fn rule_out<'d>(
+        &'d self,
+        links: &Links<'d>,
+        found: &mut Contradictions<'d>,
+    ) {
+        for (here, namespace) in &self.netns {
+            namespace.parts.rule_out(here, links, found);
+        }
+    }
+
+    /// Says what keys need.
+    pub(in crate::config) fn need<'d>(&'d self, found: &mut Contradictions<'d>) {
+        for (here, namespace) in &self.netns {
+            namespace.parts.need(here, found);
+        }
     }
 
     /// Checks all namespaces, section by section.

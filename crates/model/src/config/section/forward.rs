@@ -5,11 +5,13 @@
 mod endpoint;
 mod ports;
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use self::endpoint::{address, odd_target};
 use super::part::{self, Everywhere, Part};
 use super::{Condition, Fallback, Form, Key, Kind, Others, Section, Selector, Shape};
+use crate::config::contradictions::{Contradictions, Subject};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
@@ -17,7 +19,7 @@ use crate::config::text::quote;
 use crate::config::values::{self, AUTO, WORKERS};
 use crate::desired::{Desired, Forward, ForwardOptions, Protocol, Workers};
 use crate::forward_address::ForwardAddress;
-use crate::name::NetnsRef;
+use crate::name::{InterfaceName, NetnsRef};
 
 /// Words for `protocol`.
 const PROTOCOLS: &[&str] = &["tcp", "udp"];
@@ -227,6 +229,24 @@ impl Part for Vec<Declared> {
         self.iter()
             .filter_map(|forward| forward.netns.as_ref())
             .collect()
+    }
+
+    /// The IPv6 loopback address is on `lo`.
+    fn need<'d>(&'d self, here: &'d NetnsRef, found: &mut Contradictions<'d>) {
+        let Ok(lo) = InterfaceName::parse("lo") else {
+            return;
+        };
+        for forward in self {
+            let there = forward.netns.as_ref().map(|there| &there.value);
+            for (netns, end) in [(Some(here), &forward.listen), (there, &forward.connect)] {
+                let endpoint = end.as_ref().and_then(|end| end.value.endpoint());
+                if let (Some(netns), Some(end), Some(endpoint)) = (netns, end, endpoint)
+                    && endpoint.ip == IpAddr::V6(Ipv6Addr::LOCALHOST)
+                {
+                    found.need(Subject::Ipv6(netns, lo.clone()), end.place);
+                }
+            }
+        }
     }
 
     fn check(all: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {

@@ -3,6 +3,7 @@
 use super::part::{self, Everywhere, Part};
 use super::{Others, Section, Selector, Shape, typed};
 use crate::address::{InterfaceAddress, MacAddress};
+use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::{self, Links};
@@ -41,7 +42,7 @@ pub(in crate::config) struct Declared {
     name: Option<LinkName>,
     kind: Option<&'static LinkKind>,
     address: Vec<At<InterfaceAddress>>,
-    mtu: Option<u32>,
+    mtu: Option<At<u32>>,
     mac: Option<MacAddress>,
     up: bool,
     values: Values,
@@ -76,6 +77,19 @@ impl Part for Vec<Declared> {
         netns.collect()
     }
 
+    fn rule_out<'d>(
+        &'d self,
+        here: &'d NetnsRef,
+        _links: &Links<'d>,
+        found: &mut Contradictions<'d>,
+    ) {
+        for link in self {
+            if let (Some(name), Some(mtu)) = (&link.name, link.mtu) {
+                found.mtu(here, &name.name, mtu, "this link");
+            }
+        }
+    }
+
     fn check(declared: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {
         for (here, all) in declared {
             for link in *all {
@@ -95,7 +109,7 @@ impl Part for Vec<Declared> {
                 interface: link.name?.name,
                 kind: link.kind?,
                 address: link.address.into_iter().map(|it| it.value).collect(),
-                mtu: link.mtu,
+                mtu: link.mtu.map(|mtu| mtu.value),
                 mac: link.mac,
                 up: link.up,
                 values: link.values,
@@ -129,7 +143,7 @@ fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Declared {
         name: name.and_then(|text| link_name(text, "interface", report)),
         kind,
         address: addresses(fields.strings("address", report), report),
-        mtu: fields.integer("mtu", report).map(|mtu| mtu.value),
+        mtu: fields.integer("mtu", report),
         mac: fields
             .value("mac", report, values::mac)
             .map(|mac| mac.value),

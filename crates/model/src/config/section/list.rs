@@ -2,6 +2,7 @@
 
 use super::part::{Everywhere, Part};
 use super::{Section, dns, entry, forward, link, nscd, route, run, sysctl, veth};
+use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
@@ -49,6 +50,21 @@ macro_rules! parts {
                 let mut all = Vec::new();
                 $(all.extend(self.$module.references());)*
                 all
+            }
+
+            /// Says what the keys of the sections rule out.
+            pub(super) fn rule_out<'d>(
+                &'d self,
+                here: &'d NetnsRef,
+                links: &Links<'d>,
+                found: &mut Contradictions<'d>,
+            ) {
+                $(self.$module.rule_out(here, links, found);)*
+            }
+
+            /// Says what the keys of the sections need.
+            pub(super) fn need<'d>(&'d self, here: &'d NetnsRef, found: &mut Contradictions<'d>) {
+                $(self.$module.need(here, found);)*
             }
 
             /// Checks all namespaces, section by section.

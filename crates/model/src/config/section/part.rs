@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
@@ -17,13 +18,25 @@ pub(super) trait Part: Default {
     /// Adds what another file declares of the host namespace.
     fn join(&mut self, _more: Self) {}
 
-    /// Adds the links that it makes, wherever they are, and what it uses links for.
+    /// Adds the links that it makes, wherever they are.
     fn add_links<'d>(&'d self, _here: &'d NetnsRef, _links: &mut Links<'d>) {}
 
     /// The namespaces that it leads to.
     fn references(&self) -> Vec<&At<NetnsRef>> {
         Vec::new()
     }
+
+    /// Says what its keys rule out; `links` are those of all namespaces.
+    fn rule_out<'d>(
+        &'d self,
+        _here: &'d NetnsRef,
+        _links: &Links<'d>,
+        _found: &mut Contradictions<'d>,
+    ) {
+    }
+
+    /// Says what its keys need.
+    fn need<'d>(&'d self, _here: &'d NetnsRef, _found: &mut Contradictions<'d>) {}
 
     /// Checks this section of every namespace, in the order of their names.
     fn check(_all: &Everywhere<'_, Self>, _links: &Links<'_>, _report: &mut Report<'_>) {}

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::part::{self, Everywhere, Part};
 use super::{Condition, Form, Key, Kind, Section, Shape};
+use crate::config::contradictions::{Contradictions, RuledOut, Subject};
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
@@ -23,7 +24,7 @@ pub static SECTION: Section = Section {
     heading: "ROUTES",
     summary: "routes, besides those to its addresses",
     about: "A route of the namespace. `via` or `interface` has to be given. Refused: two routes to \
-            one destination. A gateway that no address of the namespace reaches and a link that is \
+            one destination, and an IPv6 gateway that is the namespace itself. A gateway that no address of the namespace reaches and a link that is \
             not declared get a warning.",
     keys: &[KEYS],
     conditions: &[
@@ -70,12 +71,40 @@ impl Part for Vec<Declared> {
         given.iter().map(|fields| read(fields, report)).collect()
     }
 
-    /// Routes of IPv6 are a use of the link that they leave by.
-    fn add_links<'d>(&'d self, here: &'d NetnsRef, links: &mut Links<'d>) {
+    /// The kernel takes no IPv6 route by an address of its own (`ip6_route_check_nh()` in its
+    /// net/ipv6/route.c); an IPv4 route by one is as if no gateway was given.
+    fn rule_out<'d>(
+        &'d self,
+        here: &'d NetnsRef,
+        _links: &Links<'d>,
+        found: &mut Contradictions<'d>,
+    ) {
+        for At { value: via, place } in self.iter().filter_map(|route| route.via) {
+            let IpAddr::V6(ip) = via else { continue };
+            // Every link may have the same link-local address.
+            if !ip.is_unicast_link_local() {
+                found.rule_out(
+                    Subject::OwnAddress(here, ip),
+                    RuledOut {
+                        place,
+                        message: format!(
+                            "gateway {ip} is an address of namespace {} itself",
+                            quote(here.as_str())
+                        ),
+                        hint: "give an address at the other end of a link".to_owned(),
+                        needed: "the address is given here",
+                    },
+                );
+            }
+        }
+    }
+
+    fn need<'d>(&'d self, here: &'d NetnsRef, found: &mut Contradictions<'d>) {
         for route in self {
-            let to = route.to.filter(|to| to.value.addr().is_ipv6());
-            if let (Some(to), Some(interface)) = (to, &route.interface) {
-                links.add_ipv6_use(here, &interface.value, to.place);
+            if let (Some(to), Some(link)) = (route.to, &route.interface)
+                && to.value.addr().is_ipv6()
+            {
+                found.need(Subject::Ipv6(here, link.value.clone()), to.place);
             }
         }
     }

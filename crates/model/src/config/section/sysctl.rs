@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use super::part::{self, Part};
 use super::{Section, Shape};
-use crate::config::diagnostic::{Place, Report};
+use crate::config::contradictions::{Contradictions, RuledOut, Subject};
+use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
+use crate::config::links::Links;
 use crate::config::text::quote;
 use crate::config::tree::{Entry, Value};
 use crate::desired::Desired;
-use crate::name::{NameError, NetnsRef, SysctlKey};
+use crate::name::{InterfaceName, NameError, NetnsRef, SysctlKey};
 
 /// `sysctl` of a namespace; its keys are the kernel's.
 pub static SECTION: Section = Section {
@@ -20,15 +22,16 @@ pub static SECTION: Section = Section {
     summary: "kernel parameters, by name; all begin with net",
     about: "Keys are names of kernel parameters under \"net.\", in quotes, as sysctl(8) writes \
             them. Values are strings, integers, true or false. Whether there is such a parameter is \
-            looked up in the namespace. Refused: names outside of \"net.\", and the switches for \
-            forwarding, which have keys of their own in the namespace.",
+            looked up in the namespace. Refused: names outside of \"net.\", the switches for \
+            forwarding, which have keys of their own in the namespace, and values that rule out what \
+            other keys need, such as IPv6 off on a link with IPv6 addresses.",
     more: "\"net.ipv4.ip_unprivileged_port_start\" = 0\n",
     ..Section::EMPTY
 };
 
 /// What is declared.
 #[derive(Debug, Default)]
-pub(super) struct Declared(BTreeMap<SysctlKey, String>);
+pub(super) struct Declared(BTreeMap<SysctlKey, At<String>>);
 
 impl Part for Declared {
     fn read(given: &[Fields<'_>], _here: &NetnsRef, report: &mut Report<'_>) -> Self {
@@ -36,15 +39,117 @@ impl Part for Declared {
         Self(entries.filter_map(|entry| sysctl(entry, report)).collect())
     }
 
+    /// A link without IPv6 takes no address (EACCES, `ipv6_add_addr()` in the kernel's
+    /// net/ipv6/addrconf.c) and no route.
+    fn rule_out<'d>(
+        &'d self,
+        here: &'d NetnsRef,
+        links: &Links<'d>,
+        found: &mut Contradictions<'d>,
+    ) {
+        if let Some(key) = self.ports_privileged() {
+            found.rule_out(Subject::PrivilegedPorts(here), key);
+        }
+        let switches: BTreeMap<String, (&SysctlKey, &At<String>)> = self
+            .0
+            .iter()
+            .filter_map(|(key, value)| Some((ipv6_switch(key)?, (key, value))))
+            .collect();
+        // A link has its value from its own key, else from that of new links, else from that of all.
+        let mut look = |link: &InterfaceName, from: &[&str]| {
+            let mut found_in = from.iter().filter_map(|which| switches.get(*which));
+            if let Some((key, value)) = found_in.next().filter(|(_, value)| value.value != "0") {
+                found.rule_out(
+                    Subject::Ipv6(here, link.clone()),
+                    off(key, value.place, link, here),
+                );
+            }
+        };
+        if switches.is_empty() {
+            return;
+        }
+        for link in links.of(here).iter().map(|link| &link.name.name) {
+            look(link, &[link.as_str(), "default", "all"]);
+        }
+        // It is there before any key is written, and so does not have that of new links.
+        if let Ok(lo) = InterfaceName::parse("lo") {
+            look(&lo, &["lo", "all"]);
+        }
+    }
+
+    fn need<'d>(&'d self, here: &'d NetnsRef, found: &mut Contradictions<'d>) {
+        for (key, value) in &self.0 {
+            if key.as_str() == PRIVILEGED {
+                found.need(Subject::PrivilegedPorts(here), value.place);
+            }
+            if let Some(link) = key.interface()
+                && key.as_str().starts_with("net.ipv6.")
+            {
+                found.need(Subject::Ipv6Parameters(here, link), value.place);
+            }
+        }
+    }
+
     fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
         if let Some(netns) = part::named(desired, here) {
-            netns.sysctl = self.0;
+            let values = self.0.into_iter().map(|(key, it)| (key, it.value));
+            netns.sysctl = values.collect();
         }
         Some(())
     }
 }
 
-fn sysctl(entry: &Entry, report: &mut Report<'_>) -> Option<(SysctlKey, String)> {
+/// The first port that needs no privilege, and the range of ports for outgoing connections. The kernel
+/// refuses values that overlap (`ipv4_privileged_ports()` in its net/ipv4/sysctl_net_ipv4.c).
+const PRIVILEGED: &str = "net.ipv4.ip_unprivileged_port_start";
+const OUTGOING: &str = "net.ipv4.ip_local_port_range";
+
+impl Declared {
+    /// The range of ports for outgoing connections, if some of them need a privilege.
+    fn ports_privileged(&self) -> Option<RuledOut> {
+        let value = |wanted| {
+            let mut all = self.0.iter();
+            let (_, value) = all.find(|(key, _)| key.as_str() == wanted)?;
+            let first = value.value.split_whitespace().next()?;
+            Some((first.parse::<u32>().ok()?, value.place))
+        };
+        let ((start, _), (lowest, place)) = (value(PRIVILEGED)?, value(OUTGOING)?);
+        (start > lowest).then(|| RuledOut {
+            place,
+            message: format!(
+                "outgoing connections begin at port {lowest}, where ports below {start} need a privilege"
+            ),
+            hint: format!("begin the range at {start} or above"),
+            needed: "the ports that need a privilege are set here",
+        })
+    }
+}
+
+/// What a key that turns IPv6 off is about: a link, `all` or `default`.
+fn ipv6_switch(key: &SysctlKey) -> Option<String> {
+    let parts: Vec<_> = key.parts().collect();
+    let [net, ipv6, conf, which, switch] = parts.as_slice() else {
+        return None;
+    };
+    let is_switch = [net, ipv6, conf, switch] == ["net", "ipv6", "conf", "disable_ipv6"];
+    is_switch.then(|| which.clone())
+}
+
+fn off(key: &SysctlKey, place: Place, link: &InterfaceName, here: &NetnsRef) -> RuledOut {
+    RuledOut {
+        place,
+        message: format!(
+            "{} leaves link {} of namespace {} without IPv6",
+            quote(key.as_str()),
+            quote(link.as_str()),
+            quote(here.as_str())
+        ),
+        hint: "set the parameter to 0, or remove what needs IPv6".to_owned(),
+        needed: "IPv6 is needed here",
+    }
+}
+
+fn sysctl(entry: &Entry, report: &mut Report<'_>) -> Option<(SysctlKey, At<String>)> {
     let (place, quoted) = (entry.key_place, quote(&entry.key));
     if let Value::Table(inner) = &entry.node.value {
         let path = dotted_path(&entry.key, inner);
@@ -58,7 +163,13 @@ fn sysctl(entry: &Entry, report: &mut Report<'_>) -> Option<(SysctlKey, String)>
     }
     let key = sysctl_key(&entry.key, place, report);
     let value = sysctl_value(entry, report);
-    Some((key?, value?))
+    Some((
+        key?,
+        At {
+            value: value?,
+            place,
+        },
+    ))
 }
 
 /// The name that was meant by keys joined with dots outside of quotes.

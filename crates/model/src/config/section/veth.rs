@@ -3,6 +3,7 @@
 use super::part::{Everywhere, Part};
 use super::{Fallback, Form, Key, Kind, Section, Shape};
 use crate::address::{InterfaceAddress, MacAddress};
+use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::{Link, Links, Pair};
@@ -34,7 +35,8 @@ pub static SECTION: Section = Section {
     about: "A pair of links with one end here and one in another namespace. It is declared at one \
             end only, no matter which. Both ends have a link-local address made of their MAC \
             address; with the default ones they are fe80::ff:fe00:1 here and fe80::ff:fe00:0 there. \
-            Refused: both ends in one namespace, and a pair declared at both ends.",
+            Refused: both ends in one namespace, a pair declared at both ends, and an MTU below 1280 \
+            where IPv6 is used.",
     keys: &[KEYS],
     is_in_host: true,
     more: "\n[[netns.NAME.veth]]\nnetns = \"lab\"\n",
@@ -168,11 +170,25 @@ impl Part for Vec<Declared> {
         self.iter().filter_map(|veth| veth.netns.as_ref()).collect()
     }
 
-    fn check(all: &Everywhere<'_, Self>, links: &Links<'_>, report: &mut Report<'_>) {
-        for (here, veths) in all {
+    fn rule_out<'d>(
+        &'d self,
+        here: &'d NetnsRef,
+        _links: &Links<'d>,
+        found: &mut Contradictions<'d>,
+    ) {
+        for veth in self {
+            for (netns, end) in ends(here, veth) {
+                if let (Some(name), Some(mtu)) = (&end.name, veth.mtu) {
+                    found.mtu(netns, &name.name, mtu, "this pair");
+                }
+            }
+        }
+    }
+
+    fn check(all: &Everywhere<'_, Self>, _links: &Links<'_>, report: &mut Report<'_>) {
+        for veths in all.values() {
             for veth in *veths {
                 both_ends(veth, report);
-                mtu(links, here, veth, report);
             }
         }
     }
@@ -327,36 +343,4 @@ fn both_ends(veth: &Declared, report: &mut Report<'_>) {
                 .related(near.place, "the other end has it");
         }
     }
-}
-
-/// Warns of a pair whose packets are too small for IPv6 although one end has use for it.
-fn mtu(links: &Links<'_>, here: &NetnsRef, veth: &Declared, report: &mut Report<'_>) {
-    /// RFC 8200, section 5.
-    const IPV6_LEAST: u32 = 1280;
-    let Some(mtu) = veth.mtu.filter(|mtu| mtu.value < IPV6_LEAST) else {
-        return;
-    };
-    if let Some(place) = ipv6_use(links, here, veth) {
-        report
-            .warning(
-                mtu.place,
-                format!(
-                    "an MTU of {} is too small for IPv6, which this pair carries",
-                    mtu.value
-                ),
-            )
-            .hint(format!(
-                "give {IPV6_LEAST} or more; the kernel has no IPv6 on a link with less"
-            ))
-            .related(place, "IPv6 is used here");
-    }
-}
-
-fn ipv6_use(links: &Links<'_>, here: &NetnsRef, veth: &Declared) -> Option<Place> {
-    ends(here, veth).find_map(|(netns, end)| {
-        let address = end.address.iter().find(|a| a.value.ip().is_ipv6());
-        let name = end.name.as_ref().map(|name| &name.name);
-        let route = || links.ipv6_use(netns, name?);
-        address.map(|a| a.place).or_else(route)
-    })
 }

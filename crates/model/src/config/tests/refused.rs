@@ -355,14 +355,6 @@ refused!(
         ("mtu too small", "[[netns.office.veth]]\nmtu = 67\n"),
         ("mtu too large", "[[netns.office.veth]]\nmtu = 65536\n"),
         (
-            "mtu too small for IPv6",
-            "[[netns.office.veth]]\nmtu = 1279\npeer_address = [\"fd00::1/64\"]\n"
-        ),
-        (
-            "mtu too small for IPv6 routes",
-            "[[netns.office.veth]]\nmtu = 1279\n[[netns.office.route]]\nto = \"fd00::/8\"\ninterface = \"host\"\n"
-        ),
-        (
             "mac",
             "[[netns.office.veth]]\nmac = \"01:00:00:00:00:01\"\npeer_mac = \"2-0-0-0-0-1\"\n"
         ),
