@@ -1,6 +1,7 @@
 //! Files and folders that are opened without following a link, made, locked, and replaced as a whole.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{
@@ -112,15 +113,15 @@ const READ_AT_ONCE: usize = 16 * 1024;
 /// The text of an open file, from where it stands to its end. `InvalidData` if it is not UTF-8.
 ///
 /// The standard library asks for the size and the position first, which is half of the work for
-/// files as small as these.
+/// files as small as these. The text takes no more memory than it has bytes: many are kept.
 pub fn read_text(fd: &OwnedFd) -> io::Result<String> {
-    let mut bytes = Vec::with_capacity(READ_AT_ONCE);
+    let mut bytes = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); READ_AT_ONCE];
     loop {
-        bytes.reserve(READ_AT_ONCE);
-        let before = bytes.len();
-        rustix::io::read(fd, rustix::buffer::spare_capacity(&mut bytes))?;
-        if bytes.len() == before {
+        let (read, _) = rustix::io::read(fd, &mut buffer)?;
+        if read.is_empty() {
             return String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into());
         }
+        bytes.extend_from_slice(read);
     }
 }

@@ -7,6 +7,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use netnsctl_sys::namespace;
@@ -78,23 +79,46 @@ pub fn wander<T: Send>(work: impl FnOnce(&mut Wanderer) -> T + Send) -> Result<T
     std::thread::scope(|scope| start(scope, work).map(finish))
 }
 
-/// As [`wander`], with a thread for each of `parts`, all at once; the results are in their order.
+/// Does `work` with each of `items` on up to `threads` threads, each as that of [`wander`]: a thread that is
+/// done with one item takes the next. The results are in the order of the items. If there are several
+/// threads, the calling thread does `beside` at the same time, else afterwards.
 ///
-/// Errors: as those of [`wander`]. Threads that were started before the error end before it is
-/// returned.
-pub fn wander_each<P: Send, T: Send>(
-    parts: Vec<P>,
-    work: impl Fn(&mut Wanderer, P) -> T + Sync,
-) -> Result<Vec<T>, Error> {
-    let work = &work;
+/// Errors: as those of [`wander`]. A thread that cannot be started is done without if another was started.
+pub fn wander_each<I: Sync, T: Send, R>(
+    items: &[I],
+    threads: usize,
+    work: impl Fn(&mut Wanderer, &I) -> T + Sync,
+    beside: impl FnOnce() -> R,
+) -> Result<(Vec<T>, R), Error> {
+    let next = AtomicUsize::new(0);
+    let take = |wanderer: &mut Wanderer| {
+        let mut done = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            match items.get(number) {
+                Some(item) => done.push((number, work(wanderer, item))),
+                None => return done,
+            }
+        }
+    };
     std::thread::scope(|scope| {
-        let parts = parts.into_iter();
-        let threads: Vec<_> = parts
-            .map(|part| start(scope, move |wanderer| work(wanderer, part)))
+        let first = start(scope, take)?;
+        if threads <= 1 {
+            return Ok((in_order(finish(first)), beside()));
+        }
+        let others: Vec<_> = (1..threads)
+            .map_while(|_| start(scope, take).ok())
             .collect();
-        let finished = threads.into_iter().map(|thread| thread.map(finish));
-        finished.collect()
+        let beside = beside();
+        let mut done = finish(first);
+        done.extend(others.into_iter().flat_map(finish));
+        Ok((in_order(done), beside))
     })
+}
+
+fn in_order<T>(mut done: Vec<(usize, T)>) -> Vec<T> {
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn start<'scope, T: Send + 'scope>(

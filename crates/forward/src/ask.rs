@@ -30,6 +30,8 @@ pub fn ask(control: &Path, patience: Duration) -> Option<Counters> {
 /// A connection; EAGAIN if the queue of the listener stays full (the timeout to send bounds
 /// connect(2) too, socket(7)).
 fn open(control: &Path, patience: Duration) -> io::Result<UnixStream> {
+    // Most forwards that are asked do not run, and a look takes less than a socket.
+    std::fs::symlink_metadata(control)?;
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(patience))?;

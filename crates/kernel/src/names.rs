@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use netnsctl_base::error::{Context, Error};
 use netnsctl_base::netns::Netns;
+use netnsctl_base::presence::if_present;
 use netnsctl_model::name::NetnsName;
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fstatfs, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, fstatfs, mkdirat, openat, stat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_change, unmount,
@@ -34,8 +35,13 @@ pub fn path(name: &NetnsName) -> String {
 
 /// All names that have a namespace, sorted. A folder that is not there has none.
 pub fn list() -> Result<Vec<NetnsName>, Error> {
+    list_if(|_| true)
+}
+
+/// As [`list`], of the names that are `wanted`. The others are not opened.
+pub fn list_if(wanted: impl Fn(&NetnsName) -> bool) -> Result<Vec<NetnsName>, Error> {
     let mut present = Vec::new();
-    for name in entries()? {
+    for name in entries()?.into_iter().filter(wanted) {
         match open(&name) {
             Ok(_) => present.push(name),
             // A file without a namespace is what a killed `ip netns add` leaves. It has mode 000; a
@@ -88,6 +94,20 @@ pub fn open(name: &NetnsName) -> Result<Netns, Error> {
         return Err(Error::Stale(name.to_string()));
     }
     Netns::from_fd(fd).context("look at", path(name))
+}
+
+/// The name of the namespace `netns`, if it has one; the first of several.
+///
+/// Errors: whether a name is one of its names cannot be found out.
+pub(crate) fn name_of(netns: &Netns) -> Result<Option<NetnsName>, Error> {
+    for name in entries()? {
+        // A device and an inode number are enough while `netns` is held: no other namespace has them.
+        let there = if_present(stat(path(&name))).context("look at", path(&name))?;
+        if there.is_some_and(|there| (there.st_dev, there.st_ino) == (netns.device, netns.inode)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Makes `/run/netns` if it is not there, and a shared mount of it, as iproute2 does and under

@@ -36,22 +36,11 @@ pub fn observe(desired: &Desired, home: &Netns, request: &Request) -> Result<Obs
     let mut survey = Survey::new(desired, &known, request);
     let covered = unreadable.keys().filter(|name| request.covers(name));
     survey.names.extend(covered.cloned());
-    let found = survey.visit_all(home)?;
-    let whole = request.names.is_none() && request.part.is_none();
-    let etc = etc::observe(&survey.names, whole)?;
-    let named = survey.names.iter().cloned().map(NetnsRef::Named);
-    let polkit = polkit::observe(named.chain([NetnsRef::Home]), whole)?;
+    let (found, files) = survey.visit_all(home, || survey.files(request))?;
     let mut observed = Observed {
         records: known,
         unreadable,
-        etc,
-        polkit,
-        outdated_views: view::outdated(survey.names.iter())?,
-        views: match request.part {
-            Some(Part::View) => view::kept(survey.names.iter())?,
-            _ => BTreeSet::new(),
-        },
-        ..Observed::default()
+        ..files
     };
     join(found, &mut observed);
     let pristine = pristine::pristine(
@@ -216,7 +205,26 @@ impl Survey {
         }
     }
 
-    fn visit_all(&self, home: &Netns) -> Result<BTreeMap<NetnsRef, Seen>, Error> {
+    /// The partners of `netns`, which has `links`, whose ids are looked up in `netns`. For each two that
+    /// veth pairs join one is enough, because the other end of a pair is known by its first. The one with
+    /// fewer partners is taken, so that a hub does not have to be asked for each of many namespaces. Other
+    /// links have their parent's id in their own namespace alone.
+    fn asked_for(&self, netns: &NetnsRef, links: &[netlink::Link]) -> Vec<&NetnsRef> {
+        let is_child = |link: &netlink::Link| link.peer_nsid.is_some() && !join::is_veth(link);
+        let has_children = links.iter().any(is_child);
+        let rank = |netns| (self.partners.get(netns).map_or(0, BTreeSet::len), netns);
+        let partners = self.partners.get(netns).into_iter().flatten();
+        partners
+            .filter(|partner| has_children || rank(netns) <= rank(partner))
+            .collect()
+    }
+
+    /// Visits all namespaces. What does not need a visit is read `beside`.
+    fn visit_all<R>(
+        &self,
+        home: &Netns,
+        beside: impl FnOnce() -> Result<R, Error>,
+    ) -> Result<(BTreeMap<NetnsRef, Seen>, R), Error> {
         let mut open = BTreeMap::new();
         let mut found = BTreeMap::new();
         for name in &self.names {
@@ -228,22 +236,34 @@ impl Survey {
                 Err(error) => return Err(error),
             }
         }
-        let mut visits: Vec<_> = open.iter().collect();
-        visits.push((&NetnsRef::Home, home));
-        let parts = visits
-            .chunks(visits.len().div_ceil(visitors(visits.len())))
-            .collect();
-        let visited = wander_each(parts, |wanderer, part: &[(&NetnsRef, &Netns)]| {
-            let visit = |(netns, handle): &(&NetnsRef, &Netns)| {
-                let raw = self.visit(wanderer, netns, handle, &open, home)?;
-                Ok(((*netns).clone(), Seen::Present(raw)))
-            };
-            part.iter().map(visit).collect::<Result<Vec<_>, Error>>()
-        })?;
-        for part in visited {
-            found.extend(part?);
+        // Home first: it takes longer than others where it is joined with many.
+        let mut visits = vec![(&NetnsRef::Home, home)];
+        visits.extend(&open);
+        let visit = |wanderer: &mut Wanderer, (netns, handle): &(&NetnsRef, &Netns)| {
+            let raw = self.visit(wanderer, netns, handle, &open, home)?;
+            Ok(((*netns).clone(), Seen::Present(raw)))
+        };
+        let (visited, beside) = wander_each(&visits, visitors(visits.len()), visit, beside)?;
+        for one in visited {
+            found.extend([one?]);
         }
-        Ok(found)
+        Ok((found, beside?))
+    }
+
+    /// What no namespace has to be entered for.
+    fn files(&self, request: &Request) -> Result<Observed, Error> {
+        let whole = request.names.is_none() && request.part.is_none();
+        let named = self.names.iter().cloned().map(NetnsRef::Named);
+        Ok(Observed {
+            etc: etc::observe(&self.names, whole)?,
+            polkit: polkit::observe(named.chain([NetnsRef::Home]), whole)?,
+            outdated_views: view::outdated(self.names.iter())?,
+            views: match request.part {
+                Some(Part::View) => view::kept(self.names.iter())?,
+                _ => BTreeSet::new(),
+            },
+            ..Observed::default()
+        })
     }
 
     fn visit(
@@ -266,7 +286,7 @@ impl Survey {
         // end (`rtnl_fill_link_netnsid()` in net/core/rtnetlink.c), so that the ids are known at the
         // first look as at any later one.
         let mut nsids = BTreeMap::new();
-        for partner in self.partners.get(netns).into_iter().flatten() {
+        for partner in self.asked_for(netns, &links) {
             let other = match partner {
                 NetnsRef::Home => Some(home),
                 NetnsRef::Named(_) => open.get(partner),
@@ -294,16 +314,13 @@ impl Survey {
             let found = found.in_netns("list the entries of", name)?;
             entries.extend(found.into_iter().filter_map(Result::ok));
         }
+        let of_home = home_keys();
+        let none = BTreeSet::new();
         let keys = match netns {
-            NetnsRef::Home => home_keys(),
-            NetnsRef::Named(name) => self.keys.get(name).cloned().unwrap_or_default(),
+            NetnsRef::Home => &of_home,
+            NetnsRef::Named(name) => self.keys.get(name).unwrap_or(&none),
         };
-        let mut values = BTreeMap::new();
-        for key in keys {
-            let object = || format!("{key} in netns \"{name}\"");
-            let value = sysctl::read(&key).context("read sysctl", object())?;
-            values.insert(key, value);
-        }
+        let values = sysctl::read_all(keys, &mut socket, name)?;
         Ok(Raw {
             identity: identity(handle, name, &socket)?,
             links,

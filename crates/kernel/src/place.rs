@@ -30,14 +30,10 @@ pub fn place() -> Result<Place, Error> {
     let here = Netns::current()?;
     // Others' processes may not be looked at; then only names tell.
     let boot = Netns::open_path("/proc/1/ns/net");
-    if !boot.is_ok_and(|boot| boot == here) {
-        for name in names::entries()? {
-            match names::open(&name) {
-                Ok(netns) if netns == here => return Ok(Place::Inside(name)),
-                Ok(_) | Err(Error::NoSuchNetns(_) | Error::Stale(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
+    if !boot.is_ok_and(|boot| boot == here)
+        && let Some(name) = names::name_of(&here)?
+    {
+        return Ok(Place::Inside(name));
     }
     if view::is_in_view()? {
         return Ok(Place::View);

@@ -94,10 +94,12 @@ pub(crate) fn observe(
         can_write: folders.can_write,
         ..Polkit::default()
     };
-    let mut all: BTreeSet<NetnsRef> = netns.collect();
-    if whole {
-        all.extend(named(&folders)?);
-    }
+    let asked: BTreeSet<NetnsRef> = netns.collect();
+    let all = if whole {
+        with_files(&folders, &asked)?
+    } else {
+        asked
+    };
     for netns in all {
         let action = match action_file(&netns) {
             Some(file) => action_state(&folders, &file)?,
@@ -126,8 +128,9 @@ fn action_state(folders: &Folders, file: &str) -> Result<Option<FileState>, Erro
     Ok(elsewhere)
 }
 
-/// The namespaces that there is a file about which has a name as ours have.
-fn named(folders: &Folders) -> Result<BTreeSet<NetnsRef>, Error> {
+/// The namespaces that there is a file about which has a name as ours have: `known` ones, and others if
+/// the records here tell whose file it is.
+fn with_files(folders: &Folders, known: &BTreeSet<NetnsRef>) -> Result<BTreeSet<NetnsRef>, Error> {
     let mut found = BTreeSet::new();
     let actions = folders.actions.iter().map(|(path, folder)| (*path, folder));
     for (path, folder) in actions.chain([(RULES, &folders.rules)]) {
@@ -138,7 +141,7 @@ fn named(folders: &Folders) -> Result<BTreeSet<NetnsRef>, Error> {
                 continue;
             };
             if let Some(netns) = netns_of_file(file)
-                && judged.includes(folder, path, file)?
+                && (known.contains(&netns) || judged.includes(folder, path, file)?)
             {
                 found.insert(netns);
             }

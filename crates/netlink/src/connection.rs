@@ -2,6 +2,7 @@
 //! bytes, and knows dumps, acknowledgements, the kernel's extended acks and retries (netlink(7),
 //! Documentation/userspace-api/netlink/intro.rst). What a message means is its family's business.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_packet_core::NLM_F_ACK;
@@ -24,6 +25,12 @@ const DUMP_ATTEMPTS: usize = 20;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+
+thread_local! {
+    /// The buffer of the thread's last connection. A thread that visits many namespaces opens one
+    /// connection after the other.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A connection to the kernel, bound for life to the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -65,10 +72,12 @@ impl Connection {
         let _ = inner.set_ext_ack(true);
         let _ = inner.set_cap_ack(true);
         let _ = inner.set_netlink_get_strict_chk(true);
+        let mut buffer = BUFFER.take();
+        buffer.reserve(RECEIVE_BUFFER);
         Ok(Self {
             inner,
             sequence: 0,
-            buffer: Vec::with_capacity(RECEIVE_BUFFER),
+            buffer,
         })
     }
 
@@ -128,6 +137,46 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Sends the requests that `request` makes of `asked`, each of which has one answer, and returns what
+    /// `take` makes of the answers, in the order of `asked`. All requests leave in one system call for
+    /// each 64.
+    ///
+    /// Errors: those of `take`; the exchange broke.
+    pub(crate) fn ask<A, T>(
+        &mut self,
+        asked: &[A],
+        request: impl Fn(&A, u32) -> Vec<u8>,
+        take: impl Fn(Result<&Answer<'_>, KernelError>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut taken = Vec::with_capacity(asked.len());
+        for chunk in asked.chunks(REQUESTS_PER_SEND) {
+            let requests = chunk.iter().map(|one| (self.next_sequence(), one));
+            let requests: Vec<_> = requests.collect();
+            let bytes = requests
+                .iter()
+                .map(|(sequence, one)| request(one, *sequence));
+            self.send(&bytes.collect::<Vec<_>>().concat())?;
+            // The kernel works through a send in order.
+            let mut sequences = requests.iter().map(|(sequence, _)| *sequence).peekable();
+            while sequences.peek().is_some() {
+                self.receive()?;
+                for answer in answers(&self.buffer) {
+                    let answer = answer?;
+                    if sequences.next_if_eq(&answer.sequence).is_none() {
+                        continue;
+                    }
+                    let refusal = (answer.kind == NLMSG_ERROR)
+                        .then(|| extack::parse(answer.flags, answer.payload));
+                    taken.push(match refusal {
+                        Some(Some(Err(refusal))) => take(Err(refusal))?,
+                        _ => take(Ok(&answer))?,
+                    });
+                }
+            }
+        }
+        Ok(taken)
     }
 
     /// Carries out `requests` in order. The sequence number of each is its place plus one. One refusal
@@ -204,6 +253,14 @@ impl Connection {
                 Err(error) => return Err(Error::Receive(error)),
             }
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        BUFFER.set(buffer);
     }
 }
 

@@ -129,6 +129,10 @@ impl Socket {
         self.connection.commit(&batch.requests)
     }
 
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// All answers to a dump, as far as `take` takes them. `request` is asked for anew where a dump
     /// was interrupted by a change (NLM_F_DUMP_INTR).
     ///

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use netnsctl_base::error::{Error, NetlinkContext};
-use netnsctl_base::netns::{Netns, wander_each, within};
+use netnsctl_base::netns::{Netns, Wanderer, wander_each, within};
 use netnsctl_kernel::{names, observe};
 use netnsctl_model::name::{NetnsName, NetnsRef};
 use netnsctl_netlink::{Socket, Traffic};
@@ -21,29 +21,27 @@ pub fn traffic(
     names: &BTreeSet<NetnsName>,
     home: Option<&Netns>,
 ) -> Result<BTreeMap<NetnsRef, Vec<Traffic>>, Error> {
-    let mut parts = Vec::new();
-    if !names.is_empty() {
-        let each = names.len().div_ceil(observe::visitors(names.len()));
-        let all: Vec<&NetnsName> = names.iter().collect();
-        parts.extend(all.chunks(each).map(<[_]>::to_vec));
-    }
-    let visited = wander_each(parts, |wanderer, part: Vec<&NetnsName>| {
-        let mut found = Vec::new();
-        for name in part {
-            // One at a time is open, so that none is kept from going for longer than a look.
-            let netns = match names::open(name) {
-                Ok(netns) => netns,
-                Err(Error::NoSuchNetns(_) | Error::Stale(_)) => continue,
-                Err(error) => return Err(error),
-            };
-            wanderer.enter(&netns, name.as_str())?;
-            found.push((NetnsRef::Named(name.clone()), read(name.as_str())?));
-        }
-        Ok(found)
-    })?;
+    let names: Vec<&NetnsName> = names.iter().collect();
+    let look = |wanderer: &mut Wanderer, name: &&NetnsName| {
+        // One at a time is open, so that none is kept from going for longer than a look.
+        let netns = match names::open(name) {
+            Ok(netns) => netns,
+            Err(Error::NoSuchNetns(_) | Error::Stale(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        wanderer.enter(&netns, name.as_str())?;
+        Ok(Some((
+            NetnsRef::Named((*name).clone()),
+            read(name.as_str())?,
+        )))
+    };
     let mut found = BTreeMap::new();
-    for part in visited {
-        found.extend(part?);
+    if !names.is_empty() {
+        let threads = observe::visitors(names.len());
+        let (visited, ()) = wander_each(&names, threads, look, || ())?;
+        for one in visited {
+            found.extend(one?);
+        }
     }
     if let Some(home) = home {
         let at_home = within(home, NetnsRef::Home.as_str(), || {

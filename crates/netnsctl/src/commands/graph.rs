@@ -92,8 +92,7 @@ fn live(desired: &Desired, only: Option<&BTreeSet<NetnsRef>>) -> Result<Topology
     let plan = plan::plan(desired, &observed, &request);
     let mut known: BTreeSet<NetnsName> = desired.netns.keys().cloned().collect();
     known.extend(observed.records.keys().cloned());
-    let mut unmanaged = names::list()?;
-    unmanaged.retain(|name| !known.contains(name));
+    let unmanaged = names::list_if(|name| !known.contains(name))?;
     if let Some(only) = only {
         known.extend(unmanaged.iter().cloned());
         are_known(only, &known, "neither declared nor there")?;

@@ -48,11 +48,15 @@ pub(crate) fn gather_of(
     let (observed, disturbed) = observe::observe_undisturbed(desired, &place::home()?, &request)?;
     let plan = plan::plan(desired, &observed, &request);
     let serve = published::running();
+    let ends = desired.veths.iter().flat_map(|v| [&v.near, &v.far]);
     let gathered = Gathered {
         processes: processes_inside(&observed)?,
         stale_services: services::stale(&observed),
         controls: controls(serve.as_ref()),
         desired,
+        ends: ends
+            .map(|end| ((&end.netns, &end.interface), &*end.address))
+            .collect(),
         observed: &observed,
         plan: &plan,
     };
@@ -83,13 +87,14 @@ pub(crate) fn gather_of(
 
 /// Names in use that are not among `known`.
 fn unmanaged(known: &BTreeSet<&NetnsName>) -> Result<Vec<String>, Failure> {
-    let mut names = names::list()?;
-    names.retain(|name| !known.contains(name));
+    let names = names::list_if(|name| !known.contains(name))?;
     Ok(names.iter().map(ToString::to_string).collect())
 }
 
 struct Gathered<'a> {
     desired: &'a Desired,
+    /// The declared addresses of veth ends.
+    ends: BTreeMap<(&'a NetnsRef, &'a InterfaceName), &'a [InterfaceAddress]>,
     observed: &'a Observed,
     plan: &'a Plan,
     processes: BTreeMap<u64, Vec<Holder>>,
@@ -209,9 +214,7 @@ impl Gathered<'_> {
         if let Some(link) = own.find(|link| link.interface == *name) {
             return Some(&link.address);
         }
-        let mut ends = self.desired.veths.iter().flat_map(|v| [&v.near, &v.far]);
-        let end = ends.find(|end| end.netns == *netns && end.interface == *name)?;
-        Some(&end.address)
+        self.ends.get(&(netns, name)).copied()
     }
 
     /// What of `netns` waits.
