@@ -109,6 +109,11 @@ impl Error {
     /// A next step, where one is known.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::System {
+                step: "start",
+                source,
+                ..
+            } if is_at_limit(source) => task_limit_hint(source),
             Self::System { source, .. } if is_denied(source) => Some(rights::hint()),
             Self::System {
                 step,
@@ -156,6 +161,18 @@ impl Error {
             Self::System { .. } | Self::Netlink { .. } | Self::Unplanned(_) => None,
         }
     }
+}
+
+/// A next step if `error`, from the start of a thread or process, means that a limit is reached (EAGAIN of
+/// clone(2)): that of a cgroup or of a user.
+pub fn task_limit_hint(error: &io::Error) -> Option<String> {
+    let hint = "raise the limit on processes and threads: TasksMax= of the systemd unit, pids.max of the \
+                cgroup or \"ulimit -u\" of the user";
+    is_at_limit(error).then(|| hint.to_owned())
+}
+
+fn is_at_limit(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 fn is_denied(error: &io::Error) -> bool {

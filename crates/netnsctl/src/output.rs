@@ -80,6 +80,12 @@ impl Failure {
         self
     }
 
+    /// With a next step, if one is known.
+    pub(crate) fn with_hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into);
+        self
+    }
+
     /// With another exit status.
     pub(crate) fn exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
@@ -123,11 +129,7 @@ impl From<Error> for Failure {
 
 impl From<netnsctl_systemd::Error> for Failure {
     fn from(error: netnsctl_systemd::Error) -> Self {
-        let failure = Self::failed(error.to_string());
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::failed(error.to_string()).with_hint(error.hint())
     }
 }
 
@@ -145,17 +147,16 @@ fn wants_color() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// An error line, and a hint below it.
+/// An error line, and a hint below it. No line of another process comes between them.
 pub(crate) fn error(message: &str, hint: Option<&str>) {
     let (red, end) = if color_on_stderr() {
         ("\x1b[1;31m", "\x1b[0m")
     } else {
         ("", "")
     };
-    note(&format!("{red}error{end}: {message}"));
-    if let Some(hint) = hint {
-        note(&format!("  hint: {hint}"));
-    }
+    let hint = hint.map(|hint| format!("\n  hint: {hint}"));
+    let hint = hint.unwrap_or_default();
+    note(&format!("{red}error{end}: {message}{hint}"));
 }
 
 /// Says that what is shown may be half of a change, which the process `by` is making.

@@ -6,6 +6,7 @@ pub(super) mod order;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
+use netnsctl_base::error::task_limit_hint;
 use netnsctl_base::netns;
 use netnsctl_daemon::{Start, bind_unix_listener, raise_file_limit};
 use netnsctl_forward::{Control, Listener, Orders, RunError, bind_listener};
@@ -67,6 +68,10 @@ pub(super) fn forward(arguments: &Forward) -> Result<Exit, Failure> {
     .map_err(|error| match error {
         RunError::Datagrams { .. } => Failure::usage(error.to_string())
             .hint("connect to an address and a port, or listen on tcp or a unix socket"),
+        RunError::Thread { error: ref cause } => {
+            let hint = task_limit_hint(cause);
+            Failure::failed(error.to_string()).with_hint(hint)
+        }
         error => Failure::failed(error.to_string()),
     })?;
     Ok(Exit::Done)

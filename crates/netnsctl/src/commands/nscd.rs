@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use netnsctl_base::error::task_limit_hint;
 use netnsctl_daemon::{Log, Start, bind_unix_listener};
 use netnsctl_model::config::values;
 use netnsctl_nscd::{Ended, Options, OwnFiles, RunError};
@@ -40,6 +41,10 @@ pub(crate) fn nscd(arguments: &Nscd) -> Result<Exit, Failure> {
     .map_err(|error| match error {
         RunError::NoSwitch(_) => {
             Failure::failed(error.to_string()).hint("this daemon needs the GNU C library")
+        }
+        RunError::Thread { error: ref cause } => {
+            let hint = task_limit_hint(cause);
+            Failure::failed(error.to_string()).with_hint(hint)
         }
         error => Failure::failed(error.to_string()),
     })?;

@@ -49,6 +49,7 @@ mod served;
 mod solicitations;
 mod status;
 mod support;
+mod tasks;
 mod top;
 mod traffic;
 mod units;

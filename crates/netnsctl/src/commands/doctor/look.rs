@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::netns::Netns;
 use netnsctl_kernel::names;
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::place;
@@ -97,10 +99,7 @@ impl Look {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| {
-                let words = Errno::of(&error);
-                Failure::failed(format!("cannot start the look from inside: {words}"))
-            })?;
+            .context("start", "the process that looks from inside")?;
         let stdout = child.stdout.take();
         let stdout = stdout.ok_or_else(|| Failure::failed("the look from inside has no stdout"))?;
         let bytes = Vec::new();

@@ -6,12 +6,13 @@ use std::ffi::{CString, OsStr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use netnsctl_base::error::Context;
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::name::NetnsRef;
-use netnsctl_sys::spawn;
+use netnsctl_sys::spawn::{self, Activated};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::output;
+use crate::output::{self, Failure};
 
 /// The pause before the first restart of a child that died; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -58,7 +59,7 @@ pub(super) trait Part {
 
     /// Starts a process that tells `notify` when it serves, and of each connection if it is to be
     /// `verbose`.
-    fn spawn(&self, notify: &Path, verbose: bool) -> Result<u32, String>;
+    fn spawn(&self, notify: &Path, verbose: bool) -> Result<u32, Failure>;
 
     /// Starts the child. One that cannot be started is tried again after a pause.
     fn start(&mut self, notify: &Path, verbose: bool) {
@@ -70,9 +71,10 @@ pub(super) trait Part {
                     ready: false,
                 };
             }
-            Err(error) => {
+            Err(failure) => {
                 let what = self.what();
-                output::error(&format!("cannot start {what}: {error}"), None);
+                let (why, hint) = failure.into_words();
+                output::error(&format!("cannot start {what}: {why}"), hint.as_deref());
                 self.child_mut().retry();
             }
         }
@@ -172,11 +174,19 @@ pub(super) fn signal(pid: u32, signal: Signal) {
 }
 
 /// A command line.
-pub(super) fn words(words: Vec<String>) -> Result<Vec<CString>, String> {
+pub(super) fn words(words: Vec<String>) -> Result<Vec<CString>, Failure> {
     let words = words.into_iter().map(CString::new);
     words
         .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())
+        .map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Starts a child.
+///
+/// Errors: no further process can be started.
+pub(super) fn start_process(child: &Activated<'_>) -> Result<u32, Failure> {
+    let started = spawn::spawn(child).context("start", "a process");
+    started.map_err(Failure::from)
 }
 
 /// The environment of a child: where to tell that it is ready.

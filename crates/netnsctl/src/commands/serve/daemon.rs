@@ -16,13 +16,12 @@ use netnsctl_model::config::values::write_duration;
 use netnsctl_model::desired::Nscd;
 use netnsctl_model::etc_files::directory;
 use netnsctl_model::name::{NetnsName, NetnsRef};
-use netnsctl_sys::errno;
 use netnsctl_sys::spawn::{self, Activated};
 use netnsctl_view as view;
 use netnsctl_view::nscd;
 use rustix::process::Signal;
 
-use super::child::{Child, Part, environment, words};
+use super::child::{Child, Part, environment, start_process, words};
 use super::forwarder::{path_taken, retry};
 use crate::output::Failure;
 
@@ -117,10 +116,10 @@ impl Part for Daemon {
         NetnsRef::Named(self.name.clone())
     }
 
-    fn spawn(&self, notify: &Path, _verbose: bool) -> Result<u32, String> {
+    fn spawn(&self, notify: &Path, _verbose: bool) -> Result<u32, Failure> {
         // A view made now would be left behind by who took it down.
         if !self.has_namespace() {
-            return Err("the namespace it was declared for is gone".to_owned());
+            return Err(Failure::failed("the namespace it was declared for is gone"));
         }
         let arguments = words(vec![
             "netnsctl".to_owned(),
@@ -133,7 +132,7 @@ impl Part for Daemon {
         let modules = OsStr::new("LD_LIBRARY_PATH");
         let found = std::env::var_os(modules);
         environment.extend(found.and_then(|found| spawn::variable(modules, &found)));
-        let mounts = view::mounts(&self.name).map_err(|error| error.to_string())?;
+        let mounts = view::mounts(&self.name)?;
         let child = Activated {
             program: c"/proc/self/exe",
             arguments: &arguments,
@@ -143,7 +142,7 @@ impl Part for Daemon {
             mounts: Some(mounts.as_fd()),
             parent_death_signal: Signal::KILL.as_raw(),
         };
-        spawn::spawn(&child).map_err(|error| errno::words(&error))
+        start_process(&child)
     }
 }
 

@@ -19,11 +19,11 @@ use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_probe::listeners::{self, Transport};
 use netnsctl_sys::errno;
-use netnsctl_sys::spawn::{self, Activated};
+use netnsctl_sys::spawn::Activated;
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::child::{Child, Part, environment, words};
+use super::child::{Child, Part, environment, start_process, words};
 use crate::output::{self, Failure};
 use crate::published::forward_name;
 
@@ -132,12 +132,12 @@ impl Part for Forwarder {
         self.forward.netns.clone()
     }
 
-    fn spawn(&self, notify: &Path, verbose: bool) -> Result<u32, String> {
-        let gone = || errno::words(&Errno::NOENT);
+    fn spawn(&self, notify: &Path, verbose: bool) -> Result<u32, Failure> {
+        let gone = || Failure::failed(errno::words(&Errno::NOENT));
         let connect_netns = self.connect_netns.as_ref().ok_or_else(gone)?;
         let mut arguments = arguments(&self.forward)?;
         arguments.extend(verbose.then(|| c"--verbose".to_owned()));
-        spawn::spawn(&Activated {
+        start_process(&Activated {
             program: c"/proc/self/exe",
             arguments: &arguments,
             environment: &environment(notify),
@@ -149,7 +149,6 @@ impl Part for Forwarder {
             mounts: None,
             parent_death_signal: Signal::KILL.as_raw(),
         })
-        .map_err(|error| errno::words(&error))
     }
 }
 
@@ -280,7 +279,7 @@ pub(crate) fn socket_address(
 }
 
 /// The command line of the child.
-fn arguments(forward: &Forward) -> Result<Vec<CString>, String> {
+fn arguments(forward: &Forward) -> Result<Vec<CString>, Failure> {
     let mut line = vec!["netnsctl".to_owned()];
     line.extend(netnsctl_units::forward_arguments(forward));
     words(line)
