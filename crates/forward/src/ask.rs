@@ -18,13 +18,29 @@ use crate::counters::Counters;
 const MOST: usize = 64 * 1024;
 
 /// Asks the forwarder that listens at `control` for its counters. The whole takes at most `patience`
-/// to connect, and as long to answer.
+/// to connect, and as long to answer. Returns none if nothing listens there.
 ///
-/// Returns none if the forwarder does not answer, or its answer is longer than 64 KiB or malformed.
-pub fn ask(control: &Path, patience: Duration) -> Option<Counters> {
-    let stream = open(control, patience).ok()?;
-    let text = read_answer(stream, patience).ok()?;
-    Counters::parse(&text).ok()
+/// Errors: it is not known whether a forwarder runs, because the path cannot be looked at (EACCES), there
+/// is no answer in time (EAGAIN, ETIMEDOUT), or the answer is empty, longer than 64 KiB or malformed.
+pub fn ask(control: &Path, patience: Duration) -> io::Result<Option<Counters>> {
+    let stream = match open(control, patience) {
+        Ok(stream) => stream,
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = read_answer(stream, patience)?;
+    if text.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let counters = Counters::parse(&text);
+    let counters = counters.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(Some(counters))
+}
+
+/// Whether an error of connect(2) means that nothing listens at the path.
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+    matches!(error.kind(), ConnectionRefused | NotFound | NotADirectory)
 }
 
 /// A connection; EAGAIN if the queue of the listener stays full (the timeout to send bounds
@@ -71,14 +87,21 @@ mod tests {
     use super::*;
 
     /// The result of asking a forwarder that runs `serve` for each connection.
-    fn asked(patience: Duration, serve: impl FnOnce(UnixStream) + Send) -> Option<Counters> {
+    fn asked(patience: Duration, serve: impl FnOnce(UnixStream) + Send) -> Answer {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         let listener = UnixListener::bind(&path).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| serve(listener.accept().unwrap().0));
-            ask(&path, patience)
+            ask_shortly(&path, patience)
         })
+    }
+
+    /// The counters, or the kind of the error.
+    type Answer = Result<Option<Counters>, io::ErrorKind>;
+
+    fn ask_shortly(path: &Path, patience: Duration) -> Answer {
+        ask(path, patience).map_err(|error| error.kind())
     }
 
     #[test]
@@ -91,7 +114,7 @@ mod tests {
                 stream.write_all(&[*byte]).unwrap();
             }
         });
-        assert_eq!(found, Some(counters));
+        assert_eq!(found, Ok(Some(counters)));
     }
 
     #[test]
@@ -99,7 +122,7 @@ mod tests {
         let found = asked(Duration::from_secs(3600), |mut stream| {
             while stream.write_all(&[b' '; 4096]).is_ok() {}
         });
-        assert_eq!(found, None);
+        assert_eq!(found, Err(io::ErrorKind::TimedOut));
     }
 
     #[test]
@@ -110,7 +133,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(5));
             }
         });
-        assert_eq!(found, None);
+        assert_eq!(found, Err(io::ErrorKind::TimedOut));
     }
 
     #[test]
@@ -121,6 +144,23 @@ mod tests {
         // One that waits already fills a queue of no length.
         rustix::net::listen(&listener, 0).unwrap();
         let _first = UnixStream::connect(&path).unwrap();
-        assert_eq!(ask(&path, Duration::from_millis(50)), None);
+        let found = ask_shortly(&path, Duration::from_millis(50));
+        assert_eq!(found, Err(io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn only_where_nothing_listens_no_forwarder_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control");
+        let ask = |path: &Path| ask_shortly(path, Duration::from_secs(10));
+        assert_eq!(ask(&path), Ok(None));
+        drop(UnixListener::bind(&path).unwrap());
+        assert_eq!(ask(&path), Ok(None));
+        assert_eq!(ask(&path.join("below")), Ok(None));
+        let around = folder.path().join("around");
+        std::os::unix::fs::symlink(&around, &around).unwrap();
+        assert!(ask(&around).is_err());
+        let end = asked(Duration::from_secs(10), drop);
+        assert_eq!(end, Err(io::ErrorKind::UnexpectedEof));
     }
 }

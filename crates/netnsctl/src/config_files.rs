@@ -35,16 +35,17 @@ pub(crate) struct Configuration {
 
 /// Reads what `paths` name; without any, what a running `serve` was given; else the search path.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Configuration, Failure> {
-    load_named_or_installed(&in_force(paths))
+    load_named_or_installed(&in_force(paths)?)
 }
 
 /// What `paths` stand for: without any, what a running `serve` was given; nothing is the search
 /// path.
-fn in_force(paths: &[PathBuf]) -> Cow<'_, [PathBuf]> {
-    match published::config_of_running() {
-        Some(running) if paths.is_empty() => running.into(),
-        _ => paths.into(),
-    }
+fn in_force(paths: &[PathBuf]) -> Result<Cow<'_, [PathBuf]>, Failure> {
+    let running = match paths {
+        [] => published::config_of_running()?,
+        _ => None,
+    };
+    Ok(running.map_or(paths.into(), Cow::from))
 }
 
 /// Reads what `paths` name, or the search path without any, whatever a running `serve` was given.
@@ -124,7 +125,7 @@ pub(crate) fn load_quietly(paths: &[PathBuf]) -> Result<Option<Desired>, Failure
 /// Errors: exit status 2 if no file is right.
 pub(crate) fn load_what_is_right(paths: &[PathBuf]) -> Result<Desired, Failure> {
     let without = |line: &str| output::note(&format!("doing without this file: {line}"));
-    let sources = match &*in_force(paths) {
+    let sources = match &*in_force(paths)? {
         [] => {
             let (sources, unreadable) = installed();
             unreadable.iter().for_each(|line| without(line));

@@ -5,14 +5,18 @@
 //! next `serve` or `down` clears it.
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use netnsctl_base::error::{Context, Error};
+use netnsctl_base::presence::if_present;
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::output::Failure;
@@ -77,7 +81,7 @@ impl Folder {
     ///
     /// Errors: if another `serve` lives.
     pub(crate) fn take() -> Result<Self, Failure> {
-        let trouble = |error: std::io::Error| {
+        let trouble = |error: io::Error| {
             let words = netnsctl_sys::errno::words(&error);
             Failure::failed(format!("cannot set up {FOLDER}: {words}"))
         };
@@ -95,7 +99,8 @@ impl Folder {
             // A `status` takes the lock for a moment, to see whether anybody has it.
             std::thread::sleep(ATTEMPT_PAUSE);
         }
-        let pid = read().map_or_else(String::new, |state| format!(" (process {})", state.pid));
+        let state = read().ok().flatten();
+        let pid = state.map_or_else(String::new, |state| format!(" (process {})", state.pid));
         Err(
             Failure::failed(format!("another netnsctl serve{pid} is running here"))
                 .hint("send it SIGHUP to read its configuration again, or use --sandbox"),
@@ -108,7 +113,7 @@ impl Folder {
     }
 
     /// Tells `state`, replacing what was told before.
-    pub(crate) fn publish(&self, state: &State) -> std::io::Result<()> {
+    pub(crate) fn publish(&self, state: &State) -> io::Result<()> {
         let (new, file) = (self.socket("state.new"), self.socket("state.json"));
         std::fs::write(&new, serde_json::to_string(state).unwrap_or_default())?;
         std::fs::rename(new, file)
@@ -141,25 +146,47 @@ fn clear() {
     }
 }
 
-fn read() -> Option<State> {
-    let text = std::fs::read_to_string(Path::new(FOLDER).join("state.json")).ok()?;
-    State::parse(&text)
+/// What a `serve` published; none if nothing is published yet.
+fn read() -> Result<Option<State>, Error> {
+    let path = Path::new(FOLDER).join("state.json");
+    let read = || {
+        let Some(text) = if_present(std::fs::read_to_string(&path))? else {
+            return Ok(None);
+        };
+        let state = State::parse(&text);
+        let unknown = || io::Error::new(io::ErrorKind::InvalidData, "another form is expected");
+        state.map(Some).ok_or_else(unknown)
+    };
+    read().context("read", path.display().to_string())
 }
 
 /// What the running `serve` tells; none if none runs.
-pub(crate) fn running() -> Option<State> {
-    let folder = open().ok()?;
+///
+/// Errors: that is not known, because a step that the kernel refused; EACCES for users who are not root.
+pub(crate) fn running() -> Result<Option<State>, Error> {
+    let Some(folder) = if_present(open()).context("open", FOLDER)? else {
+        return Ok(None);
+    };
     match flock(&folder, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => None,
-        Err(_) => read(),
+        Ok(()) => Ok(None),
+        Err(Errno::WOULDBLOCK) => read(),
+        Err(error) => Err(error).context("lock", FOLDER),
     }
 }
 
-/// The configuration that the running `serve` was given by name.
-pub(crate) fn config_of_running() -> Option<Vec<PathBuf>> {
-    running()
+/// The configuration that the running `serve` was given by name; none for a user who may not look.
+///
+/// Errors: it is not known whether there is one.
+pub(crate) fn config_of_running() -> Result<Option<Vec<PathBuf>>, Error> {
+    let state = match running() {
+        Err(Error::System { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(None);
+        }
+        state => state?,
+    };
+    Ok(state
         .map(|state| state.config)
-        .filter(|config| !config.is_empty())
+        .filter(|config| !config.is_empty()))
 }
 
 /// Clears what a killed `serve` left. A living one is left alone.

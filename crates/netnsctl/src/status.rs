@@ -1,5 +1,6 @@
 //! What `status` knows, gathered and shown: as text for people, as JSON for programs.
 
+mod forward;
 mod gather;
 mod hints;
 mod nscd;
@@ -8,8 +9,9 @@ pub(crate) mod text;
 mod watch;
 pub(crate) mod wire;
 
+pub(crate) use forward::{ForwardState, all_traffic, forwarders};
+pub(crate) use gather::gather;
 #[cfg(feature = "top")]
 pub(crate) use gather::gather_of;
-pub(crate) use gather::{all_traffic, ask, gather};
 pub(crate) use text::render;
 pub(crate) use watch::watch;

@@ -97,7 +97,7 @@ fn live(desired: &Desired, only: Option<&BTreeSet<NetnsRef>>) -> Result<Topology
         known.extend(unmanaged.iter().cloned());
         are_known(only, &known, "neither declared nor there")?;
     }
-    let traffic: BTreeMap<_, _> = status::all_traffic(desired);
+    let traffic: BTreeMap<_, _> = status::all_traffic(desired)?;
     let live = Live {
         observed: &observed,
         plan: &plan,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
+use netnsctl_forward::{Reasons, TcpCounters, UdpCounters};
 use netnsctl_model::desired::{Desired, Forward, Protocol};
 use netnsctl_model::name::NetnsRef;
 
@@ -18,35 +18,40 @@ use crate::cli::Metrics;
 use crate::config_files;
 use crate::output::{self, Exit, Failure};
 use crate::published::{self, ForwardKey, forward_key};
-use crate::status::ask;
+use crate::status::ForwardState;
 
-/// Every forward, and its counters if its forwarder answers.
-pub(crate) type Forwards = BTreeMap<ForwardKey, Option<Counters>>;
+/// Every forward, and what is known of its forwarder.
+pub(crate) type Forwards = BTreeMap<ForwardKey, ForwardState>;
 
 pub(super) fn metrics(config: &[PathBuf], arguments: &Metrics) -> Result<Exit, Failure> {
     super::enter_sandbox(&arguments.sandbox)?;
     // What runs is worth counting also when the configuration is wrong or missing.
     let (desired, exit) = config_files::load_if_right(config)?;
-    output::print(&exposition(&gather(&desired)))?;
+    output::print(&exposition(&gather(&desired)?))?;
     Ok(exit)
 }
 
 /// Asks all forwards that are declared or run.
-pub(crate) fn gather(desired: &Desired) -> Forwards {
+///
+/// Errors: it is not known what a running `serve` publishes.
+pub(crate) fn gather(desired: &Desired) -> Result<Forwards, Failure> {
     let declared = desired.all_forwards();
     let of_unit = |(netns, number, forward): (NetnsRef, usize, &Forward)| {
         let control = netnsctl_units::control_path(&netns, number, forward.protocol);
         (forward_key(&netns, forward), control.map(PathBuf::from))
     };
     let mut controls: BTreeMap<ForwardKey, Option<PathBuf>> = declared.map(of_unit).collect();
-    let running = published::running().map(|state| state.forwards);
+    let running = published::running()?.map(|state| state.forwards);
     let running = running.into_iter().flatten();
     controls.extend(running.map(|forward| (forward.key, Some(forward.control))));
-    let answer = |control: Option<PathBuf>| control.and_then(|path| ask(&path));
-    controls
+    let answer = |control: Option<PathBuf>| {
+        let asked = control.map(|path| ForwardState::ask(&path));
+        asked.unwrap_or(ForwardState::DoesNotRun)
+    };
+    Ok(controls
         .into_iter()
         .map(|(key, control)| (key, answer(control)))
-        .collect()
+        .collect())
 }
 
 /// What is told under one name.
@@ -181,13 +186,12 @@ const FAMILIES: &[Family] = &[
 ];
 
 impl Samples {
-    /// Those of a forward of `protocol`.
-    fn of(&self, protocol: &str, counters: Option<&Counters>) -> Vec<Sample> {
-        let Some(counters) = counters else {
-            return match self {
-                Self::Up => one(0),
-                Self::Tcp(_) | Self::Udp(_) | Self::Both(..) => Vec::new(),
-            };
+    /// Those of a forward of `protocol`. None of one of which nothing is known.
+    fn of(&self, protocol: &str, forwarder: &ForwardState) -> Vec<Sample> {
+        let counters = match (forwarder, self) {
+            (ForwardState::Runs(counters), _) => counters,
+            (ForwardState::DoesNotRun, Self::Up) => return one(0),
+            _ => return Vec::new(),
         };
         let is_udp = protocol == Protocol::Udp.as_str();
         match self {
@@ -204,8 +208,8 @@ fn exposition(forwards: &Forwards) -> String {
     let mut text = String::new();
     for family in FAMILIES {
         let mut lines = String::new();
-        for (key, counters) in forwards {
-            for sample in family.samples.of(&key.protocol, counters.as_ref()) {
+        for (key, forwarder) in forwards {
+            for sample in family.samples.of(&key.protocol, forwarder) {
                 line(&mut lines, family.name, key, &sample);
             }
         }
@@ -251,7 +255,7 @@ mod prometheus;
 
 #[cfg(test)]
 mod tests {
-    use netnsctl_forward::Reasons;
+    use netnsctl_forward::{Counters, Reasons};
 
     use super::prometheus::{Exposition, parse};
     use super::*;
@@ -288,9 +292,19 @@ mod tests {
 
     fn forwards() -> Forwards {
         Forwards::from([
-            (key("right", "udp", "[::]:53"), Some(busy())),
-            (key("left", "tcp", "127.0.0.1:8080"), Some(busy())),
-            (key("left", "tcp", "127.0.0.1:9090"), None),
+            (key("right", "udp", "[::]:53"), ForwardState::Runs(busy())),
+            (
+                key("left", "tcp", "127.0.0.1:8080"),
+                ForwardState::Runs(busy()),
+            ),
+            (
+                key("left", "tcp", "127.0.0.1:9090"),
+                ForwardState::DoesNotRun,
+            ),
+            (
+                key("left", "tcp", "127.0.0.1:7070"),
+                ForwardState::Unknown("no answer".to_owned()),
+            ),
         ])
     }
 
@@ -334,6 +348,8 @@ mod tests {
         let of = |listen| told.value("netnsctl_forward_up", &[("listen", listen)]);
         assert_eq!(of("127.0.0.1:9090"), Some(0));
         assert_eq!(of("127.0.0.1:8080"), Some(1));
+        // Nothing is known of this one.
+        assert_eq!(of("127.0.0.1:7070"), None);
         let silent = [("listen", "127.0.0.1:9090")];
         assert_eq!(told.value("netnsctl_forward_connections", &silent), None);
     }
@@ -355,7 +371,7 @@ mod tests {
             "ü",
             "",
         ] {
-            let forwards = Forwards::from([(key("left", "tcp", odd), None)]);
+            let forwards = Forwards::from([(key("left", "tcp", odd), ForwardState::DoesNotRun)]);
             let told = parse(&exposition(&forwards)).unwrap();
             let value = told.value("netnsctl_forward_up", &[("listen", odd)]);
             assert_eq!(value, Some(0), "{odd:?}");

@@ -9,7 +9,7 @@ use netnsctl_model::name::NetnsRef;
 use netnsctl_units::{control_path, orders_path};
 
 use super::forward::order::{label, read};
-use crate::status::ask;
+use crate::status::ForwardState;
 
 /// How long a forwarder may take to go by an order. It takes one between two events.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,8 +28,9 @@ impl OfUnit<'_> {
     /// What the options that it goes by are called; none if it does not answer, or does not know.
     pub(super) fn label(&self) -> Option<String> {
         let control = control_path(self.netns, self.number, self.protocol)?;
-        let counters = ask(Path::new(&control))?;
-        (!counters.options.is_empty()).then_some(counters.options)
+        let forwarder = ForwardState::ask(Path::new(&control));
+        let options = &forwarder.counters()?.options;
+        (!options.is_empty()).then(|| options.clone())
     }
 
     /// Has it go on as `words` say, a command line without the program. False if it has to be

@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use netnsctl_base::error::Error;
 use netnsctl_base::processes::{self, Depth, Holder};
-use netnsctl_forward::Counters;
 use netnsctl_kernel::place;
 use netnsctl_kernel::{names, observe};
 use netnsctl_model::address::InterfaceAddress;
@@ -18,13 +15,11 @@ use netnsctl_model::observed::{self, Interior, Observed, Peer, Presence};
 use netnsctl_model::plan::text::waiting_of;
 use netnsctl_model::plan::{self, Plan, Request};
 
+use super::forward::Controls;
 use super::wire::{Drift, Entry, Forward, Link, Netns, Process, Report, Sysctl, Veth};
 use super::{nscd, services};
 use crate::output::Failure;
-use crate::published::{self, ForwardKey, forward_key};
-
-/// How long a forwarder may take to tell its counters; it does so between two packets.
-const COUNTERS_PATIENCE: Duration = Duration::from_millis(500);
+use crate::published;
 
 /// Looks at everything that is declared or managed, or only at `name`. Also says which process is
 /// changing namespaces at the same time, if one is.
@@ -47,12 +42,12 @@ pub(crate) fn gather_of(
     };
     let (observed, disturbed) = observe::observe_undisturbed(desired, &place::home()?, &request)?;
     let plan = plan::plan(desired, &observed, &request);
-    let serve = published::running();
+    let serve = published::running()?;
     let ends = desired.veths.iter().flat_map(|v| [&v.near, &v.far]);
     let gathered = Gathered {
         processes: processes_inside(&observed)?,
         stale_services: services::stale(&observed),
-        controls: controls(serve.as_ref()),
+        controls: Controls::of(serve.as_ref()),
         desired,
         ends: ends
             .map(|end| ((&end.netns, &end.interface), &*end.address))
@@ -99,21 +94,13 @@ struct Gathered<'a> {
     plan: &'a Plan,
     processes: BTreeMap<u64, Vec<Holder>>,
     stale_services: BTreeMap<NetnsName, Vec<String>>,
-    /// Where forwards tell their counters.
-    controls: BTreeMap<ForwardKey, PathBuf>,
+    controls: Controls,
 }
 
 fn processes_inside(observed: &Observed) -> Result<BTreeMap<u64, Vec<Holder>>, Error> {
     let interiors = observed.netns.values().filter_map(Presence::interior);
     let inodes = interiors.map(|interior| interior.identity.inode).collect();
     processes::holders(&inodes, Depth::Inside)
-}
-
-fn controls(serve: Option<&published::State>) -> BTreeMap<ForwardKey, PathBuf> {
-    let forwards = serve.into_iter().flat_map(|state| &state.forwards);
-    forwards
-        .map(|f| (f.key.clone(), f.control.clone()))
-        .collect()
 }
 
 fn drift(step: &plan::Step) -> Drift {
@@ -258,54 +245,9 @@ impl Gathered<'_> {
     fn forwards(&self, netns: &NetnsRef) -> Vec<Forward> {
         let forwards = self.desired.forwards(netns).iter().zip(1..);
         forwards
-            .map(|(forward, number)| self.forward(netns, number, forward))
+            .map(|(forward, number)| self.controls.state(netns, number, forward))
             .collect()
     }
-
-    fn forward(&self, netns: &NetnsRef, number: usize, forward: &desired::Forward) -> Forward {
-        let of_serve = self.controls.get(&forward_key(netns, forward));
-        let counters = of_serve.and_then(|path| ask(path));
-        let counters = counters.or_else(|| ask_unit(netns, number, forward));
-        Forward {
-            number,
-            protocol: forward.protocol.as_str(),
-            listen: forward.listen.to_string(),
-            netns: forward.netns.to_string(),
-            connect: forward.connect.to_string(),
-            running: counters.is_some(),
-            counters,
-        }
-    }
-}
-
-/// What each forward that runs has carried, in words, by the namespace it listens in and its number.
-pub(crate) fn all_traffic(desired: &Desired) -> BTreeMap<(NetnsRef, usize), String> {
-    let controls = controls(published::running().as_ref());
-    let running = desired
-        .all_forwards()
-        .filter_map(|(netns, number, forward)| {
-            let of_serve = controls.get(&forward_key(&netns, forward));
-            let counters = of_serve.and_then(|path| ask(path));
-            let counters = counters.or_else(|| ask_unit(&netns, number, forward))?;
-            let words = super::text::traffic(forward.protocol.as_str(), &counters);
-            Some(((netns, number), words))
-        });
-    running.collect()
-}
-
-/// Asks the forwarder that systemd started for `forward`; none if it does not answer.
-pub(crate) fn ask_unit(
-    netns: &NetnsRef,
-    number: usize,
-    forward: &desired::Forward,
-) -> Option<Counters> {
-    let path = netnsctl_units::control_path(netns, number, forward.protocol)?;
-    ask(Path::new(&path))
-}
-
-/// Asks a forwarder for its counters; none if it does not answer.
-pub(crate) fn ask(control: &Path) -> Option<Counters> {
-    netnsctl_forward::ask(control, COUNTERS_PATIENCE)
 }
 
 /// Whether it is one that the kernel gives every link.

@@ -54,7 +54,7 @@ pub(super) fn nobody_runs(report: &Report) -> Option<String> {
         .clone()
         .any(|it| it.nscd.enabled && it.nscd.running == Some(false));
     let mut forwards = there.flat_map(|netns| &netns.forwards);
-    let idle = |forward: &Forward| !forward.running;
+    let idle = |forward: &Forward| forward.running == Some(false);
     let is_idle = forwards.any(idle) || report.home_forwards.iter().any(idle);
     let what = match (is_idle, is_silent) {
         _ if report.serve.is_some() => return None,
@@ -83,7 +83,8 @@ mod tests {
             listen: "127.0.0.1:8080".to_owned(),
             netns: netns.to_owned(),
             connect: connect.to_owned(),
-            running: true,
+            running: Some(true),
+            error: None,
             counters: Some(counters),
         })
     }

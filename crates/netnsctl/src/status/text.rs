@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
 
 use super::hints;
-use super::wire::{Drift, Forward, Link, Netns, Report, Veth};
+use super::wire::{Drift, Forward, Link, Netns, Report, Veth, unknown};
 
 /// How many processes are named before the rest is only counted.
 const PROCESSES_SHOWN: usize = 8;
@@ -220,6 +220,10 @@ impl Rows {
                     "running where nobody comes any more"
                 };
                 self.add("forward", &name, state, &traffic(protocol, counters));
+            }
+            None if forward.running.is_none() => {
+                let why = forward.error.as_deref().unwrap_or_default();
+                self.add("forward", &name, &unknown(why), "");
             }
             None => self.add("forward", &name, "not running", ""),
         }

@@ -110,10 +110,17 @@ pub(crate) struct Forward {
     pub(crate) listen: String,
     pub(crate) netns: String,
     pub(crate) connect: String,
-    /// Whether a forwarder answers for it.
-    pub(crate) running: bool,
-    /// Its counters since its last start; none if it does not run.
+    /// Whether a forwarder answers for it; none if that is not known.
+    pub(crate) running: Option<bool>,
+    /// Why it is not known whether a forwarder answers.
+    pub(crate) error: Option<String>,
+    /// Its counters since its last start; none if it does not answer.
     pub(crate) counters: Option<netnsctl_forward::Counters>,
+}
+
+/// That it is not known whether a process runs, and `why`.
+pub(crate) fn unknown(why: &str) -> String {
+    format!("whether it runs cannot be found out: {why}")
 }
 
 /// The name-service daemon of a namespace.
@@ -132,8 +139,7 @@ pub(crate) struct Nscd {
 impl Nscd {
     /// Why it is not known whether the daemon answers, as text.
     pub(crate) fn unknown(&self) -> String {
-        let why = self.error.as_deref().unwrap_or_default();
-        format!("whether it runs cannot be found out: {why}")
+        unknown(self.error.as_deref().unwrap_or_default())
     }
 }
 

@@ -8,8 +8,9 @@ use super::sample::{LinkKey, Sample};
 use super::table::{self, Id};
 use super::text::{self, number};
 use crate::published::ForwardKey;
+use crate::status::ForwardState;
 use crate::status::text::{addresses, link_state, state};
-use crate::status::wire::{Link, Netns};
+use crate::status::wire::{Link, Netns, unknown};
 
 /// A line: what it tells of, which is empty if that is what the line above tells of, and what it
 /// tells.
@@ -235,9 +236,10 @@ impl Lines<'_> {
 
     /// What a forward carries, and what went wrong, by errno.
     fn forward_flows(&mut self, key: &ForwardKey) {
-        let counters = self.sample.forwards.get(key).and_then(Option::as_ref);
-        let Some(counters) = counters else {
-            return;
+        let counters = match self.sample.forwards.get(key) {
+            Some(ForwardState::Runs(counters)) => counters,
+            Some(ForwardState::Unknown(why)) => return self.add("why", unknown(why)),
+            Some(ForwardState::DoesNotRun) | None => return,
         };
         let rate = self.rates.forwards.get(key).copied();
         let per_second = |of: fn(&ForwardRate) -> f64, show: fn(f64) -> String| {

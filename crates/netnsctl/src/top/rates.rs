@@ -54,8 +54,8 @@ impl Rates {
             Some((key.clone(), rate))
         });
         let forwards = after.forwards.iter().filter_map(|(key, after)| {
-            let before = before.forwards.get(key)?.as_ref()?;
-            Some((key.clone(), forward(before, after.as_ref()?, passed)?))
+            let before = before.forwards.get(key)?.counters()?;
+            Some((key.clone(), forward(before, after.counters()?, passed)?))
         });
         Self {
             links: links.collect(),

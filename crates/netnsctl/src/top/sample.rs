@@ -158,11 +158,16 @@ impl Sampler {
             Ok(links) => (links, None),
             Err(failure) => (BTreeMap::new(), Some(failure.into_message())),
         };
+        let (forwards, unasked) = match metrics::gather(&self.desired) {
+            Ok(forwards) => (forwards, None),
+            Err(failure) => (BTreeMap::new(), Some(failure.into_message())),
+        };
+        let trouble = trouble.or(unasked);
         Sample {
             at: Instant::now(),
             report: Arc::clone(&self.report),
             links,
-            forwards: metrics::gather(&self.desired),
+            forwards,
             trouble: trouble.or_else(|| self.trouble.clone()),
         }
     }

@@ -9,6 +9,7 @@ use super::rates::{ForwardRate, LinkRate, Rates, sum};
 use super::sample::{LinkKey, Sample};
 use super::text::{self, number};
 use crate::published::ForwardKey;
+use crate::status::ForwardState;
 use crate::status::wire::{Forward, Link, Netns};
 
 /// Which table is shown.
@@ -221,7 +222,7 @@ fn netns_row(
     let forwards = || forwards_of(sample, name);
     let forward = sum(forwards().map(|key| rates.forwards.get(key).copied()));
     let known = |count: fn(&Counters) -> u64| {
-        let counters = forwards().filter_map(|key| sample.forwards.get(key)?.as_ref());
+        let counters = forwards().filter_map(|key| sample.forwards.get(key)?.counters());
         counters.map(|it| number(count(it))).reduce(|a, b| a + b)
     };
     Row {
@@ -356,16 +357,17 @@ pub(super) fn find_forward<'a>(sample: &'a Sample, key: &ForwardKey) -> Option<&
 
 /// A word for the state of a forward, and whether it wants a look.
 pub(super) fn forward_state(sample: &Sample, key: &ForwardKey) -> (&'static str, bool) {
-    let runs = sample.forwards.get(key).is_some_and(Option::is_some);
-    match (runs, find_forward(sample, key).is_some()) {
-        (true, true) => ("running", false),
-        (true, false) => ("undeclared", true),
-        (false, _) => ("not running", true),
+    let is_declared = find_forward(sample, key).is_some();
+    match sample.forwards.get(key) {
+        Some(ForwardState::Runs(_)) if is_declared => ("running", false),
+        Some(ForwardState::Runs(_)) => ("undeclared", true),
+        Some(ForwardState::DoesNotRun) | None => ("not running", true),
+        Some(ForwardState::Unknown(_)) => ("unknown", true),
     }
 }
 
 fn forward_row(sample: &Sample, rate: Option<&ForwardRate>, key: &ForwardKey) -> Row {
-    let counters = sample.forwards.get(key).and_then(Option::as_ref);
+    let counters = sample.forwards.get(key).and_then(ForwardState::counters);
     let (state, trouble) = forward_state(sample, key);
     let is_udp = key.protocol == "udp";
     let open = |it: &Counters| it.tcp.connections_now + it.udp.sessions_now;

@@ -18,6 +18,7 @@ use super::sample::Sample;
 use super::table::{Id, Tab};
 use super::view;
 use crate::published::ForwardKey;
+use crate::status::ForwardState;
 use crate::status::wire::{Drift, Forward, Link, Netns, Nscd, Process, Report, Veth};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -90,7 +91,8 @@ fn forward(protocol: &'static str) -> Forward {
         listen: key.listen,
         netns: key.netns,
         connect: key.connect,
-        running: true,
+        running: Some(true),
+        error: None,
         counters: None,
     }
 }
@@ -144,7 +146,10 @@ fn sample(start: Instant, second: u64) -> Sample {
     counters.tcp.connections_ever = 100 + 5 * second;
     counters.tcp.bytes_to_target = 2_000_000 * second;
     counters.tcp.connect_errors = Reasons::from([("ECONNREFUSED".into(), 12)]);
-    let forwards = BTreeMap::from([(key("tcp"), Some(counters)), (key("udp"), None)]);
+    let forwards = BTreeMap::from([
+        (key("tcp"), ForwardState::Runs(counters)),
+        (key("udp"), ForwardState::DoesNotRun),
+    ]);
     Sample {
         at: start + SECOND * u32::try_from(second).unwrap(),
         report: Arc::new(report),

@@ -10,6 +10,7 @@ use crate::serve::{QUICKSTART, make_foreign};
 use crate::served::{Served, netns_called};
 use crate::support::{command, configure, eventually, expect, inside, netnsctl};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp, within};
+use crate::unknown::keep_lock;
 
 const OFFICE: &str = r#"
 [netns.office]
@@ -413,4 +414,68 @@ fn a_daemon_of_which_nothing_is_known_is_not_called_stopped() {
     let listener = UnixListener::bind(socket).unwrap();
     unknown("no answer within 500 ms");
     drop(listener);
+}
+
+#[netnsctl_machine::test]
+fn a_forward_of_which_nothing_is_known_is_not_called_stopped() {
+    configure(
+        "[netns.office]\n[[netns.office.forward]]\nlisten = \"127.0.0.1:1001\"\nconnect = \"127.0.0.1:2001\"\n",
+    );
+    expect(0, &["up", "--quiet"]);
+    let row = |text: &str| {
+        let row = text.lines().find(|line| line.contains("127.0.0.1:2001"));
+        let words: Vec<_> = row.unwrap_or("").split_whitespace().collect();
+        words.join(" ")
+    };
+    let hint = "to carry the forwards";
+    let up = "netnsctl_forward_up{";
+    let text = expect(0, &["status"]).stdout;
+    assert!(row(&text).ends_with(" not running"), "{text}");
+    assert!(text.contains(hint), "{text}");
+    assert!(expect(0, &["metrics"]).stdout.contains(up));
+    // Where its unit would answer.
+    let control = "/run/netns-office/forward/1-tcp.sock";
+    fs::create_dir_all("/run/netns-office/forward").unwrap();
+    let unknown = |why: &str| {
+        let forward = &json(&[])["netns"][0]["forwards"][0];
+        let wanted = (&Value::Null, &Value::from(why));
+        assert_eq!((&forward["running"], &forward["error"]), wanted);
+        let text = expect(0, &["status"]).stdout;
+        let end = format!(" whether it runs cannot be found out: {why}");
+        assert!(row(&text).ends_with(&end), "{text}");
+        assert!(!text.contains(hint), "{text}");
+        assert!(!expect(0, &["metrics"]).stdout.contains(up));
+    };
+    std::os::unix::fs::symlink(control, control).unwrap();
+    unknown("Too many levels of symbolic links (ELOOP)");
+    fs::remove_file(control).unwrap();
+    let _listener = UnixListener::bind(control).unwrap();
+    unknown("no answer within 500 ms");
+}
+
+#[netnsctl_machine::test]
+fn a_serve_of_which_nothing_is_known_is_not_called_absent() {
+    configure("[netns.office]\n");
+    expect(0, &["up", "--quiet"]);
+    let folder = "/run/netnsctl/serve";
+    let file = format!("{folder}/state.json");
+    fs::create_dir(folder).unwrap();
+    let lock = keep_lock(folder);
+    // It has published nothing yet.
+    expect(0, &["status"]);
+    let unknown = |why: &str| {
+        for words in [&["status"][..], &["metrics"], &["up"]] {
+            let error = expect(1, words).stderr;
+            let why = format!("cannot read {file}: {why}");
+            assert!(error.contains(&why), "{words:?}: {error}");
+        }
+    };
+    fs::write(&file, "{}").unwrap();
+    unknown("another form is expected");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    unknown("Is a directory (EISDIR)");
+    // Without the lock it has ended.
+    drop(lock);
+    expect(0, &["status"]);
 }

@@ -1,5 +1,6 @@
 //! What stands in the way of what is declared.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use netnsctl_kernel::observe;
@@ -13,7 +14,7 @@ use netnsctl_probe::listeners::{self, Transport};
 use super::{Check, Mark};
 use crate::config_files;
 use crate::output;
-use crate::status;
+use crate::status::{self, ForwardState};
 
 /// The first process, which has the sockets that systemd listens on for others.
 const SERVICE_MANAGER: u32 = 1;
@@ -47,7 +48,10 @@ pub(super) fn examine(config: &[PathBuf]) -> Vec<Check> {
         &format!("{files} file{s} without a mistake"),
     )];
     checks.extend(obstacles(&desired));
-    checks.extend(ports(&desired));
+    match status::forwarders(&desired) {
+        Ok(forwarders) => checks.extend(ports(&desired, &forwarders)),
+        Err(error) => checks.push(super::host::untried("port", "forwards", &error)),
+    }
     checks
 }
 
@@ -74,14 +78,16 @@ fn obstacles(desired: &Desired) -> Vec<Check> {
     problems.chain(plan.notes.iter().map(note)).collect()
 }
 
-/// Ports of home that somebody else has.
-fn ports(desired: &Desired) -> Vec<Check> {
+/// Ports of home that somebody else has: those of forwards without a forwarder.
+fn ports(desired: &Desired, forwarders: &BTreeMap<(NetnsRef, usize), ForwardState>) -> Vec<Check> {
     let forwards = desired.forwards(&NetnsRef::Home);
     if forwards.is_empty() {
         return Vec::new();
     }
-    let ours = status::all_traffic(desired);
-    let is_foreign = |number| !ours.contains_key(&(NetnsRef::Home, number));
+    let is_foreign = |number| {
+        let found = forwarders.get(&(NetnsRef::Home, number));
+        matches!(found, Some(ForwardState::DoesNotRun))
+    };
     let foreign = forwards
         .iter()
         .zip(1..)

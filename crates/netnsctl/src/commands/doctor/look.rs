@@ -7,8 +7,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::{Context, Error};
-use netnsctl_base::netns::Netns;
+use netnsctl_base::error::Context;
 use netnsctl_kernel::names;
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::place;
