@@ -57,13 +57,9 @@ fn set_mode(folder: &OwnedFd, path: &str, mode: u32) -> Result<(), Error> {
     fchmod(folder, Mode::from_raw_mode(mode)).context("change the mode of", path)
 }
 
-/// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock, which goes
-/// with the descriptor. After a second, `waiting` gets a sentence that names the process with the lock.
-pub fn lock_folder(
-    path: &'static str,
-    mode: u32,
-    waiting: &mut dyn FnMut(&str),
-) -> Result<OwnedFd, Error> {
+/// Makes a folder if need be, gives it `mode` whatever the umask, and waits for its lock ([`lock::wait`]), which
+/// goes with the descriptor.
+pub fn lock_folder(path: &'static str, mode: u32) -> Result<OwnedFd, Error> {
     loop {
         make_folder(path, mode)?;
         let folder = match open_folder_nofollow(path) {
@@ -72,7 +68,7 @@ pub fn lock_folder(
             Err(error) => return Err(error).context("open", path),
         };
         set_mode(&folder, path, mode)?;
-        lock::wait(&folder, path, waiting)?;
+        lock::wait(&folder, path)?;
         // A `down` that had the lock before us may have removed the folder we waited for.
         if is_at(&folder, path)? {
             return Ok(folder);

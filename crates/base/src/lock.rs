@@ -2,6 +2,7 @@
 //! of waited for without end.
 
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, flock, fstat, major, minor, statat};
@@ -60,20 +61,26 @@ pub fn lock(
     }
 }
 
-/// Locks `folder`, which is called `path` in errors, for this process alone, however long that takes. After a
-/// second, `waiting` gets a sentence that names the process with the lock.
+/// What this process does with a sentence about a lock that it waits for.
+static REPORT: OnceLock<fn(&str)> = OnceLock::new();
+
+/// Has every [`wait`] of this process that takes more than a second reported, with a sentence that names the
+/// process with the lock. Without this, waits are silent. Only the first call has an effect.
+pub fn report_waits(report: fn(&str)) {
+    let _ = REPORT.set(report);
+}
+
+/// Locks `folder`, which is called `path` in errors, for this process alone, however long that takes.
 ///
 /// Errors: flock(2) fails, but not by a signal.
-pub fn wait(
-    folder: &OwnedFd,
-    path: &'static str,
-    waiting: &mut dyn FnMut(&str),
-) -> Result<(), Error> {
+pub fn wait(folder: &OwnedFd, path: &'static str) -> Result<(), Error> {
     match lock(folder, path, Mode::Exclusive, SILENCE) {
         Err(Error::Locked { holder, .. }) => {
-            waiting(&format!(
-                "waiting for {holder}, which holds the lock on {path}"
-            ));
+            if let Some(report) = REPORT.get() {
+                report(&format!(
+                    "waiting for {holder}, which holds the lock on {path}"
+                ));
+            }
         }
         result => return result,
     }

@@ -32,18 +32,11 @@ pub struct StateDir {
 
 impl StateDir {
     /// Makes the folder if need be and waits for its lock (flock(2) on the folder itself, so that
-    /// no lock file is left behind). If that takes more than a second, `waiting` gets a sentence that names
-    /// the process with the lock, once.
+    /// no lock file is left behind).
     ///
     /// Errors: the folder cannot be made, opened or locked.
-    pub fn lock(waiting: impl FnOnce(&str)) -> Result<Self, Error> {
-        let mut waiting = Some(waiting);
-        let mut once = |words: &str| {
-            if let Some(waiting) = waiting.take() {
-                waiting(words);
-            }
-        };
-        let folder = lock_folder(RUN_NETNSCTL, FOLDER_MODE, &mut once)?;
+    pub fn lock() -> Result<Self, Error> {
+        let folder = lock_folder(RUN_NETNSCTL, FOLDER_MODE)?;
         Ok(Self { folder })
     }
 

@@ -23,6 +23,7 @@ use clap::Parser;
 netnsctl_sys::program!(commands::run_bare, start);
 
 fn start() -> u8 {
+    netnsctl_base::lock::report_waits(output::note);
     if let Some(entry) = commands::Entry::of_arguments(std::env::args_os()) {
         return finish(commands::enter_as_caller(entry));
     }

@@ -60,7 +60,7 @@ pub(crate) fn put_right(
         return Ok(());
     }
     // Others who enter now see the same, and what is mended twice lies there twice.
-    let _lock = lock_folder(VIEWS, 0o700, &mut |_| {})?;
+    let _lock = lock_folder(VIEWS, 0o700)?;
     let before = bound()?;
     fill(&missing(files)?)?;
     let mut now = bind_and_cover(name, files, &before)?;

@@ -52,7 +52,7 @@ fn is_mounted(path: &str) -> Result<bool, Error> {
 /// Makes the folder of pins a private mount of itself, and locks it.
 pub(crate) fn set_up_folder() -> Result<OwnedFd, Error> {
     state_folder::make()?;
-    let folder = lock_folder(VIEWS, 0o700, &mut |_| {})?;
+    let folder = lock_folder(VIEWS, 0o700)?;
     let private = || mount_change(VIEWS, MountPropagationFlags::PRIVATE);
     match private() {
         // It is no mount point. Only then is it bound to itself, so never twice.

@@ -24,7 +24,7 @@ pub(crate) fn plan(text: &str) -> Plan {
 /// Carries out the plan for `text`, which has steps and no problem.
 #[track_caller]
 pub(crate) fn up(text: &str) {
-    let state = StateDir::lock(|_| {}).expect("the lock");
+    let state = StateDir::lock().expect("the lock");
     let host = place::home().expect("the host namespace");
     let plan = plan(text);
     assert!(plan.problems.is_empty(), "{:?}", plan.problems);
@@ -37,7 +37,7 @@ pub(crate) fn up(text: &str) {
 /// Removes every namespace of which there is a record.
 #[track_caller]
 pub(crate) fn down() {
-    let state = StateDir::lock(|_| {}).expect("the lock");
+    let state = StateDir::lock().expect("the lock");
     let names = state_dir::records().expect("the records").into_names();
     let options = teardown::Options::default();
     let report = teardown::down(&names, options, &state).expect("the records can be read");

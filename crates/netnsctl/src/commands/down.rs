@@ -38,7 +38,7 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     for name in arguments.names.iter().filter(|_| arguments.units) {
         units_in_force::stop_parts(&super::netns_name(name)?)?;
     }
-    let state = StateDir::lock(output::note)?;
+    let state = StateDir::lock()?;
     // Another host namespace may have been noted while this waited for the lock.
     netnsctl_kernel::place::home()?;
     let records = state_dir::records()?;
@@ -138,7 +138,7 @@ fn report_foreign(foreign: &BTreeSet<NetnsName>, report: &Report) {
 }
 
 fn view_down(name: &NetnsName) -> Result<Exit, Failure> {
-    let state = StateDir::lock(output::note)?;
+    let state = StateDir::lock()?;
     teardown::remove_view(name, &state)?;
     state.remove_if_empty()?;
     Ok(Exit::Done)
@@ -152,7 +152,7 @@ fn part_down(
     home: &Netns,
     quiet: bool,
 ) -> Result<Exit, Failure> {
-    let state = StateDir::lock(output::note)?;
+    let state = StateDir::lock()?;
     let request = Request::for_part(netns, part);
     let observed = observe::observe(desired, home, &request)?;
     let part = request.part.as_ref();

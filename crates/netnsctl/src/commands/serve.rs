@@ -387,7 +387,7 @@ impl Server {
         let declared = self.desired.netns.keys();
         let names = declared.chain(&self.unremoved).filter(|name| goes(name));
         let exit = self.take_down(&names.cloned().collect());
-        let state = StateDir::lock(output::note);
+        let state = StateDir::lock();
         drop(self.folder);
         match state.and_then(StateDir::remove_if_empty) {
             Ok(()) => exit,
@@ -421,7 +421,7 @@ impl Server {
         if names.is_empty() {
             return Exit::Done;
         }
-        let state = match StateDir::lock(output::note) {
+        let state = match StateDir::lock() {
             Ok(state) => state,
             Err(error) => return Failure::from(error).report(),
         };

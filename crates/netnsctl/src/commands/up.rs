@@ -82,7 +82,7 @@ pub(super) fn bring_up(
     home: &Netns,
     request: &Request,
 ) -> Result<(Plan, Outcome), Failure> {
-    let state = StateDir::lock(output::note)?;
+    let state = StateDir::lock()?;
     let plan = settled_plan(desired, home, request)?;
     let outcome = apply::apply(&plan, home, &state)?;
     Ok((plan, outcome))

@@ -59,7 +59,7 @@ fn up_here(text: &str) -> (Plan, u64) {
     let source = Source::from_bytes("test.toml", Format::Toml, text.as_bytes());
     let desired = config::load(&[source]).desired.expect("it is valid");
     let (request, home) = (Request::default(), place::home().expect("home"));
-    let state = StateDir::lock(|_| {}).expect("the lock");
+    let state = StateDir::lock().expect("the lock");
     let observed = observe::observe(&desired, &home, &request).expect("all can be read");
     let plan = plan::plan(&desired, &observed, &request);
     let outcome = apply::apply(&plan, &home, &state).expect("a thread can be started");

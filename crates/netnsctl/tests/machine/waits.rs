@@ -1,4 +1,4 @@
-//! Commands that wait for the lock on the folder of records.
+//! Commands that wait for a lock: on the folder of records, or on the folder of views.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use crate::support::{command, configure, expect, netnsctl, settled, traces};
 use crate::unknown::{TWO, go_on, keep_lock};
 
-/// A command that waits for the lock on the folder of records, which this process has, and what it says.
+/// A command that waits for a lock, which this process has, and what it says.
 fn waiting_command(arguments: &[&str]) -> (Child, String) {
     let mut child = netnsctl(arguments)
         .stdin(Stdio::null())
@@ -42,6 +42,46 @@ fn a_command_that_waits_says_for_which_process() {
     }
     expect(0, &["up"]);
     settled();
+}
+
+#[netnsctl_machine::test]
+fn a_run_that_waits_for_the_folder_of_views_says_for_which_process() {
+    let with_files = |name: &str| format!("[netns.{name}.dns]\nnameservers = [\"192.0.2.53\"]\n");
+    configure(&format!("{}{}", with_files("office"), with_files("shop")));
+    expect(0, &["up", "--quiet"]);
+    let run = |netns| ["run", netns, "--", "cat", "/etc/resolv.conf"];
+    let end = "), which holds the lock on /run/netnsctl/views\n";
+    expect(0, &run("office"));
+    // The view of shop has to be made.
+    let lock = keep_lock("/run/netnsctl/views");
+    let (child, line) = waiting_command(&run("shop"));
+    let begin = format!("waiting for process {} (", std::process::id());
+    assert!(line.starts_with(&begin) && line.ends_with(end), "{line}");
+    drop(lock);
+    let ran = go_on(child);
+    assert!(ran.stdout.contains("192.0.2.53"), "{ran:?}");
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+    // That of office has to be mended, from inside it, where another folder stands for that of views.
+    let script = "echo ready; read -r line";
+    let words = ["flock", "/run/netnsctl/views", "/bin/sh", "-c", script];
+    let mut holder = netnsctl(&[&["run", "office", "--"][..], &words].concat());
+    let mut holder = holder
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let stdout = holder.stdout.as_mut().expect("a pipe");
+    stdout.read_exact(&mut [0; 6]).expect("it has the lock");
+    let own = "/etc/netns/office/resolv.conf";
+    fs::write("/etc/netns/office/new", "nameserver 192.0.2.54\n").unwrap();
+    fs::rename("/etc/netns/office/new", own).unwrap();
+    let (child, line) = waiting_command(&run("office"));
+    let begin = format!("waiting for process {} (flock", holder.id());
+    assert!(line.starts_with(&begin) && line.ends_with(end), "{line}");
+    go_on(holder);
+    let ran = go_on(child);
+    assert!(ran.stdout.contains("192.0.2.54"), "{ran:?}");
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
 }
 
 #[netnsctl_machine::test]
