@@ -106,7 +106,7 @@ fn is_outdated(before: &BTreeSet<String>, files: &[String]) -> bool {
 /// Errors: a step that the kernel refused.
 pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
     // The child that gets them would be out of a chroot that this process is in.
-    visit(name.as_str(), || Ok(()))?;
+    refuse_chroot_for_child(name)?;
     let files = files_of(name)?;
     if !is_in_view()? {
         refresh(name)?;
@@ -118,6 +118,14 @@ pub fn mounts(name: &NetnsName) -> Result<OwnedFd, Error> {
         enter_own(name, &files)?;
         open_namespace("/proc/thread-self/ns/mnt")
     })
+}
+
+/// Refuses to start a child in the view of `name` in a chroot, as [`refuse_chroot`] refuses to go there.
+/// This process stays where it is. Needs CAP_SYS_ADMIN and CAP_SYS_CHROOT.
+///
+/// Errors: [`Error::Chroot`], or a step that the kernel refused, after which it is not known.
+pub fn refuse_chroot_for_child(name: &NetnsName) -> Result<(), Error> {
+    visit(name.as_str(), || Ok(()))
 }
 
 /// Whether the calling thread is in a view, also in one that has been removed since.

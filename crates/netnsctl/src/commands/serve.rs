@@ -28,6 +28,7 @@ use netnsctl_probe::host::user_namespaces_setting;
 use netnsctl_session::sandbox::{self, Isolation};
 use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
+use netnsctl_view::refuse_chroot_for_child;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitOptions, wait};
 use sd_notify::NotifyState;
@@ -73,6 +74,7 @@ pub(super) fn serve(mut config: Vec<PathBuf>, mut arguments: Serve) -> Result<Ex
     if arguments.sandbox {
         sandbox::enter(Isolation::User).map_err(no_sandbox)?;
     }
+    refuse_chroot(&desired)?;
     let signals = SignalFd::new(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD])
         .map_err(|error| Failure::failed(format!("cannot read signals: {}", words(&error))))?;
     let mut server = Server::start(config, desired, signals, manager, &arguments)?;
@@ -85,6 +87,19 @@ pub(super) fn serve(mut config: Vec<PathBuf>, mut arguments: Serve) -> Result<Ex
     }
     server.run();
     Ok(server.stop(|_| true))
+}
+
+/// Refuses name-service daemons in a chroot, in which none can ever be started.
+fn refuse_chroot(desired: &Desired) -> Result<(), Failure> {
+    let mut with_daemon = desired.netns.iter().filter(|(_, it)| it.nscd.enable);
+    let refused = with_daemon
+        .next()
+        .map(|(name, _)| refuse_chroot_for_child(name));
+    match refused {
+        Some(Err(error @ Error::Chroot(_))) => Err(error.into()),
+        // Another error will come again, from the step that it keeps from being taken.
+        _ => Ok(()),
+    }
 }
 
 struct Server {
@@ -325,7 +340,9 @@ impl Server {
             reloading.unwrap_or(NotifyState::Reloading),
         ]);
         output::note("reading the configuration again");
-        match config_files::load_or_report(&self.config) {
+        let desired = config_files::load_or_report(&self.config)
+            .and_then(|desired| refuse_chroot(&desired).map(|()| desired));
+        match desired {
             Ok(desired) => self.change_to(desired),
             Err(failure) => {
                 failure.report();

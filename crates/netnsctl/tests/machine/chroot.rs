@@ -90,17 +90,34 @@ fn views_cannot_be_looked_at_from_a_chroot() {
 }
 
 #[netnsctl_machine::test]
-fn serve_starts_no_daemon_in_a_chroot_and_leaves_nothing() {
+fn serve_refuses_daemons_in_a_chroot_and_leaves_nothing() {
     let nothing = traces();
     configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
     mount("tmpfs", "/mnt", "tmpfs", MountFlags::empty(), c"mode=755").unwrap();
     root("/mnt/folder");
+    // Its daemon would show the files of the chroot, or lead out of it.
+    let seen = chroot("/mnt/folder", &["serve"]);
+    assert_eq!(seen.status, Some(1), "{}", seen.stderr);
+    let why = "cannot enter netns \"office\" from a chroot";
+    assert!(seen.stderr.contains(why), "{}", seen.stderr);
+    assert!(seen.stderr.contains("hint: "), "{}", seen.stderr);
+    assert_eq!(traces(), nothing);
+    // Forwards need no files.
+    configure(
+        "[netns.office]\nnscd.enable = false\n[[netns.office.forward]]\n\
+         listen = \"127.0.0.1:1001\"\nconnect = \"127.0.0.1:2001\"\n",
+    );
     let mut serve = command("chroot");
     serve.args(["/mnt/folder", "/netnsctl", "serve"]);
     let mut served = Served::start_as(serve);
-    // Its daemon would show the files of the chroot, or lead out of it.
-    served.wait_for("cannot enter netns \"office\" from a chroot");
-    assert!(!fs::exists("/run/netnsctl/views").unwrap());
+    served.wait_ready();
+    let forwarder = served.forwarder("127.0.0.1:2001");
+    // A daemon that a reload would bring changes nothing.
+    configure("[netns.office]\n[netns.shop]\n");
+    served.reload();
+    served.wait_for(why);
+    assert_eq!(served.forwarder("127.0.0.1:2001"), forwarder);
+    assert!(!fs::exists("/run/netns/shop").unwrap());
     served.stop();
     assert_eq!(traces(), nothing);
 }
