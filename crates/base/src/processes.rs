@@ -295,6 +295,29 @@ mod tests {
             assert_eq!(netns_number(other), None, "{other}");
         }
     }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a process that gets signals is needed"
+    )]
+    fn only_a_process_inside_gets_the_signal() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let mut child = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        let own = link_inode(&format!("/proc/{}/ns/net", child.id()));
+        let own = own.unwrap().unwrap();
+        // As a process that has the id of an earlier one, which was in another namespace.
+        signal(child.id(), &BTreeSet::from([own + 1]), Signal::KILL).unwrap();
+        signal(child.id(), &BTreeSet::from([own]), Signal::TERM).unwrap();
+        let ended = child.wait().unwrap();
+        assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()));
+        // And one that has ended is no error.
+        signal(child.id(), &BTreeSet::from([own]), Signal::TERM).unwrap();
+    }
+
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a process that ends is needed")]
     fn the_mounts_of_a_process_that_has_ended_are_none() {
