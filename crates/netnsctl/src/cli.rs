@@ -306,7 +306,7 @@ pub(crate) struct Plan {
     /// As `up --adopt` would
     #[arg(long)]
     pub(crate) adopt: bool,
-    /// For programs
+    /// For programs; docs/json.md has the shape
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -352,7 +352,7 @@ pub(crate) struct Status {
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// For programs
+    /// For programs; docs/json.md has the shape
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -369,7 +369,7 @@ pub(crate) struct Metrics {
 pub(crate) struct Check {
     /// Configuration files, as with --config
     pub(crate) files: Vec<PathBuf>,
-    /// For programs: file, line, column, message, hint
+    /// For programs; docs/json.md has the shape
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use netnsctl_base::error::Error;
+use serde::Serialize;
 
 /// The exit statuses of every command but `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,9 +192,24 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A result for programs: one JSON document and a newline.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(value)
+/// What `--json` of a command prints. docs/json.md has the fields of each.
+pub(crate) trait Document: Serialize {
+    /// Grows when a field changes its meaning or is removed, and stays when one is added.
+    const VERSION: u32;
+}
+
+/// A document below its version, in one object.
+#[derive(Serialize)]
+struct Versioned<'a, D> {
+    version: u32,
+    #[serde(flatten)]
+    document: &'a D,
+}
+
+/// A result for programs: one JSON document, which begins with its version, and a newline.
+pub(crate) fn print_json<D: Document>(document: &D) -> Result<(), Failure> {
+    let version = D::VERSION;
+    let mut text = serde_json::to_string_pretty(&Versioned { version, document })
         .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
     text.push('\n');
     print(&text)

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Check;
 use crate::config_files::{self, Configuration};
-use crate::output::{self, Exit, Failure};
+use crate::output::{self, Document, Exit, Failure};
 
 pub(super) fn check(mut config: Vec<PathBuf>, arguments: Check) -> Result<Exit, Failure> {
     config.extend(arguments.files);
@@ -46,6 +46,10 @@ fn s(count: usize) -> &'static str {
 struct Wire {
     ok: bool,
     diagnostics: Vec<WireDiagnostic>,
+}
+
+impl Document for Wire {
+    const VERSION: u32 = 1;
 }
 
 #[derive(Serialize)]

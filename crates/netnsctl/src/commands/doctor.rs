@@ -16,7 +16,7 @@ use netnsctl_model::name::NetnsName;
 use serde::Serialize;
 
 use crate::cli::Doctor;
-use crate::output::{self, Exit, Failure};
+use crate::output::{self, Document, Exit, Failure};
 
 /// What came of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,6 +75,10 @@ struct Report<'a> {
     netns: Option<&'a str>,
     ok: bool,
     checks: &'a [Check],
+}
+
+impl Document for Report<'_> {
+    const VERSION: u32 = 1;
 }
 
 pub(super) fn doctor(config: &[PathBuf], arguments: &Doctor) -> Result<Exit, Failure> {

@@ -1,15 +1,35 @@
 //! `list`: names, one a line.
 
 use netnsctl_kernel::names;
+use netnsctl_model::name::NetnsName;
+use serde::Serialize;
 
 use crate::cli::List;
-use crate::output::{self, Exit, Failure};
+use crate::output::{self, Document, Exit, Failure};
+
+#[derive(Serialize)]
+struct Wire {
+    netns: Vec<WireNetns>,
+}
+
+impl Document for Wire {
+    const VERSION: u32 = 1;
+}
+
+#[derive(Serialize)]
+struct WireNetns {
+    name: String,
+}
 
 pub(super) fn list(arguments: &List) -> Result<Exit, Failure> {
     super::enter_sandbox(&arguments.sandbox)?;
-    let names: Vec<String> = names::list()?.iter().map(ToString::to_string).collect();
+    let names = names::list()?;
     if arguments.json {
-        output::print_json(&names)?;
+        let named = |name: &NetnsName| WireNetns {
+            name: name.to_string(),
+        };
+        let netns = names.iter().map(named).collect();
+        output::print_json(&Wire { netns })?;
     } else {
         output::print(
             &names

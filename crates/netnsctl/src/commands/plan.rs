@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::cli;
 use crate::config_files;
-use crate::output::{self, Exit, Failure};
+use crate::output::{self, Document, Exit, Failure};
 
 pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Failure> {
     super::enter_sandbox(&arguments.sandbox)?;
@@ -50,16 +50,16 @@ pub(super) fn plan(config: &[PathBuf], arguments: cli::Plan) -> Result<Exit, Fai
     })
 }
 
-/// Version of this document: grows when a field changes its meaning or goes.
-const VERSION: u32 = 1;
-
 #[derive(Serialize)]
 struct Wire {
-    version: u32,
     steps: Vec<WireStep>,
     problems: Vec<WireProblem>,
     waiting: Vec<WireWaiting>,
     notes: Vec<String>,
+}
+
+impl Document for Wire {
+    const VERSION: u32 = 1;
 }
 
 #[derive(Serialize)]
@@ -128,7 +128,6 @@ fn wire(plan: &Plan) -> Wire {
         hint: problem.hint(),
     };
     Wire {
-        version: VERSION,
         steps: text::shown(plan).map(step).collect(),
         problems: plan.problems.iter().map(problem).collect(),
         waiting: plan.waiting.iter().map(waiting).collect(),

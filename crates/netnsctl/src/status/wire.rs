@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::output::Document;
+
 /// Everything.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
@@ -20,6 +22,10 @@ pub(crate) struct Report {
     pub(crate) elsewhere: Vec<Drift>,
     /// What is left as it is on purpose.
     pub(crate) notes: Vec<String>,
+}
+
+impl Document for Report {
+    const VERSION: u32 = 1;
 }
 
 /// One namespace.

@@ -25,6 +25,7 @@ mod harm;
 mod holders;
 mod import;
 mod interop;
+mod json;
 mod kills;
 mod leftovers;
 mod links;

@@ -344,7 +344,10 @@ fn undeclared_and_foreign_namespaces_are_told_apart() {
     assert_eq!(expect(0, &["list"]).stdout, "mine\none\ntwo\n");
     let list = expect(0, &["list", "--json"]).stdout;
     let list: Value = serde_json::from_str(&list).unwrap();
-    assert_eq!(list, serde_json::json!(["mine", "one", "two"]));
+    assert_eq!(
+        list,
+        serde_json::json!({"version": 1, "netns": [{"name": "mine"}, {"name": "one"}, {"name": "two"}]})
+    );
 }
 
 #[netnsctl_machine::test]
