@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod doctor;
+mod forward;
 mod graph;
 mod import;
 mod pages;

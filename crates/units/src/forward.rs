@@ -36,12 +36,11 @@ pub fn arguments(forward: &Forward) -> Vec<String> {
         format!("--connect={}", forward.connect),
     ];
     for (key, value) in written(&forward.options) {
-        let name = key.replace('_', "-");
+        let name = key.argument();
         words.extend(match value {
             None | Some(Written::Switch(false)) => None,
             Some(Written::Switch(true)) => Some(format!("--{name}")),
-            Some(Written::Number(number)) => Some(format!("--{name}={number}")),
-            Some(Written::Text(text)) => Some(format!("--{name}={text}")),
+            Some(value) => Some(format!("--{name}={value}")),
         });
     }
     words

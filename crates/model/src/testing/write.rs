@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::config::section::forward::{OPTIONS, Written, written};
+use crate::config::section::Key;
+use crate::config::section::forward::{Written, written};
 use crate::config::values::write_duration;
 use crate::desired::{
     Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, Link, Netns, Nscd, Route,
@@ -182,10 +183,7 @@ fn forward(forward: &Forward) -> Table {
     let given = written(&forward.options).into_iter();
     let default = written(&ForwardOptions::DEFAULT);
     // What means nothing for the protocol draws a warning, so it is written only where it must be.
-    let useless = |key: &str| {
-        let key = OPTIONS.iter().find(|option| option.name == key);
-        key.is_some_and(|key| !key.is_of(forward.protocol.as_str()))
-    };
+    let useless = |key: &Key| !key.is_of(forward.protocol.as_str());
     let options = given
         .zip(default)
         .filter_map(|((key, value), (_, default))| {
@@ -195,7 +193,7 @@ fn forward(forward: &Forward) -> Table {
                 Written::Number(number) => bare(number),
                 Written::Text(text) => string(text),
             };
-            Some((key.to_owned(), value))
+            Some((key.name.to_owned(), value))
         });
     entries.extend(options);
     entries

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::forward::ForwardArguments;
+
 #[derive(Debug, Args)]
 pub(crate) struct Forward {
     /// Where to listen: tcp:ADDRESS:PORT, udp:ADDRESS:PORT or unix:PATH; repeatable. Not needed
@@ -31,36 +33,8 @@ pub(crate) struct Forward {
     /// Say a line when a TCP connection begins and one when it ends
     #[arg(long, short)]
     pub(crate) verbose: bool,
-    /// How long a TCP target may take to answer
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    pub(crate) connect_timeout: String,
-    /// How long a TCP connection with one direction closed may stay silent
-    #[arg(long, value_name = "TIME", default_value = "5m")]
-    pub(crate) half_close_timeout: String,
-    /// How long a UDP session is kept without traffic
-    #[arg(long, value_name = "TIME", default_value = "2m")]
-    pub(crate) udp_timeout: String,
-    /// Silence before a TCP peer is probed, and between probes; 0s: no probes
-    #[arg(long, value_name = "TIME", default_value = "15s")]
-    pub(crate) keepalive: String,
-    /// Unanswered probes before a TCP peer counts as gone
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=127))]
-    pub(crate) keepalive_probes: u32,
-    /// Tell TCP targets who the client is, by a PROXY header (version 2) they have to expect
-    #[arg(long)]
-    pub(crate) proxy_protocol: bool,
-    /// TCP connections at once
-    #[arg(long, value_name = "N")]
-    pub(crate) max_connections: Option<u32>,
-    /// UDP sessions at once
-    #[arg(long, value_name = "N", default_value_t = 16_384)]
-    pub(crate) max_sessions: u32,
-    /// How long connections may go on after SIGTERM
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub(crate) drain: String,
-    /// Threads that share the work; auto: one for each processor, 8 at most
-    #[arg(long, value_name = "N|auto", default_value = "1")]
-    pub(crate) workers: String,
+    #[command(flatten)]
+    pub(crate) options: ForwardArguments,
 }
 
 /// How long an answer that does not come from files alone may be given again unless told

@@ -170,6 +170,11 @@ impl Key {
         self.of.is_empty() || self.of.contains(&word)
     }
 
+    /// The name of the command line's option for it, without the dashes in front.
+    pub fn argument(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
     /// What it is for as the beginning of a sentence, after the words that it is for. Those are
     /// words of the configuration and stay as they are.
     pub fn sentence(&self) -> String {

@@ -1,12 +1,11 @@
 //! The options of a forwarder, as its command line has them.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use netnsctl_daemon::Log;
 use netnsctl_forward::{ConnectTarget, Keepalive, Options, available_workers};
-use netnsctl_model::config::values::{self, BadValue};
-use netnsctl_model::desired::Workers;
+use netnsctl_model::config::section::forward::parse_option;
+use netnsctl_model::desired::{ForwardOptions, Workers};
 use netnsctl_model::forward_address::ForwardAddress;
 
 use crate::cli::Forward;
@@ -19,40 +18,41 @@ pub(crate) fn options(arguments: &Forward, label: String) -> Result<Options, Fai
         .to_string()
         .parse()
         .map_err(|error| Failure::usage(format!("{error}")))?;
+    let given = forward_options(arguments)?;
     let mut options = Options::new(target);
-    options.connect_timeout = duration("--connect-timeout", &arguments.connect_timeout)?;
-    options.half_close_timeout = duration("--half-close-timeout", &arguments.half_close_timeout)?;
-    options.keepalive = keepalive(arguments)?;
-    options.udp_timeout = duration("--udp-timeout", &arguments.udp_timeout)?;
-    options.drain = duration("--drain", &arguments.drain)?;
-    options.proxy_protocol = arguments.proxy_protocol;
-    options.max_connections = arguments.max_connections.map(|most| most as usize);
-    options.max_sessions = arguments.max_sessions as usize;
+    options.connect_timeout = given.connect_timeout;
+    options.half_close_timeout = given.half_close_timeout;
+    options.keepalive = (!given.keepalive.is_zero()).then_some(Keepalive {
+        idle: given.keepalive,
+        interval: given.keepalive,
+        probes: given.keepalive_probes,
+    });
+    options.udp_timeout = given.udp_timeout;
+    options.drain = given.drain;
+    options.proxy_protocol = given.proxy_protocol;
+    options.max_connections = given.max_connections.map(|most| most as usize);
+    options.max_sessions = given.max_sessions as usize;
     options.seal = true;
-    options.workers = workers(&arguments.workers)?;
+    options.workers = match given.workers {
+        Workers::Auto => available_workers(),
+        Workers::Exactly(count) => NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN),
+    };
     options.label = label;
     options.log = Log::new(output::note);
     options.trace = arguments.verbose.then(|| options.log.clone());
     Ok(options)
 }
 
-fn keepalive(arguments: &Forward) -> Result<Option<Keepalive>, Failure> {
-    let pause = duration("--keepalive", &arguments.keepalive)?;
-    values::check_keepalive(pause).map_err(|bad| bad_value("--keepalive", bad))?;
-    Ok((!pause.is_zero()).then_some(Keepalive {
-        idle: pause,
-        interval: pause,
-        probes: arguments.keepalive_probes,
-    }))
-}
-
-fn workers(text: &str) -> Result<NonZeroUsize, Failure> {
-    match values::workers(text).map_err(|bad| bad_value("--workers", bad))? {
-        Workers::Auto => Ok(available_workers()),
-        Workers::Exactly(count) => {
-            Ok(NonZeroUsize::new(count as usize).unwrap_or(NonZeroUsize::MIN))
-        }
+/// The options that are keys of the configuration too.
+fn forward_options(arguments: &Forward) -> Result<ForwardOptions, Failure> {
+    let mut options = ForwardOptions::DEFAULT;
+    for (key, text) in arguments.options.given() {
+        parse_option(&mut options, key, text).map_err(|bad| {
+            let message = format!("--{}: {}", key.argument(), bad.message);
+            Failure::usage(message).hint(bad.hint)
+        })?;
     }
+    Ok(options)
 }
 
 pub(super) fn address_of(text: &str) -> Result<ForwardAddress, Failure> {
@@ -62,10 +62,25 @@ pub(super) fn address_of(text: &str) -> Result<ForwardAddress, Failure> {
     })
 }
 
-fn bad_value(option: &str, bad: BadValue) -> Failure {
-    Failure::usage(format!("{option}: {}", bad.message)).hint(bad.hint)
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
-    values::duration(text).map_err(|bad| bad_value(option, bad))
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn what_is_not_given_is_as_the_forwarder_has_it_by_itself() {
+        let line = ["netnsctl", "forward", "--connect=127.0.0.1:80"];
+        let Command::Forward(arguments) = Cli::parse_from(line).command else {
+            panic!("it is a forward");
+        };
+        let read = options(&arguments, String::new()).unwrap();
+        let own = Options {
+            seal: true,
+            log: read.log.clone(),
+            ..Options::new(read.connect.clone())
+        };
+        assert_eq!(format!("{read:?}"), format!("{own:?}"));
+    }
 }
