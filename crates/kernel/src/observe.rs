@@ -307,13 +307,7 @@ impl Survey {
         } else {
             socket.routes()
         };
-        let kinds = netns.name().and_then(|name| self.entries.get(name));
-        let mut entries = BTreeSet::new();
-        for kind in kinds.into_iter().flatten() {
-            let found = list_entries(&mut socket, kind);
-            let found = found.in_netns("list the entries of", name)?;
-            entries.extend(found.into_iter().filter_map(Result::ok));
-        }
+        let entries = self.entries_of(netns, &mut socket)?;
         let of_home = home_keys();
         let none = BTreeSet::new();
         let keys = match netns {
@@ -330,6 +324,18 @@ impl Survey {
             sysctl: values,
             nsids,
         })
+    }
+
+    /// The entries of the kinds that matter in `netns`.
+    fn entries_of(&self, netns: &NetnsRef, socket: &mut Socket) -> Result<BTreeSet<Entry>, Error> {
+        let kinds = netns.name().and_then(|name| self.entries.get(name));
+        let mut entries = BTreeSet::new();
+        for kind in kinds.into_iter().flatten() {
+            let found = list_entries(socket, kind);
+            let found = found.in_netns("list the entries of", netns.as_str())?;
+            entries.extend(found.into_iter().filter_map(Result::ok));
+        }
+        Ok(entries)
     }
 
     /// Whether a holder link is to be created whose kind is ours to choose.
