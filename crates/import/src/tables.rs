@@ -59,7 +59,7 @@ fn beyond_defaults(
     default: impl Fn(&str) -> Option<Value>,
 ) -> impl Iterator<Item = (&'static str, Value)> {
     let values = values.iter();
-    values.filter_map(move |(word, value)| {
-        (default(word).as_ref() != Some(value)).then(|| (word, value.clone()))
-    })
+    values
+        .filter(move |(word, value)| default(word).as_ref() != Some(*value))
+        .map(|(word, value)| (word, value.clone()))
 }

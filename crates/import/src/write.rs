@@ -7,7 +7,7 @@ use netnsctl_model::config::section::veth::DEFAULT_MTU;
 use netnsctl_model::item::Value;
 use netnsctl_model::name::{NetnsRef, is_control};
 
-use crate::draft::{Draft, Item, Route, Said, Space, Veth};
+use crate::draft::{Draft, Item, Route, Said, Space, Table, Veth};
 
 /// The text, and which bytes of it are which part.
 #[derive(Debug, Default)]
@@ -188,18 +188,22 @@ impl Written {
                 written.veth(name, at, veth);
             });
         }
-        for (at, table) in space.tables.iter().enumerate() {
+        self.tables(name, &path, &space.tables);
+        for (at, route) in space.routes.iter().enumerate() {
+            self.item(Item::Route(name.to_owned(), at), |written| {
+                written.line(&format!("\n[[{path}.route]]"));
+                written.route(route);
+            });
+        }
+    }
+
+    fn tables(&mut self, name: &str, path: &str, tables: &[Table]) {
+        for (at, table) in tables.iter().enumerate() {
             self.item(Item::Table(name.to_owned(), at), |written| {
                 written.line(&format!("\n[[{path}.{}]]", table.section));
                 for (key, value) in &table.values {
                     written.line(&format!("{key} = {}", value_of(value)));
                 }
-            });
-        }
-        for (at, route) in space.routes.iter().enumerate() {
-            self.item(Item::Route(name.to_owned(), at), |written| {
-                written.line(&format!("\n[[{path}.route]]"));
-                written.route(route);
             });
         }
     }
