@@ -9,4 +9,5 @@ fuzz_target!(|input: (u16, &[u8])| {
         assert!(!text.chars().any(char::is_control));
     }
     netnsctl_netlink::fuzz_answers(bytes);
+    netnsctl_netlink::fuzz_netconf(bytes);
 });

@@ -172,3 +172,32 @@ pub fn within<T: Send>(
     }
     wander(|wanderer| wanderer.enter(netns, name).map(|()| work()))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_the_order_of_the_items_however_many_threads_there_are() {
+        let items: Vec<usize> = (0..500).collect();
+        for threads in [0, 1, 2, 7] {
+            let here = std::thread::current().id();
+            let work = |_: &mut Wanderer, item: &usize| (*item, std::thread::current().id());
+            let beside = || std::thread::current().id();
+            let (done, beside) = wander_each(&items, threads, work, beside).unwrap();
+            assert_eq!(beside, here);
+            assert!(done.iter().all(|(_, thread)| *thread != here));
+            assert_eq!(
+                done.iter().map(|(item, _)| *item).collect::<Vec<_>>(),
+                items
+            );
+        }
+    }
+
+    #[test]
+    fn without_items_there_is_no_work() {
+        let work = |_: &mut Wanderer, (): &()| ();
+        let (done, beside) = wander_each(&[], 2, work, || 1).unwrap();
+        assert_eq!((done.len(), beside), (0, 1));
+    }
+}
