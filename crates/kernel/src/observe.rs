@@ -266,6 +266,34 @@ impl Survey {
         })
     }
 
+    /// What the ids that `netns` has for other namespaces mean, by its `socket`.
+    ///
+    /// After its `links` were listed: by listing a veth the kernel gives an id to the namespace of its other
+    /// end (`rtnl_fill_link_netnsid()` in net/core/rtnetlink.c), so that the ids are known at the first look
+    /// as at any later one.
+    fn nsids(
+        &self,
+        netns: &NetnsRef,
+        links: &[netlink::Link],
+        socket: &mut Socket,
+        open: &BTreeMap<NetnsRef, Netns>,
+        home: &Netns,
+    ) -> Result<BTreeMap<i32, NetnsRef>, Error> {
+        let mut nsids = BTreeMap::new();
+        for partner in self.asked_for(netns, links) {
+            let other = match partner {
+                NetnsRef::Home => Some(home),
+                NetnsRef::Named(_) => open.get(partner),
+            };
+            let Some(other) = other else { continue };
+            let id = socket
+                .nsid_of(other.as_fd())
+                .in_netns("look up namespace ids in", netns.as_str())?;
+            nsids.extend(id.map(|id| (id, partner.clone())));
+        }
+        Ok(nsids)
+    }
+
     fn visit(
         &self,
         wanderer: &mut Wanderer,
@@ -282,21 +310,7 @@ impl Survey {
         let look = !is_home || self.partners.contains_key(netns);
         let links = if look { socket.links() } else { Ok(Vec::new()) };
         let links = links.in_netns("list the links of", name)?;
-        // After the links: by listing a veth the kernel gives an id to the namespace of its other
-        // end (`rtnl_fill_link_netnsid()` in net/core/rtnetlink.c), so that the ids are known at the
-        // first look as at any later one.
-        let mut nsids = BTreeMap::new();
-        for partner in self.asked_for(netns, &links) {
-            let other = match partner {
-                NetnsRef::Home => Some(home),
-                NetnsRef::Named(_) => open.get(partner),
-            };
-            let Some(other) = other else { continue };
-            let id = socket
-                .nsid_of(other.as_fd())
-                .in_netns("look up namespace ids in", name)?;
-            nsids.extend(id.map(|id| (id, partner.clone())));
-        }
+        let nsids = self.nsids(netns, &links, &mut socket, open, home)?;
         let addresses = if look {
             socket.addresses()
         } else {
