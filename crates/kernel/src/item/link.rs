@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use netnsctl_model::desired::HolderKind;
 use netnsctl_model::item::link::parent;
 use netnsctl_model::item::{Change, End, Link, Value, Values};
-use netnsctl_model::name::{InterfaceName, NetnsRef};
+use netnsctl_model::name::NetnsRef;
 use netnsctl_model::plan::{Step, Verb};
 use netnsctl_netlink::{Batch, NewLink, NewVeth, VethEnd};
 use rustix::io::Errno;
@@ -129,10 +129,18 @@ fn create(executor: &mut Executor<'_>, number: usize, link: &Link) -> Result<(),
         true => None,
         false => Some(executor.context(&place.netns)?.handle()?),
     };
-    let name = match here.is_some() && is_taken(executor, birthplace, &place.interface)? {
+    let name = match here.is_some() && is_taken(executor, birthplace, place.interface.as_str())? {
         true => UNTIL_RENAMED,
         false => place.interface.as_str(),
     };
+    if name == UNTIL_RENAMED && is_taken(executor, &place.netns, UNTIL_RENAMED)? {
+        // Left by one that was killed before it could rename it.
+        executor.queue(number, &place.netns, |batch| {
+            batch.delete_link(UNTIL_RENAMED)
+        })?;
+        executor.flush(&place.netns);
+        executor.context(&place.netns)?.forget_index(UNTIL_RENAMED);
+    }
     executor.queue(number, birthplace, |batch| {
         batch.create_link(NewLink {
             name,
@@ -160,13 +168,9 @@ fn create(executor: &mut Executor<'_>, number: usize, link: &Link) -> Result<(),
 
 /// Whether `netns` has a link of that name: up to Linux 6.14 the kernel then makes none for another
 /// namespace either (`rtnl_newlink()` in net/core/rtnetlink.c).
-fn is_taken(
-    executor: &mut Executor<'_>,
-    netns: &NetnsRef,
-    interface: &InterfaceName,
-) -> Result<bool, Error> {
+fn is_taken(executor: &mut Executor<'_>, netns: &NetnsRef, name: &str) -> Result<bool, Error> {
     executor.flush(netns);
-    executor.context(netns)?.has_link(interface.as_str())
+    executor.context(netns)?.has_link(name)
 }
 
 /// Creates both ends in their places, by one request.

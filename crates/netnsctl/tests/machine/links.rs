@@ -66,6 +66,10 @@ fn a_link_is_made_by_each_name_that_the_other_namespace_has_too() {
     for name in ["uplink", "up0"] {
         add_bridge("default", name);
     }
+    configure("[netns.lab]\n");
+    expect(0, &["up"]);
+    // What a kill in between leaves is no hindrance.
+    add_bridge("lab", "netnsctl.new");
     declare("kind = \"macvlan\"\nparent = \"uplink\"\n");
     expect(0, &["up"]);
     assert_eq!(kind_of("lab", "up0").as_deref(), Some("macvlan"));
