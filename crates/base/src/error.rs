@@ -1,10 +1,17 @@
 //! What can go wrong with the kernel, each step with its object.
 
-use std::io;
+mod hint;
+mod object;
 
-use netnsctl_model::name::NetnsRef;
+use std::io;
+use std::sync::Arc;
+
+use netnsctl_model::name::{NetnsName, NetnsRef};
+use netnsctl_model::plan;
 use netnsctl_sys::errno::Errno;
 
+pub use self::hint::task_limit_hint;
+pub use self::object::{NamespaceKind, Object, Step};
 use crate::rights;
 
 /// The oldest kernel that has all that netnsctl does without a substitute (close_range(2) with
@@ -26,24 +33,35 @@ pub enum Error {
     /// A system call on a path or namespace failed.
     #[error("cannot {step} {object}: {}", Errno::of(.source))]
     System {
-        /// What was tried, such as `open`.
-        step: &'static str,
-        /// On what, such as `netns "office"` or a path.
-        object: String,
+        /// What was tried.
+        step: Step,
+        /// On what.
+        object: Object,
         /// The kernel's answer.
         #[source]
         source: io::Error,
     },
     /// An exchange over netlink failed.
-    #[error("cannot {step} netns \"{netns}\": {source}")]
+    #[error("cannot {step} {object}: {source}")]
     Netlink {
-        /// What was tried, such as `list the links of`.
-        step: &'static str,
-        /// The namespace.
-        netns: String,
+        /// What was tried.
+        step: Step,
+        /// In which namespace.
+        object: Object,
         /// What happened.
         #[source]
         source: netnsctl_netlink::Error,
+    },
+    /// A step of a plan could not be sent, or the kernel refused it.
+    #[error("{}: {source}", .step.attempt())]
+    Refused {
+        /// The step.
+        step: Box<plan::Step>,
+        /// What happened.
+        #[source]
+        source: Arc<netnsctl_netlink::Error>,
+        /// A next step, where one is known.
+        hint: Option<String>,
     },
     /// A plan asked for something that is never done.
     #[error("cannot carry out \"{0}\": no plan may ask for it")]
@@ -51,6 +69,9 @@ pub enum Error {
     /// There is no namespace of that name.
     #[error("there is no network namespace \"{0}\"")]
     NoSuchNetns(String),
+    /// The namespace of that name was not made by netnsctl.
+    #[error("netns \"{0}\" is not the one netnsctl made; it is left alone")]
+    Foreign(NetnsName),
     /// Something stands in `/run/netns` that is no namespace.
     #[error("/run/netns/{0} is a file, but no network namespace is mounted on it")]
     Stale(String),
@@ -109,24 +130,9 @@ impl Error {
     /// A next step, where one is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::System {
-                step: "start",
-                source,
-                ..
-            } if is_at_limit(source) => task_limit_hint(source),
-            Self::System { source, .. } if is_denied(source) => Some(rights::hint()),
-            Self::System {
-                step,
-                source,
-                object,
-            } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                Some(read_only(step, object))
-            }
-            Self::System { source, .. } if is_unknown(source) => Some(old()),
-            Self::System { source, object, .. } if is_full(source) => Some(full(object)),
-            Self::Netlink { source, .. } if source.kernel_errno() == Some(1) => {
-                Some(rights::hint())
-            }
+            Self::System { source, object, .. } => hint::after(source, object),
+            Self::Netlink { source, .. } => source.is(rustix::io::Errno::PERM).then(rights::hint),
+            Self::Refused { hint, .. } => hint.clone(),
             Self::NoSuchNetns(_) => Some("\"netnsctl list\" shows those there are".to_owned()),
             Self::Stale(name) => Some(format!(
                 "\"netnsctl up {name}\" repairs it if {name} is declared"
@@ -158,99 +164,26 @@ impl Error {
                  \"systemd-nspawn --directory\""
                     .to_owned(),
             ),
-            Self::System { .. } | Self::Netlink { .. } | Self::Unplanned(_) => None,
+            Self::Unplanned(_) | Self::Foreign(_) => None,
         }
     }
 }
 
-/// A next step if `error`, from the start of a thread or process, means that a limit is reached (EAGAIN of
-/// clone(2)): that of a cgroup or of a user.
-pub fn task_limit_hint(error: &io::Error) -> Option<String> {
-    let hint = "raise the limit on processes and threads: TasksMax= of the systemd unit, pids.max of the \
-                cgroup or \"ulimit -u\" of the user";
-    is_at_limit(error).then(|| hint.to_owned())
-}
-
-fn is_at_limit(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-}
-
-fn is_denied(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::PermissionDenied
-}
-
-fn is_full(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::StorageFull
-}
-
-/// ENOSPC: of files, or what unshare(2) says beyond the limits of namespaces(7).
-fn full(object: &str) -> String {
-    match object
-        .strip_suffix(" namespace")
-        .map(|it| it.rsplit(' ').next())
-    {
-        Some(Some(kind)) => format!(
-            "there are as many as sysctl user.max_{}_namespaces allows, or they are nested too deep",
-            match kind {
-                "network" => "net",
-                "mount" => "mnt",
-                kind => kind,
-            }
-        ),
-        _ => {
-            "a file system is full: \"df /run /etc\" and \"df -i /run /etc\" show which".to_owned()
-        }
-    }
-}
-
-/// EROFS: of a file, or of a sysctl, which goes by its key.
-fn read_only(step: &str, object: &str) -> String {
-    if step.ends_with("sysctl") {
-        return "/proc/sys cannot be written here; is this a container? It must be started so that it \
-                can (docs/troubleshooting.md says how)"
-            .to_owned();
-    }
-    let folder = ["/etc/netns", "/etc", "/run"]
-        .into_iter()
-        .find(|folder| object.starts_with(folder));
-    let folder = folder.unwrap_or("the file system");
-    format!("what {folder} is on cannot be written; mount something there that can")
-}
-
-/// ENOSYS: of an old kernel, or of a container's system call filter (seccomp(2)).
-fn old() -> String {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!(
-        "netnsctl needs Linux {}.{}, and this is {}; in a container its seccomp profile may answer so",
-        OLDEST_LINUX.0,
-        OLDEST_LINUX.1,
-        release.trim_end()
-    )
-}
-
-fn is_unknown(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported
-}
-
-/// A step that failed, and the namespace in whose cause it was tried.
-#[derive(Debug)]
+/// A failure, and the namespace in whose cause the step was tried. One failure may be that of several
+/// namespaces.
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// The namespace.
     pub of: NetnsRef,
-    /// The step, its object, and the kernel's words.
-    pub message: String,
-    /// A next step, where one is known.
-    pub hint: Option<String>,
+    /// What failed.
+    pub error: Arc<Error>,
 }
 
 impl Failure {
     /// That `error` came of work for `of`.
-    pub fn new(of: NetnsRef, error: &Error) -> Self {
-        Self {
-            of,
-            message: error.to_string(),
-            hint: error.hint(),
-        }
+    pub fn new(of: NetnsRef, error: impl Into<Arc<Error>>) -> Self {
+        let error = error.into();
+        Self { of, error }
     }
 }
 
@@ -259,13 +192,13 @@ pub trait Context<T> {
     /// Makes [`Error::System`] of a failure of `step` on `object`.
     ///
     /// Errors: that failure.
-    fn context(self, step: &'static str, object: impl Into<String>) -> Result<T, Error>;
+    fn context(self, step: &'static str, object: impl Into<Object>) -> Result<T, Error>;
 }
 
 impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
-    fn context(self, step: &'static str, object: impl Into<String>) -> Result<T, Error> {
+    fn context(self, step: &'static str, object: impl Into<Object>) -> Result<T, Error> {
         self.map_err(|error| Error::System {
-            step,
+            step: Step(step),
             object: object.into(),
             source: error.into(),
         })
@@ -274,46 +207,28 @@ impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
 
 /// Puts a step and a namespace around a netlink failure.
 pub trait NetlinkContext<T> {
-    /// Makes [`Error::Netlink`] of a failure of `step` in the namespace `netns`.
+    /// Makes [`Error::Netlink`] of a failure of `step` in the namespace `object`.
     ///
     /// Errors: that failure.
-    fn in_netns(self, step: &'static str, netns: &str) -> Result<T, Error>;
+    fn netlink_context(self, step: &'static str, object: Object) -> Result<T, Error>;
+
+    /// As that, in the network namespace called `netns`.
+    ///
+    /// Errors: that failure.
+    fn in_netns(self, step: &'static str, netns: &str) -> Result<T, Error>
+    where
+        Self: Sized,
+    {
+        self.netlink_context(step, Object::netns(netns))
+    }
 }
 
 impl<T> NetlinkContext<T> for Result<T, netnsctl_netlink::Error> {
-    fn in_netns(self, step: &'static str, netns: &str) -> Result<T, Error> {
+    fn netlink_context(self, step: &'static str, object: Object) -> Result<T, Error> {
         self.map_err(|source| Error::Netlink {
-            step,
-            netns: netns.to_owned(),
-            source,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hint(errno: i32, step: &'static str, object: &str) -> String {
-        let object = object.to_owned();
-        let source = io::Error::from_raw_os_error(errno);
-        let error = Error::System {
-            step,
+            step: Step(step),
             object,
             source,
-        };
-        error.hint().unwrap_or_default()
-    }
-
-    #[test]
-    fn what_no_machine_for_tests_shows_has_its_next_step() {
-        const ENOSYS: i32 = 38;
-        const EROFS: i32 = 30;
-        let old = hint(ENOSYS, "create", "a mount namespace");
-        assert!(old.contains("needs Linux 5.11, and this is "), "{old}");
-        let sysctl = hint(EROFS, "write sysctl", "net.ipv4.ip_forward in netns \"a\"");
-        assert!(sysctl.contains("/proc/sys cannot be written"), "{sysctl}");
-        let run = hint(EROFS, "create", "/run/netnsctl");
-        assert!(run.contains("what /run is on"), "{run}");
+        })
     }
 }

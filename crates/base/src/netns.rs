@@ -14,7 +14,7 @@ use netnsctl_sys::namespace;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::error::{Context, Error};
+use crate::error::{Context, Error, NamespaceKind, Object};
 
 /// A network namespace, kept alive by this descriptor. Equality is identity: device and inode.
 #[derive(Debug)]
@@ -130,7 +130,10 @@ fn start<'scope, T: Send + 'scope>(
             _on_this_thread: PhantomData,
         })
     });
-    started.context("start", "a thread that enters network namespaces")
+    started.context(
+        "start",
+        Object::task("a thread that enters network namespaces"),
+    )
 }
 
 fn finish<T>(thread: ScopedJoinHandle<'_, T>) -> T {
@@ -149,13 +152,14 @@ impl Wanderer {
     )]
     pub fn enter(&mut self, netns: &Netns, name: &str) -> Result<(), Error> {
         move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))
-            .context("enter", format!("netns \"{name}\""))
+            .context("enter", Object::netns(name))
     }
 
     /// Makes a new network namespace and moves this thread into it. It has no name and ends with
     /// the last descriptor or thread that keeps it. Needs CAP_SYS_ADMIN (unshare(2)).
     pub fn create(&mut self) -> Result<Netns, Error> {
-        namespace::unshare_network().context("create", "a network namespace")?;
+        namespace::unshare_network()
+            .context("create", Object::new_namespace(NamespaceKind::Network))?;
         Netns::current()
     }
 }

@@ -4,6 +4,7 @@
 mod netns;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use netnsctl_base::error::{Error, Failure};
@@ -90,7 +91,7 @@ impl<'a> Executor<'a> {
                 // What is only queued counts as done until the kernel refuses it.
                 self.outcome.done.insert(number);
                 if let Err(error) = carry_out(&mut self, number, step) {
-                    self.fail(number, error.to_string(), error.hint());
+                    self.fail(number, error);
                 }
             } else {
                 self.skip(number);
@@ -201,22 +202,21 @@ impl<'a> Executor<'a> {
         let Some((results, steps)) = self.open.commit(netns) else {
             return;
         };
-        let plan = self.plan;
         let results = match results {
             Ok(results) => results,
             Err(error) => {
+                let error = Arc::new(error);
                 for number in steps {
-                    let message = format!("{}: {error}", plan.steps[number].attempt());
-                    self.fail(number, message, None);
+                    self.refuse(number, Arc::clone(&error), None);
                 }
                 return;
             }
         };
         for (number, result) in steps.into_iter().zip(results) {
-            let step = &plan.steps[number];
             let Err(error) = result else { continue };
+            let step = &self.plan.steps[number];
             if let Refusal::Failure(hint) = (self.judge)(step, error.errno) {
-                self.fail(number, format!("{}: {error}", step.attempt()), hint);
+                self.refuse(number, Arc::new(error.into()), hint);
             }
         }
     }
@@ -226,21 +226,33 @@ impl<'a> Executor<'a> {
         self.failed.contains(&number)
     }
 
+    /// Notes that a request of the step could not be sent or that the kernel refused it.
+    fn refuse(
+        &mut self,
+        number: usize,
+        source: Arc<netnsctl_netlink::Error>,
+        hint: Option<String>,
+    ) {
+        let step = Box::new(self.plan.steps[number].clone());
+        self.fail(number, Error::Refused { step, source, hint });
+    }
+
     /// Notes that the step failed; that it was not tried, if one that it needs has failed.
-    pub(crate) fn fail(&mut self, number: usize, message: String, hint: Option<String>) {
+    pub(crate) fn fail(&mut self, number: usize, error: impl Into<Arc<Error>>) {
+        let error = error.into();
         // It may only follow from a refusal that was waiting to be heard.
         self.flush_needs(number);
         if self.has_failed(number) {
             return;
         }
         let of = self.plan.steps[number].of.clone();
-        if !self.is_possible(number) || !self.said.insert((of.clone(), message.clone())) {
+        if !self.is_possible(number) || !self.said.insert((of.clone(), error.to_string())) {
             self.skip(number);
             return;
         }
         self.outcome.done.remove(&number);
         self.failed.insert(number);
-        self.outcome.failures.push(Failure { of, message, hint });
+        self.outcome.failures.push(Failure { of, error });
     }
 
     /// Hears what became of the steps that step `number` needs.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
-use netnsctl_base::error::{Context, Error, HostProcess};
+use netnsctl_base::error::{Context, Error, HostProcess, Object};
 use netnsctl_base::files::{read_text, replace_file};
 use netnsctl_base::netns::{Netns, within};
 use netnsctl_base::presence::if_present;
@@ -127,11 +127,12 @@ fn parse(text: &str) -> Option<Identity> {
 fn identity(here: &Netns) -> Result<Identity, Error> {
     const STEP: &str = "find out which network namespace is";
     let kind = (AddressFamily::UNIX, SocketType::DGRAM);
-    let socket = socket_with(kind.0, kind.1, SocketFlags::CLOEXEC, None).context(STEP, "here")?;
+    let socket = socket_with(kind.0, kind.1, SocketFlags::CLOEXEC, None)
+        .context(STEP, Object::other("here"))?;
     Ok(Identity {
         device: here.device,
         inode: here.inode,
-        cookie: netns_cookie(socket.as_fd()).context(STEP, "here")?,
+        cookie: netns_cookie(socket.as_fd()).context(STEP, Object::other("here"))?,
     })
 }
 

@@ -9,7 +9,7 @@ mod join;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NetlinkContext, Object};
 use netnsctl_base::netns::{Netns, Wanderer, wander_each};
 use netnsctl_model::desired::{Desired, HolderChoice, HolderKind, Link};
 use netnsctl_model::item::{Entry, EntryKind};
@@ -409,7 +409,7 @@ pub(crate) fn identity(handle: &Netns, name: &str, socket: &Socket) -> Result<Id
     Ok(Identity {
         device: handle.device,
         inode: handle.inode,
-        cookie: cookie.context("read the cookie of", format!("netns \"{name}\""))?,
+        cookie: cookie.context("read the cookie of", Object::netns(name))?,
     })
 }
 

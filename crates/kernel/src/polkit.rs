@@ -206,7 +206,7 @@ fn program() -> Result<Option<String>, Error> {
     for component in path.components() {
         so_far.push(component);
         let found = statat(CWD, &so_far, AtFlags::SYMLINK_NOFOLLOW);
-        let found = if_present(found).context("look at", so_far.to_string_lossy())?;
+        let found = if_present(found).context("look at", so_far.as_path())?;
         let Some(found) = found else {
             return Ok(None);
         };

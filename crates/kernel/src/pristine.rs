@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NetlinkContext, Object};
 use netnsctl_base::netns::wander;
 use netnsctl_model::desired::HolderKind;
 use netnsctl_model::name::SysctlKey;
@@ -29,7 +29,8 @@ pub(crate) fn pristine(kinds: bool, keys: &BTreeSet<SysctlKey>) -> Result<Pristi
     wander(|wanderer| {
         wanderer.create()?;
         for key in keys {
-            let value = sysctl::read(key).context("read sysctl", key.as_str())?;
+            let value =
+                sysctl::read(key).context("read sysctl", Object::Sysctl(key.to_string()))?;
             if let Some(value) = value {
                 pristine.sysctl.insert(key.clone(), value);
             }
@@ -44,7 +45,7 @@ pub(crate) fn pristine(kinds: bool, keys: &BTreeSet<SysctlKey>) -> Result<Pristi
 
 fn first_kind() -> Result<Option<HolderKind>, Error> {
     const STEP: &str = "try the kinds of links in";
-    let mut socket = Socket::open().in_netns(STEP, "a scratch namespace")?;
+    let mut socket = Socket::open().netlink_context(STEP, Object::scratch())?;
     for kind in HolderKind::PREFERENCE {
         let mut batch = Batch::new();
         batch.create_link(NewLink {
@@ -52,14 +53,16 @@ fn first_kind() -> Result<Option<HolderKind>, Error> {
             kind: kind.as_str(),
             ..NewLink::default()
         });
-        let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
+        let results = socket
+            .commit(batch)
+            .netlink_context(STEP, Object::scratch())?;
         match results.into_iter().find_map(Result::err) {
             None => return Ok(Some(kind)),
             // "Unknown device type" (`__rtnl_newlink()` in net/core/rtnetlink.c).
-            Some(refused) if refused.errno == Errno::OPNOTSUPP.raw_os_error() => {}
+            Some(refused) if refused.is(Errno::OPNOTSUPP) => {}
             // Anything else, such as a missing right or memory, does not tell which kinds there are.
             Some(refused) => {
-                return Err(NetlinkError::Kernel(refused)).in_netns(STEP, "a scratch namespace");
+                return Err(NetlinkError::Kernel(refused)).netlink_context(STEP, Object::scratch());
             }
         }
     }

@@ -8,7 +8,7 @@ mod sysctls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NetlinkContext, Object};
 use netnsctl_base::files::{open_folder_nofollow, read_file};
 use netnsctl_base::netns::{Netns, Wanderer, wander};
 use netnsctl_base::presence::if_present;
@@ -160,7 +160,7 @@ fn visit(
     }
     let sysctl = match is_home {
         true => BTreeMap::new(),
-        false => sysctls::all().context("list the sysctls of", format!("netns \"{name}\""))?,
+        false => sysctls::all().context("list the sysctls of", Object::netns(name))?,
     };
     let raw = Raw {
         identity: identity(handle, name, socket)?,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NetlinkContext, Object};
 use netnsctl_base::files::read_text;
 use netnsctl_model::name::SysctlKey;
 use netnsctl_netlink::{Forwarding, Socket};
@@ -60,7 +60,7 @@ pub(crate) fn read_all(
         }));
     }
     for key in by_file {
-        let object = || format!("{key} in netns \"{name}\"");
+        let object = || Object::Sysctl(format!("{key} in netns \"{name}\""));
         let value = read(key).context("read sysctl", object())?;
         values.insert(key.clone(), value);
     }

@@ -13,6 +13,7 @@ mod far_ends;
 mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use netnsctl_base::error::{Error, Failure, NetlinkContext};
@@ -54,14 +55,15 @@ pub struct Report {
 }
 
 impl Report {
-    fn fail(&mut self, name: &NetnsName, error: &Error) {
+    fn fail(&mut self, name: &NetnsName, error: impl Into<Arc<Error>>) {
         let of = NetnsRef::Named(name.clone());
         self.failures.push(Failure::new(of, error));
     }
 
-    fn fail_each<'a>(&mut self, names: impl IntoIterator<Item = &'a NetnsName>, error: &Error) {
+    fn fail_each<'a>(&mut self, names: impl IntoIterator<Item = &'a NetnsName>, error: Error) {
+        let error = Arc::new(error);
         for name in names {
-            self.fail(name, error);
+            self.fail(name, Arc::clone(&error));
         }
     }
 
@@ -143,7 +145,7 @@ pub fn down(
                 report.already_gone.push(name.clone());
                 nameless.insert(name);
             }
-            Err(error) => report.fail(name, &error),
+            Err(error) => report.fail(name, error),
         }
     }
     let far = far_ends::find(&nameless, &ends, &present, &mut report);
@@ -154,7 +156,7 @@ pub fn down(
         if !report.has_failed(name)
             && let Err(error) = state.remove_record(name)
         {
-            report.fail(name, &error);
+            report.fail(name, error);
         }
     }
     Ok(report)
@@ -171,7 +173,7 @@ fn look_at_all<'a>(
         for (name, record) in ours {
             match look(wanderer, name, record, ends.within(name)) {
                 Ok(found) => drop(all.insert(*name, found)),
-                Err(error) => report.fail(name, &error),
+                Err(error) => report.fail(name, error),
             }
         }
         all
@@ -254,7 +256,7 @@ fn take_names<'a>(
             true
         }
         Err(error) => {
-            report.fail(name, &error);
+            report.fail(name, error);
             false
         }
     });
@@ -262,11 +264,6 @@ fn take_names<'a>(
         processes::find_mounts(present, report);
     }
     present.keys().copied().collect()
-}
-
-/// The message that the namespace `name` was not made by netnsctl.
-pub fn foreign(name: &NetnsName) -> String {
-    format!("netns \"{name}\" is not the one netnsctl made; it is left alone")
 }
 
 /// Removes the polkit files about the host namespace if there are no records.
@@ -300,7 +297,7 @@ pub fn remove_leftovers(
     for (of, result) in access.into_iter().chain(files) {
         match result {
             Ok(()) => report.already_gone.extend(of.name().cloned()),
-            Err(error) => report.failures.push(Failure::new(of, &error)),
+            Err(error) => report.failures.push(Failure::new(of, error)),
         }
     }
     report.already_gone.sort();
@@ -329,6 +326,6 @@ fn remove_files(name: &NetnsName, record: &Record, report: &mut Report) {
     let directories = record.applied.directories().cloned().collect();
     results.push(etc::remove_directories(&directories));
     for error in results.into_iter().filter_map(Result::err) {
-        report.fail(name, &error);
+        report.fail(name, error);
     }
 }

@@ -29,11 +29,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// The kernel's errno, where the kernel refused.
-    pub fn kernel_errno(&self) -> Option<i32> {
+    /// Whether the kernel refused with `errno`.
+    pub fn is(&self, errno: rustix::io::Errno) -> bool {
         match self {
-            Self::Kernel(error) => Some(error.errno),
-            _ => None,
+            Self::Kernel(error) => error.is(errno),
+            Self::Open(_)
+            | Self::Send(_)
+            | Self::Receive(_)
+            | Self::Malformed(_)
+            | Self::Interrupted => false,
         }
     }
 }

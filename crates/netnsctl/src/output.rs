@@ -160,6 +160,12 @@ pub(crate) fn error(message: &str, hint: Option<&str>) {
     note(&format!("{red}error{end}: {message}{hint}"));
 }
 
+/// An error line about work for a namespace, and a hint below it.
+pub(crate) fn failure(failure: &netnsctl_base::error::Failure) {
+    let message = failure.error.to_string();
+    error(&message, failure.error.hint().as_deref());
+}
+
 /// Says that what is shown may be half of a change, which the process `by` is making.
 pub(crate) fn note_disturbed(by: Option<&str>) {
     if let Some(by) = by {

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::io;
 use std::thread::Builder;
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NamespaceKind, NetlinkContext, Object};
 use netnsctl_base::netns::wander;
 use netnsctl_netlink::{Batch, NewLink, Socket};
 use netnsctl_sys::errno::Errno as Number;
@@ -63,7 +63,7 @@ pub fn link_kinds<'a>(kinds: &[&'a str]) -> Result<Vec<(&'a str, Tried)>, Error>
     const STEP: &str = "try kinds of links in";
     wander(|wanderer| {
         wanderer.create()?;
-        let mut socket = Socket::open().in_netns(STEP, "a scratch namespace")?;
+        let mut socket = Socket::open().netlink_context(STEP, Object::scratch())?;
         let mut batch = Batch::new();
         let names: Vec<_> = (0..kinds.len()).map(|it| format!("probe{it}")).collect();
         for (name, kind) in names.iter().zip(kinds) {
@@ -73,7 +73,9 @@ pub fn link_kinds<'a>(kinds: &[&'a str]) -> Result<Vec<(&'a str, Tried)>, Error>
                 ..NewLink::default()
             });
         }
-        let results = socket.commit(batch).in_netns(STEP, "a scratch namespace")?;
+        let results = socket
+            .commit(batch)
+            .netlink_context(STEP, Object::scratch())?;
         let tried = results.into_iter().map(|it| it.map_err(|e| e.to_string()));
         Ok(kinds.iter().copied().zip(tried).collect())
     })?
@@ -96,17 +98,17 @@ pub struct Mounts {
 pub fn mounts() -> Result<Mounts, Error> {
     std::thread::scope(|scope| {
         let visitor = Builder::new().spawn_scoped(scope, || {
-            scratch().context("create", "a mount namespace")?;
+            scratch().context("create", Object::new_namespace(NamespaceKind::Mount))?;
             Ok(Mounts {
                 overlay: words(overlay()),
                 beneath: words(beneath()),
                 pin: pin(),
             })
         });
-        let visitor = visitor.context("start", "a thread that tries mounts")?;
+        let visitor = visitor.context("start", Object::task("a thread that tries mounts"))?;
         visitor.join().unwrap_or_else(|_| {
             let died = io::Error::other("the thread in it ended");
-            Err(died).context("try mounts in", "a mount namespace")
+            Err(died).context("try mounts in", Object::other("a mount namespace"))
         })
     })
 }
@@ -150,10 +152,10 @@ fn beneath() -> io::Result<()> {
 
 /// Pins a mount namespace, as views are.
 fn pin() -> Tried {
-    const OBJECT: &str = "a mount namespace";
     words(std::fs::write("/run/pin", ""))?;
-    let build = || unshare_mounts().context("create", OBJECT);
-    match pin_new(OBJECT, "/run/pin", build) {
+    let object = Object::new_namespace(NamespaceKind::Mount);
+    let build = || unshare_mounts().context("create", object.clone());
+    match pin_new(&object, "/run/pin", build) {
         Ok(pinned) => words(pinned.map_err(io::Error::from)),
         Err(error) => Err(error.to_string()),
     }

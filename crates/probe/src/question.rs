@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use netnsctl_base::netns::{Netns, within};
 use netnsctl_sys::packet::{Direction, Packet, PacketSocket};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -86,7 +86,7 @@ impl Watch {
     /// [`seen`](Self::seen). Needs CAP_SYS_ADMIN to enter it, and CAP_NET_RAW in it.
     pub fn post(&mut self, netns: &Netns, name: &str) -> Result<usize, Error> {
         let socket = within(netns, name, PacketSocket::open)?
-            .context("watch packets in", format!("netns \"{name}\""))?;
+            .context("watch packets in", Object::netns(name))?;
         self.posts.push(Post {
             socket,
             seen: BTreeSet::new(),
@@ -127,7 +127,7 @@ impl Watch {
         let left = Timespec::try_from(left).ok();
         match poll(&mut fds, left.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).context("wait for", "packets"),
+            Err(errno) => return Err(errno).context("wait for", Object::other("packets")),
         }
         let is_done = fds.first().is_some_and(|done| !done.revents().is_empty());
         Ok(is_done)
@@ -140,7 +140,7 @@ impl Watch {
             let mut is_more = false;
             for post in &mut self.posts {
                 let taken = post.take(&self.name, &mut buffer);
-                is_more |= taken.context("receive", "packets")?;
+                is_more |= taken.context("receive", Object::other("packets"))?;
             }
             if !is_more {
                 break;

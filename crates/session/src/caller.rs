@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use netnsctl_base::files::read_text;
 use netnsctl_sys::limits::{raise_limits, take_limits};
 use rustix::fs::{CWD, Mode, OFlags, fstatfs, openat, readlinkat};
@@ -188,7 +188,7 @@ impl Caller {
     /// cannot be had.
     /// Errors: the step that the kernel refused, upon which nothing may be run.
     pub fn become_caller(&self) -> Result<(), Error> {
-        let whose = || format!("user {}", self.user.as_raw());
+        let whose = || Object::Other(format!("user {}", self.user.as_raw()));
         thread::clear_ambient_capability_set().context("give up capabilities for", whose())?;
         set_thread_groups(&self.groups).context("take the groups of", whose())?;
         set_thread_res_gid(self.group, self.group, self.group)
@@ -209,7 +209,7 @@ impl Caller {
         // What was read just now was that of the witness only if it is still there.
         if Status::of(&self.folder).is_none() {
             let gone = io::Error::from(Errno::SRCH);
-            return Err(gone).context("look at", "the caller's witness");
+            return Err(gone).context("look at", Object::other("the caller's witness"));
         }
         umask(self.umask);
         Ok(())
@@ -223,7 +223,7 @@ impl Caller {
                 io::Read::read_to_end(&mut std::fs::File::from(file), &mut bytes)?;
                 Ok(bytes)
             })
-            .context("read", "the caller's environment")?;
+            .context("read", Object::other("the caller's environment"))?;
         Ok(variables(&bytes))
     }
 

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use netnsctl_sys::keyring::{join_new_session_keyring, link_user_keyring, session_keyring_owner};
 use rustix::io::Errno;
 use rustix::process::Uid;
@@ -26,7 +26,7 @@ pub(crate) fn leave_keys_of_others(user: Uid) -> Result<(), Error> {
         // It belongs to another user, also if that user does not let this process look.
         Ok(_) | Err(_) => {}
     }
-    let whose = || format!("user {}", user.as_raw());
+    let whose = || Object::Other(format!("user {}", user.as_raw()));
     join_new_session_keyring().context("create a session keyring for", whose())?;
     link_user_keyring().context("link the user keyring for", whose())
 }

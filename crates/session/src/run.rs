@@ -7,7 +7,7 @@
 
 use std::os::fd::AsFd;
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use netnsctl_base::netns::Netns;
 use netnsctl_kernel::names;
 use netnsctl_kernel::place::{Place, named_when_settled, place, resolve};
@@ -95,5 +95,5 @@ fn leave() -> Result<(), Error> {
 )]
 fn join(handle: &Netns, name: &str) -> Result<(), Error> {
     move_into_link_name_space(handle.as_fd(), Some(LinkNameSpaceType::Network))
-        .context("enter", format!("netns \"{name}\""))
+        .context("enter", Object::netns(name))
 }

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NamespaceKind, NetlinkContext, Object};
 use netnsctl_netlink::{Batch, Socket};
 use netnsctl_sys::mount::make_read_only;
 use netnsctl_sys::namespace;
@@ -48,14 +48,17 @@ pub fn enter(isolation: Isolation) -> Result<(), Error> {
     match isolation {
         Isolation::User => {
             let (user, group) = (getuid().as_raw(), rustix::process::getgid().as_raw());
-            namespace::unshare_user_mounts_network().context("create", "a user namespace")?;
+            namespace::unshare_user_mounts_network()
+                .context("create", Object::new_namespace(NamespaceKind::User))?;
             write_map("/proc/self/setgroups", "deny")?;
             write_map("/proc/self/uid_map", &format!("0 {user} 1"))?;
             write_map("/proc/self/gid_map", &format!("0 {group} 1"))?;
         }
         Isolation::Privileged => {
-            namespace::unshare_network().context("create", "a network namespace")?;
-            namespace::unshare_mounts().context("create", "a mount namespace")?;
+            namespace::unshare_network()
+                .context("create", Object::new_namespace(NamespaceKind::Network))?;
+            namespace::unshare_mounts()
+                .context("create", Object::new_namespace(NamespaceKind::Mount))?;
         }
     }
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
@@ -65,14 +68,19 @@ pub fn enter(isolation: Isolation) -> Result<(), Error> {
     replace_etc(&host_etc, &vanishing)?;
     // The new credentials made /proc/self root's; `--sandbox` of the same user must be let in.
     set_dumpable_behavior(DumpableBehavior::Dumpable)
-        .context("open to its user", "this process")?;
-    let mut socket = Socket::open().in_netns("open a socket in", "the sandbox")?;
+        .context("open to its user", Object::other("this process"))?;
+    let mut socket = Socket::open().netlink_context("open a socket in", sandbox())?;
     let mut batch = Batch::new();
     batch.set_link_up("lo");
     socket
         .commit(batch)
-        .in_netns("set lo up in", "the sandbox")?;
+        .netlink_context("set lo up in", sandbox())?;
     Ok(())
+}
+
+/// The sandbox, for errors.
+fn sandbox() -> Object {
+    Object::other("the sandbox")
 }
 
 fn write_map(path: &str, text: &str) -> Result<(), Error> {

@@ -27,7 +27,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, NamespaceKind, Object};
 use netnsctl_base::files::make_folder;
 use netnsctl_base::presence::if_present;
 use netnsctl_model::name::NetnsName;
@@ -242,13 +242,13 @@ fn is_denied(error: &io::Error) -> bool {
 fn visit<T: Send>(of: &str, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let visitor = start(scope, || {
-            namespace::unshare_folders().context("prepare to visit", "views")?;
+            namespace::unshare_folders().context("prepare to visit", Object::other("views"))?;
             refuse_chroot(of)?;
             work()
         })?;
         visitor.join().unwrap_or_else(|_| {
             let died = io::Error::other("the thread in them ended");
-            Err(died).context("visit", "views")
+            Err(died).context("visit", Object::other("views"))
         })
     })
 }
@@ -261,7 +261,7 @@ fn start<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>, Error> {
     let started = Builder::new().spawn_scoped(scope, work);
-    started.context("start", "a thread that visits views")
+    started.context("start", Object::task("a thread that visits views"))
 }
 
 /// Gives the process a mount namespace of its own that is as the view would be.
@@ -279,10 +279,13 @@ fn enter_own(name: &NetnsName, files: &[String]) -> Result<(), Error> {
 /// Gives the calling thread a copy of its mount namespace, from which nothing gets out and into
 /// which later mounts of the host come.
 fn copy_mounts(name: &NetnsName) -> Result<(), Error> {
-    namespace::unshare_mounts()
-        .context("create a mount namespace for", format!("netns \"{name}\""))?;
+    let object = Object::NewNamespace {
+        kind: NamespaceKind::Mount,
+        of: Some(name.to_string()),
+    };
+    namespace::unshare_mounts().context("create", object)?;
     let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-    mount_change("/", slave).context("keep mounts of the command from", "the host")
+    mount_change("/", slave).context("keep mounts of the command from", Object::other("the host"))
 }
 
 /// Moves the calling thread into the mount namespace of netns `of`, and to its root directory.
@@ -292,14 +295,15 @@ fn copy_mounts(name: &NetnsName) -> Result<(), Error> {
 )]
 fn move_to(mounts: &OwnedFd, of: &str) -> Result<(), Error> {
     move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))
-        .context("enter the mounts of", format!("netns \"{of}\""))
+        .context("enter the mounts of", Object::netns(of))
 }
 
 /// Moves this process into the mount namespace of netns `of` and stays in its working directory, if
 /// there is one of that path that it may enter; else it is in the root directory.
 pub fn join(mounts: &OwnedFd, of: &str) -> Result<(), Error> {
     // By its path: the folder itself, kept open, would lead out of the view again.
-    let folder = reachable(std::env::current_dir()).context("find", "the working directory")?;
+    let folder = reachable(std::env::current_dir())
+        .context("find", Object::other("the working directory"))?;
     move_to(mounts, of)?;
     if let Some(folder) = folder {
         let entered = reachable(std::env::set_current_dir(&folder));
@@ -352,7 +356,7 @@ fn make(name: &NetnsName, files: &[String]) -> Result<Made, Error> {
     }
     let origin = outside::own()?;
     let pinned = mount_namespace::pin_new(
-        &format!("the view of netns \"{name}\""),
+        &Object::Other(format!("the view of netns \"{name}\"")),
         &pin_of(name),
         || {
             copy_mounts(name)?;

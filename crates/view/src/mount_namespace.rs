@@ -6,7 +6,7 @@ use std::io;
 use std::sync::mpsc;
 use std::thread::Builder;
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use rustix::io::Errno;
 use rustix::mount::mount_bind;
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
@@ -22,7 +22,7 @@ use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 ///
 /// Errors: `build` failed, or no thread can be started.
 pub fn pin_new(
-    object: &str,
+    object: &Object,
     place: &str,
     build: impl Fn() -> Result<(), Error> + Sync,
 ) -> Result<Result<(), Errno>, Error> {
@@ -41,7 +41,7 @@ pub fn pin_new(
 
 /// One attempt, on `processor` if there is one.
 fn attempt(
-    object: &str,
+    object: &Object,
     place: &str,
     build: &(impl Fn() -> Result<(), Error> + Sync),
     processor: Option<usize>,
@@ -60,10 +60,13 @@ fn attempt(
             // The mount namespace lives as long as this thread, until it is pinned.
             let _ = is_pinned.recv();
         });
-        started.context("start", "a thread that makes a mount namespace")?;
+        started.context(
+            "start",
+            Object::task("a thread that makes a mount namespace"),
+        )?;
         let thread = is_ready.recv().unwrap_or_else(|_| {
             let died = io::Error::other("the thread that builds it ended");
-            Err(died).context("build", object)
+            Err(died).context("build", object.clone())
         })?;
         let source = format!("/proc/self/task/{}/ns/mnt", thread.as_raw_nonzero());
         let result = mount_bind(source, place);

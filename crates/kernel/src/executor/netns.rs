@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
-use netnsctl_base::error::{Context as _, Error, NetlinkContext};
+use netnsctl_base::error::{Context as _, Error, NetlinkContext, Object};
 use netnsctl_base::netns::{Netns, Wanderer};
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::observed::Identity;
@@ -47,10 +47,7 @@ impl Context {
     /// Another descriptor of the namespace, for a request that names it.
     pub(crate) fn handle(&self) -> Result<OwnedFd, Error> {
         let fd = self.netns.as_fd().try_clone_to_owned();
-        fd.context(
-            "duplicate the descriptor of",
-            format!("netns \"{}\"", self.name),
-        )
+        fd.context("duplicate the descriptor of", Object::netns(&self.name))
     }
 
     pub(crate) fn known_index(&self, name: &str) -> Option<u32> {
@@ -69,7 +66,8 @@ impl Context {
     /// Lists the links and finds `name` among them. Requests that wait must have been sent.
     pub(crate) fn look_up_index(&mut self, name: &str) -> Result<u32, Error> {
         self.list_links()?;
-        self.known_index(name).ok_or_else(|| self.no_link(name))
+        self.known_index(name)
+            .map_or_else(|| self.no_link(name), Ok)
     }
 
     /// Whether there is a link of that name. Requests that wait must have been sent.
@@ -84,7 +82,7 @@ impl Context {
         self.peers
             .get(name)
             .copied()
-            .ok_or_else(|| self.no_link(name))
+            .map_or_else(|| self.no_link(name), Ok)
     }
 
     fn list_links(&mut self) -> Result<(), Error> {
@@ -100,14 +98,10 @@ impl Context {
         Ok(())
     }
 
-    fn no_link(&self, name: &str) -> Error {
-        let source = std::io::Error::from_raw_os_error(rustix::io::Errno::NODEV.raw_os_error());
-        let object = format!("link \"{name}\" in netns \"{}\"", self.name);
-        Error::System {
-            step: "find",
-            object,
-            source,
-        }
+    fn no_link(&self, name: &str) -> Result<u32, Error> {
+        let object = Object::Other(format!("link \"{name}\" in netns \"{}\"", self.name));
+        let missing: Result<u32, _> = Err(rustix::io::Errno::NODEV);
+        missing.context("find", object)
     }
 }
 
@@ -146,8 +140,11 @@ impl OpenNetns {
             let handle = match netns {
                 NetnsRef::Home => {
                     let fd = home.as_fd().try_clone_to_owned();
-                    let fd = fd.context("duplicate the descriptor of", "the home namespace")?;
-                    Netns::from_fd(fd).context("look at", "the home namespace")?
+                    let fd = fd.context(
+                        "duplicate the descriptor of",
+                        Object::other("the home namespace"),
+                    )?;
+                    Netns::from_fd(fd).context("look at", Object::other("the home namespace"))?
                 }
                 NetnsRef::Named(name) => names::open(name)?,
             };

@@ -1,8 +1,9 @@
 //! Network namespaces.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use netnsctl_base::error::Failure;
+use netnsctl_base::error::{Error, Failure};
 use netnsctl_model::item::{Item, Netns};
 use netnsctl_model::observed::Record;
 use netnsctl_model::plan::{Step, Verb};
@@ -10,7 +11,6 @@ use netnsctl_model::plan::{Step, Verb};
 use super::{CarryOut, name};
 use crate::executor::Executor;
 use crate::teardown;
-use netnsctl_base::error::Error;
 
 impl CarryOut for Netns {
     /// A new namespace is noted before it gets its name, so that a kill in between leaves no
@@ -57,20 +57,21 @@ fn remove_all(executor: &mut Executor<'_>, number: usize) -> Result<(), Error> {
     let report = match teardown::down(&names, teardown::Options::default(), executor.state) {
         Ok(report) => report,
         Err(error) => {
+            let error = Arc::new(error);
             for number in numbers.into_values() {
-                executor.fail(number, error.to_string(), error.hint());
+                executor.fail(number, Arc::clone(&error));
             }
             return Ok(());
         }
     };
     for name in report.foreign {
         if let Some(number) = numbers.get(&name) {
-            executor.fail(*number, teardown::foreign(&name), None);
+            executor.fail(*number, Error::Foreign(name));
         }
     }
-    for Failure { of, message, hint } in report.failures {
+    for Failure { of, error } in report.failures {
         if let Some(number) = of.name().and_then(|name| numbers.get(name)) {
-            executor.fail(*number, message, hint);
+            executor.fail(*number, error);
         }
     }
     executor.outcome.held = report.held;

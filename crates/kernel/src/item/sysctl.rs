@@ -6,7 +6,7 @@ use netnsctl_model::plan::Step;
 use super::{CarryOut, named};
 use crate::executor::Executor;
 use crate::sysctl;
-use netnsctl_base::error::Error;
+use netnsctl_base::error::{Context, Error, Object};
 
 impl CarryOut for Sysctl {
     fn carry_out(
@@ -20,10 +20,7 @@ impl CarryOut for Sysctl {
             return Ok(());
         }
         executor.enter(here)?;
-        sysctl::write(&self.key, &self.value).map_err(|source| Error::System {
-            step: "write sysctl",
-            object: format!("{} = {:?} in netns \"{here}\"", self.key, self.value),
-            source,
-        })
+        let object = format!("{} = {:?} in netns \"{here}\"", self.key, self.value);
+        sysctl::write(&self.key, &self.value).context("write sysctl", Object::Sysctl(object))
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use netnsctl_base::error::{Context, Error, NetlinkContext};
+use netnsctl_base::error::{Context, Error, NetlinkContext, Object};
 use netnsctl_base::netns::Wanderer;
 use netnsctl_model::desired::HolderKind;
 use netnsctl_model::name::SysctlKey;
@@ -12,8 +12,6 @@ use netnsctl_netlink::{Batch, NewLink, Socket};
 
 use super::Values;
 use crate::sysctl;
-
-const SCRATCH: &str = "a scratch namespace";
 
 /// The value of each key that can be read and written.
 pub(super) fn all() -> io::Result<Values> {
@@ -56,7 +54,7 @@ fn walk(folder: &Path, parts: &mut Vec<String>, values: &mut Values) -> io::Resu
 pub(super) fn fresh(wanderer: &mut Wanderer) -> Result<Values, Error> {
     const STEP: &str = "try the kinds of links in";
     let _netns = wanderer.create()?;
-    let mut socket = Socket::open().in_netns(STEP, SCRATCH)?;
+    let mut socket = Socket::open().netlink_context(STEP, Object::scratch())?;
     let mut batch = Batch::new();
     let kinds = HolderKind::PREFERENCE.map(HolderKind::as_str);
     for kind in kinds.into_iter().chain(["veth"]) {
@@ -68,6 +66,8 @@ pub(super) fn fresh(wanderer: &mut Wanderer) -> Result<Values, Error> {
     }
     batch.set_link_up("lo");
     // A kind that the kernel lacks is in none of the namespaces either.
-    socket.commit(batch).in_netns(STEP, SCRATCH)?;
-    all().context("list the sysctls of", SCRATCH)
+    socket
+        .commit(batch)
+        .netlink_context(STEP, Object::scratch())?;
+    all().context("list the sysctls of", Object::scratch())
 }

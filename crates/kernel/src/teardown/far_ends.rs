@@ -59,7 +59,7 @@ pub(super) fn find<'a>(
     for (netns, interfaces) in orphans {
         match nameless_veths(netns, &interfaces) {
             Ok(found) => ends.entry(netns.clone()).or_default().extend(found),
-            Err(error) => report.fail_each(interfaces.into_values().flatten(), &error),
+            Err(error) => report.fail_each(interfaces.into_values().flatten(), error),
         }
     }
     ends
@@ -122,7 +122,7 @@ pub(super) fn remove(ends: FarEnds<'_>, options: Options, report: &mut Report) {
     for (netns, ends) in ends.iter().filter(|(_, ends)| !ends.is_empty()) {
         if let Err(error) = remove_in(netns, ends, options) {
             let of: BTreeSet<_> = ends.iter().flat_map(|end| &end.of).copied().collect();
-            report.fail_each(of, &error);
+            report.fail_each(of, error);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use netnsctl_base::processes::{Depth, Hold, Holder, holders, signal};
 use netnsctl_model::name::NetnsName;
 use rustix::process::Signal;
@@ -58,7 +58,7 @@ pub(super) fn forget_passers_by(present: &AllPresent<'_>, report: &mut Report) {
 fn try_holders(present: &AllPresent<'_>, report: &mut Report) -> Option<Vec<(NetnsName, Holder)>> {
     let found = holders_of(present);
     found
-        .inspect_err(|error| report.fail_each(present.keys().copied(), error))
+        .map_err(|error| report.fail_each(present.keys().copied(), error))
         .ok()
 }
 
@@ -95,9 +95,9 @@ pub(super) fn end(present: &AllPresent<'_>, report: &mut Report) {
                 if !told.insert(holder.pid) {
                     continue;
                 }
-                let object = format!("process {} ({})", holder.pid, holder.command);
+                let object = Object::Other(format!("process {} ({})", holder.pid, holder.command));
                 if let Err(error) = signal(holder.pid, &inodes, kind).context("end", object) {
-                    report.fail(name, &error);
+                    report.fail(name, error);
                 }
             }
             if Instant::now() > deadline {

@@ -60,12 +60,12 @@ pub(super) fn down(config: &[PathBuf], arguments: Down) -> Result<Exit, Failure>
     let rest = teardown::remove_leftovers((!whole).then_some(&names), &state, &mut report)
         .and_then(|()| teardown::forget_home_if_last(&state));
     if let Err(error) = rest {
-        let failure = KernelFailure::new(NetnsRef::Home, &error);
+        let failure = KernelFailure::new(NetnsRef::Home, error);
         report.failures.push(failure);
     }
     published::remove_stale();
     if let Err(error) = state.remove_if_empty() {
-        let failure = KernelFailure::new(NetnsRef::Home, &error);
+        let failure = KernelFailure::new(NetnsRef::Home, error);
         report.failures.push(failure);
     }
     report_foreign(&foreign, &report);
@@ -188,10 +188,10 @@ fn print_removed(report: &Report, foreign: &BTreeSet<NetnsName>) -> Result<(), F
 pub(super) fn report_trouble(report: &Report) -> bool {
     report_held(&report.held);
     for name in &report.foreign {
-        output::error(&teardown::foreign(name), None);
+        output::error(&KernelError::Foreign(name.clone()).to_string(), None);
     }
     for failure in &report.failures {
-        output::error(&failure.message, failure.hint.as_deref());
+        output::failure(failure);
     }
     let failures = report.failures.iter();
     let kept: BTreeSet<_> = failures.filter_map(|failure| failure.of.name()).collect();

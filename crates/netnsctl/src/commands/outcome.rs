@@ -29,7 +29,7 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome) -> Exit {
         output::error(&problem.to_string(), problem.hint().as_deref());
     }
     for failure in &outcome.failures {
-        output::error(&failure.message, failure.hint.as_deref());
+        output::failure(failure);
     }
     if let Some(missing) = not_tried(plan, outcome) {
         output::note(&missing);

@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::Error;
+use netnsctl_base::error::{Error, NamespaceKind, Object};
 use netnsctl_base::netns::Netns;
 use netnsctl_kernel::place;
 use netnsctl_kernel::state_dir::{self, StateDir};
@@ -51,8 +51,16 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why there is no sandbox, and what lets it be.
 fn no_sandbox(error: Error) -> Failure {
-    let is_forbidden =
-        matches!(&error, Error::System { object, .. } if object == "a user namespace");
+    let is_forbidden = matches!(
+        &error,
+        Error::System {
+            object: Object::NewNamespace {
+                kind: NamespaceKind::User,
+                ..
+            },
+            ..
+        }
+    );
     let failure = Failure::from(error);
     if !is_forbidden {
         return failure;

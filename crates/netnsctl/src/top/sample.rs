@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::Context;
+use netnsctl_base::error::{Context, Object};
 use netnsctl_base::netns::Netns;
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::place;
@@ -113,7 +113,10 @@ impl Sampler {
         std::thread::Builder::new()
             .name("sampler".to_owned())
             .spawn(move || self.run(interval, &sender, &waker))
-            .context("start", "a thread that gathers what \"top\" shows")?;
+            .context(
+                "start",
+                Object::task("a thread that gathers what \"top\" shows"),
+            )?;
         Ok(Samples { receiver, wake })
     }
 

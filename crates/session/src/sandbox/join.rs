@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use netnsctl_base::error::{Context, Error};
+use netnsctl_base::error::{Context, Error, Object};
 use netnsctl_sys::namespace::{owner_of_user_namespace, user_namespace_of};
 use netnsctl_view::root_folder::RootFolder;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
@@ -28,7 +28,7 @@ use crate::keyring;
 /// user, and its mounts and its network belong to that user namespace; a step that the kernel
 /// refused. The process must then not go on.
 pub fn join(pid: u32) -> Result<(), Error> {
-    let object = format!("the sandbox of process {pid}");
+    let object = Object::Other(format!("the sandbox of process {pid}"));
     let namespaces = Namespaces::of_process(pid, &object)?;
     namespaces.check(pid, &object)?;
     let folder = std::env::current_dir();
@@ -54,7 +54,7 @@ struct Namespaces {
 }
 
 impl Namespaces {
-    fn of_process(pid: u32, object: &str) -> Result<Self, Error> {
+    fn of_process(pid: u32, object: &Object) -> Result<Self, Error> {
         // One process, even if its id is given to another one meanwhile.
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, format!("/proc/{pid}/ns"), flags, Mode::empty());
@@ -62,10 +62,10 @@ impl Namespaces {
             Errno::NOENT => Errno::SRCH,
             error => error,
         });
-        let folder = folder.context("find", object)?;
+        let folder = folder.context("find", object.clone())?;
         let open = |name: &str| {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            openat(&folder, name, flags, Mode::empty()).context("open", object)
+            openat(&folder, name, flags, Mode::empty()).context("open", object.clone())
         };
         Ok(Self {
             user: open("user")?,
@@ -74,15 +74,16 @@ impl Namespaces {
         })
     }
 
-    fn check(&self, pid: u32, object: &str) -> Result<(), Error> {
+    fn check(&self, pid: u32, object: &Object) -> Result<(), Error> {
         let own = netnsctl_view::open_namespace("/proc/self/ns/user")?;
-        if is_same(&own, &self.user).context("look at", object)? {
+        if is_same(&own, &self.user).context("look at", object.clone())? {
             return Err(no_sandbox(
                 pid,
                 "its user namespace is that of this process",
             ));
         }
-        let owner = owner_of_user_namespace(self.user.as_fd()).context("look at", object)?;
+        let owner =
+            owner_of_user_namespace(self.user.as_fd()).context("look at", object.clone())?;
         if owner != geteuid().as_raw() {
             let reason = "its user namespace belongs to another user";
             return Err(no_sandbox(pid, reason));
@@ -98,10 +99,10 @@ impl Namespaces {
             ),
         ] {
             let is_its = match user_namespace_of(namespace.as_fd()) {
-                Ok(user) => is_same(&user, &self.user).context("look at", object)?,
+                Ok(user) => is_same(&user, &self.user).context("look at", object.clone())?,
                 // That of this host, for a caller in a user namespace.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => false,
-                Err(error) => return Err(error).context("look at", object),
+                Err(error) => return Err(error).context("look at", object.clone()),
             };
             if !is_its {
                 return Err(no_sandbox(pid, reason));
@@ -125,31 +126,32 @@ fn is_same(one: &OwnedFd, other: &OwnedFd) -> io::Result<bool> {
     clippy::disallowed_methods,
     reason = "the process moves for good, before it has a second thread"
 )]
-fn enter(namespaces: &Namespaces, object: &str) -> Result<(), Error> {
+fn enter(namespaces: &Namespaces, object: &Object) -> Result<(), Error> {
     for (namespace, kind) in [
         // The right to join the others comes with this one.
         (&namespaces.user, LinkNameSpaceType::User),
         (&namespaces.mounts, LinkNameSpaceType::Mount),
         (&namespaces.network, LinkNameSpaceType::Network),
     ] {
-        move_into_link_name_space(namespace.as_fd(), Some(kind)).context("enter", object)?;
+        move_into_link_name_space(namespace.as_fd(), Some(kind))
+            .context("enter", object.clone())?;
     }
     Ok(())
 }
 
 /// Takes the ids of the sandbox's root. Where these are other ids than before, nothing of the
 /// caller is kept: neither groups nor keys.
-fn become_root(object: &str) -> Result<(), Error> {
+fn become_root(object: &Object) -> Result<(), Error> {
     const STEP: &str = "become root of";
     let is_root = getuid().is_root() && geteuid().is_root() && getgid().is_root();
     match set_thread_groups(&[]) {
         // Forbidden in user namespaces that their user may make without help (user_namespaces(7),
         // /proc/PID/setgroups). There, root is the caller, with the caller's groups.
         Err(Errno::PERM) if is_root => {}
-        result => result.context(STEP, object)?,
+        result => result.context(STEP, object.clone())?,
     }
-    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).context(STEP, object)?;
-    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).context(STEP, object)?;
+    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT).context(STEP, object.clone())?;
+    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).context(STEP, object.clone())?;
     if !is_root {
         keyring::leave_keys_of_others(Uid::ROOT)?;
     }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::Context;
+use netnsctl_base::error::{Context, Object};
 use netnsctl_kernel::names;
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::place;
@@ -98,7 +98,7 @@ impl Look {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .context("start", "the process that looks from inside")?;
+            .context("start", Object::task("the process that looks from inside"))?;
         let stdout = child.stdout.take();
         let stdout = stdout.ok_or_else(|| Failure::failed("the look from inside has no stdout"))?;
         let bytes = Vec::new();

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use netnsctl_base::error::Context;
+use netnsctl_base::error::{Context, Object};
 use netnsctl_kernel::names;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_model::polkit::enter_argument;
@@ -77,7 +77,7 @@ fn prepare(netns: &NetnsRef, words: &[OsString]) -> Result<(PathBuf, Command), F
             program.display()
         )));
     }
-    let witness = fork_witness().context("start", "a process")?;
+    let witness = fork_witness().context("start", Object::task("a process"))?;
     #[expect(
         clippy::disallowed_methods,
         reason = "pkexec is the one program that gives rights"

@@ -6,7 +6,7 @@ use std::ffi::{CString, OsStr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use netnsctl_base::error::Context;
+use netnsctl_base::error::{Context, Object};
 use netnsctl_model::config::values::write_duration;
 use netnsctl_model::name::NetnsRef;
 use netnsctl_sys::spawn::{self, Activated};
@@ -185,7 +185,7 @@ pub(super) fn words(words: Vec<String>) -> Result<Vec<CString>, Failure> {
 ///
 /// Errors: no further process can be started.
 pub(super) fn start_process(child: &Activated<'_>) -> Result<u32, Failure> {
-    let started = spawn::spawn(child).context("start", "a process");
+    let started = spawn::spawn(child).context("start", Object::task("a process"));
     started.map_err(Failure::from)
 }
 
