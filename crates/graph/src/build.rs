@@ -1,7 +1,6 @@
 //! Makes a topology of a declaration, and of what is there if that was looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use netnsctl_model::address::InterfaceAddress;
 use netnsctl_model::desired::{self, Desired, VethEnd, VethPair};
@@ -272,7 +271,7 @@ impl<'a> Builder<'a> {
         let extra = observed_addresses
             .iter()
             .map(|observed| &observed.address)
-            .filter(|address| !declared.contains(address) && !is_link_local(address));
+            .filter(|address| !declared.contains(address) && !address.is_link_local());
         addresses.extend(extra.map(|address| Marked {
             text: address.to_string(),
             mark: Mark::EXTRA,
@@ -490,9 +489,4 @@ fn has_route(interior: &Interior, wanted: &desired::Route) -> bool {
         .routes
         .iter()
         .any(|observed| wanted.is(&observed.route))
-}
-
-/// Whether it is one that the kernel gives every link.
-fn is_link_local(address: &InterfaceAddress) -> bool {
-    matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
 }

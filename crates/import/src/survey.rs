@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use netnsctl_model::desired::{Dns, HolderKind};
 use netnsctl_model::etc_files::is_ours;
 use netnsctl_model::name::{InterfaceName, NetnsName, NetnsRef};
-use netnsctl_model::observed::{Link, Peer};
+use netnsctl_model::observed::{Link, Peer, kind_word};
 use netnsctl_model::surveyed::{Found, Surveyed};
 
 use crate::draft::{Draft, Route, Said, Space, Veth};
@@ -395,7 +395,7 @@ fn lost_link(interface: &InterfaceName, link: &Link, declared: bool) -> Option<S
     if declared || is_fallback || link.peer.is_some() {
         return None;
     }
-    let kind = link.kind.as_deref().unwrap_or("hardware");
+    let kind = kind_word(link.kind.as_deref());
     let words = format!("{kind} {interface}{}{}", listed(&own), down(link));
     Some(words)
 }

@@ -2,13 +2,20 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use ipnet::IpNet;
 
 use crate::name::InterfaceName;
 
-/// Bytes that every link with IPv6 can carry, RFC 8200 section 5.
-pub(crate) const IPV6_MIN_MTU: u32 = 1280;
+/// The smallest MTU with which a link has IPv6, in bytes (RFC 8200, section 5). With less the kernel
+/// turns IPv6 off (`addrconf_notify()` in net/ipv6/addrconf.c).
+pub const IPV6_MIN_MTU: u32 = 1280;
+
+/// Whether `ip` is an IPv6 link-local address, which has a meaning only together with a link.
+pub fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
 
 /// An interface address: host bits and the length of its prefix (`10.20.0.1/24`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +34,21 @@ impl InterfaceAddress {
 
     /// Whether it is an IPv6 link-local address, which the kernel makes by itself as well.
     pub fn is_link_local(&self) -> bool {
-        matches!(self.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
+        is_link_local(self.ip())
+    }
+
+    /// Whether the prefix is the whole address. Only such an address may be on several links of a
+    /// namespace (unnumbered links).
+    pub fn is_single(&self) -> bool {
+        self.0.prefix_len() == self.0.max_prefix_len()
+    }
+}
+
+impl FromStr for InterfaceAddress {
+    type Err = ipnet::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 

@@ -102,6 +102,11 @@ pub struct Interior {
     pub sysctl: BTreeMap<SysctlKey, Option<String>>,
 }
 
+/// The word for the kind of a link, of which `kind` is the IFLA_INFO_KIND.
+pub fn kind_word(kind: Option<&str>) -> &str {
+    kind.unwrap_or("hardware")
+}
+
 /// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {

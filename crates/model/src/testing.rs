@@ -20,7 +20,7 @@ use ipnet::IpNet;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
-use crate::address::{Endpoint, IPV6_MIN_MTU, InterfaceAddress, MacAddress};
+use crate::address::{Endpoint, IPV6_MIN_MTU, InterfaceAddress, MacAddress, is_link_local};
 use crate::desired::{
     Desired, Dns, Forward, ForwardOptions, Holder, HolderChoice, HolderKind, Home, Netns, Nscd,
     Protocol, Route, RunAccess, VethEnd, VethPair, Workers,
@@ -383,10 +383,7 @@ impl Builder {
     fn forward(&mut self, seed: ForwardSeed) {
         let number = self.number();
         let here = self.netns(seed.netns[0]);
-        let scope = |ip: IpAddr| {
-            let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-            link_local.then(|| self.holder(&here))
-        };
+        let scope = |ip: IpAddr| is_link_local(ip).then(|| self.holder(&here));
         let endpoint = |ip: IpAddr, port: u16| {
             let scope = scope(ip);
             ForwardAddress::Inet(Endpoint { ip, scope, port })

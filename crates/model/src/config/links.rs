@@ -143,14 +143,13 @@ pub(super) fn addresses(links: &Links<'_>, report: &mut Report<'_>) {
         let all = links.iter().enumerate();
         for (n, address) in all.flat_map(|(n, l)| l.address.iter().map(move |a| (n, a))) {
             let ip = address.value.ip();
-            let single = |a: &InterfaceAddress| a.prefix_len() == a.0.max_prefix_len();
-            if matches!(ip, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+            if address.value.is_link_local() {
                 continue;
             }
             match seen.get(&ip) {
                 // Twice on one link: told where the list was read.
                 Some((_, link)) if *link == n => {}
-                Some((first, _)) if !(single(&first.value) && single(&address.value)) => {
+                Some((first, _)) if !(first.value.is_single() && address.value.is_single()) => {
                     report
                         .error(
                             address.place,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::text::quote;
-use crate::address::{InterfaceAddress, MacAddress};
+use crate::address::{InterfaceAddress, MacAddress, is_link_local};
 use crate::desired::Workers;
 use crate::name::{InterfaceName, NetnsRef, is_control};
 
@@ -294,7 +294,7 @@ pub fn nameserver(text: &str) -> Result<bool, BadValue> {
             ),
         };
     };
-    let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let link_local = is_link_local(ip);
     match scope {
         Some(scope) if !link_local || InterfaceName::parse(scope).is_err() => {
             return bad(

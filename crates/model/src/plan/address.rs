@@ -117,13 +117,12 @@ impl<'a> Planner<'a> {
         if added.address.is_link_local() {
             return None;
         }
-        let single = |it: &InterfaceAddress| it.prefix_len() == it.0.max_prefix_len();
         let stays = |place: &LinkPlace| {
             self.link(place).is_some() && !self.done.taken.contains(&(place.clone(), ip))
         };
         let mut others = there.get(&ip).into_iter().flatten();
         let other = others.find(|(place, it)| {
-            *place != added.link && !(single(it) && single(&added.address)) && stays(place)
+            *place != added.link && !(it.is_single() && added.address.is_single()) && stays(place)
         });
         other.map(|(place, _)| place)
     }
@@ -154,8 +153,6 @@ impl<'a> Planner<'a> {
     pub(super) fn end_addresses(&self, end: &VethEnd, mtu: u32) -> Vec<InterfaceAddress> {
         let mut addresses = end.address.clone();
         let link_local = end.mac.link_local();
-        // Below its minimum MTU a link has no IPv6 at all (`addrconf_notify()` in
-        // net/ipv6/addrconf.c).
         if mtu >= IPV6_MIN_MTU && self.has_ipv6(end) && !addresses.contains(&link_local) {
             addresses.push(link_local);
         }

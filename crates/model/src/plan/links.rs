@@ -4,7 +4,7 @@ use crate::address::{InterfaceAddress, MacAddress};
 use crate::desired::{Holder, HolderChoice, HolderKind, VethEnd, VethPair};
 use crate::item::{self, Change, Key, LinkKey, Value};
 use crate::name::{NetnsName, NetnsRef};
-use crate::observed::{Applied, Link, Peer};
+use crate::observed::{Applied, Link, Peer, kind_word};
 
 use super::namespace::key_of;
 use super::planner::Planner;
@@ -267,12 +267,11 @@ impl<'a> Planner<'a> {
 }
 
 pub(super) fn in_the_way(wanted: &'static str, place: &LinkPlace, observed: &Link) -> Problem {
-    let kind = observed.kind.clone();
     Problem::LinkInTheWay {
         wanted,
         netns: place.netns.to_string(),
         interface: place.interface.to_string(),
-        kind: kind.unwrap_or_else(|| "hardware".to_owned()),
+        kind: kind_word(observed.kind.as_deref()).to_owned(),
         going_away: observed.peer == Some(Peer::Elsewhere),
     }
 }

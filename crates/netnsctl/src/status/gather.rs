@@ -1,7 +1,6 @@
 //! Gathers what `status` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use netnsctl_base::error::Error;
 use netnsctl_base::processes::{self, Depth, Holder};
@@ -169,7 +168,7 @@ impl Gathered<'_> {
         let addresses = link.addresses.iter().map(|observed| &observed.address);
         let extra = |address: &&InterfaceAddress| {
             let known = declared.as_ref().is_none_or(|list| list.contains(address));
-            !known && !is_link_local(address)
+            !known && !address.is_link_local()
         };
         Link {
             interface: name.to_string(),
@@ -248,11 +247,6 @@ impl Gathered<'_> {
             .map(|(forward, number)| self.controls.state(netns, number, forward))
             .collect()
     }
-}
-
-/// Whether it is one that the kernel gives every link.
-fn is_link_local(address: &InterfaceAddress) -> bool {
-    matches!(address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
 fn veth(link: Link, peer: &Peer) -> Veth {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
+use netnsctl_model::address::InterfaceAddress;
+use netnsctl_model::observed::kind_word;
 
 use super::hints;
 use super::wire::{Drift, Forward, Link, Netns, Report, Veth, unknown};
@@ -260,8 +262,11 @@ impl Rows {
 
 /// The addresses, without the link-local ones that the kernel makes up for itself.
 pub(crate) fn addresses(link: &Link) -> String {
-    let own =
-        |address: &&String| link.kind.as_deref() == Some("veth") || !address.starts_with("fe80:");
+    let is_link_local = |address: &str| {
+        let address = address.parse::<InterfaceAddress>();
+        address.is_ok_and(|address| address.is_link_local())
+    };
+    let own = |address: &&String| link.kind.as_deref() == Some("veth") || !is_link_local(address);
     let shown = link.addresses.iter().filter(own).map(|address| {
         if link.declared && link.extra_addresses.contains(address) {
             format!("{address} (extra)")
@@ -274,7 +279,7 @@ pub(crate) fn addresses(link: &Link) -> String {
 
 /// The kind and state of a link.
 pub(crate) fn link_state(link: &Link) -> String {
-    let kind = link.kind.as_deref().unwrap_or("hardware");
+    let kind = kind_word(link.kind.as_deref());
     let state = match (link.up, link.carrier) {
         (false, _) => "DOWN",
         (true, false) if kind != "bridge" => "up, NO CARRIER",

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::part::{self, Everywhere, Part};
 use super::{Condition, Form, Key, Kind, Section, Shape};
+use crate::address::is_link_local;
 use crate::config::contradictions::{Contradictions, RuledOut, Subject};
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
@@ -188,8 +189,10 @@ fn gateway_fits(route: &Declared, fields: &Fields<'_>, report: &mut Report<'_>) 
             .hint(format!("give a gateway with an {to_family} address"))
             .related(to.place, format!("this is {to_family}"));
     }
-    let link_local = matches!(via.value, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    if link_local && fields.entry("interface").is_none() && !report.is_broken(via.place.file) {
+    if is_link_local(via.value)
+        && fields.entry("interface").is_none()
+        && !report.is_broken(via.place.file)
+    {
         report
             .error(
                 via.place,
@@ -245,7 +248,7 @@ fn gateway_reached(
         let through = route.interface.as_ref();
         through.is_none_or(|through| through.value == link.name.name)
     });
-    if matches!(via, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+    if is_link_local(via) {
         return;
     }
     // A link from elsewhere has addresses of its own.
