@@ -236,6 +236,21 @@ impl Protocol {
     }
 }
 
+/// The word is neither `tcp` nor `udp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is neither tcp nor udp")]
+pub struct UnknownProtocol;
+
+impl std::str::FromStr for Protocol {
+    type Err = UnknownProtocol;
+
+    fn from_str(word: &str) -> Result<Self, UnknownProtocol> {
+        let known = [Self::Tcp, Self::Udp];
+        let found = known.into_iter().find(|it| it.as_str() == word);
+        found.ok_or(UnknownProtocol)
+    }
+}
+
 impl std::fmt::Display for Protocol {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

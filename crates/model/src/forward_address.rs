@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use crate::address::{Endpoint, EndpointError};
 use crate::name::is_control;
@@ -106,6 +107,14 @@ impl ForwardAddress {
     /// Whether it is a unix socket.
     pub fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
+    }
+}
+
+impl FromStr for ForwardAddress {
+    type Err = ForwardAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ForwardAddressError> {
+        Self::parse(text)
     }
 }
 

@@ -6,6 +6,7 @@
 // The unit tests have a `main` of their own.
 #![cfg_attr(all(target_env = "gnu", not(test)), no_main)]
 
+mod as_text;
 mod cli;
 mod commands;
 mod config_files;

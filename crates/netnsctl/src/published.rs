@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use netnsctl_base::error::{Context, Error};
 use netnsctl_base::presence::if_present;
+use netnsctl_model::desired::Protocol;
 use netnsctl_model::forward_address::ForwardAddress;
 use netnsctl_model::name::NetnsRef;
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, openat, stat};
@@ -60,14 +61,30 @@ pub(crate) struct PublishedForward {
 pub(crate) struct ForwardKey {
     /// The namespace it listens in.
     pub(crate) listen_netns: String,
-    /// `tcp` or `udp`.
-    pub(crate) protocol: String,
+    /// The protocol of both sides.
+    #[serde(with = "crate::as_text")]
+    pub(crate) protocol: Protocol,
     /// Where it listens.
     pub(crate) listen: String,
     /// The namespace it connects in.
     pub(crate) netns: String,
     /// Where it connects.
-    pub(crate) connect: String,
+    #[serde(with = "crate::as_text")]
+    pub(crate) connect: ForwardAddress,
+}
+
+/// A forward in one line: `tcp 127.0.0.1:80 → web 10.0.0.2:80`.
+pub(crate) fn forward_line(
+    protocol: Protocol,
+    listen: &str,
+    netns: &str,
+    connect: &ForwardAddress,
+) -> String {
+    match connect {
+        ForwardAddress::Inet(_) => format!("{protocol} {listen} → {netns} {connect}"),
+        // The path of a unix socket is the same in every namespace.
+        ForwardAddress::Unix(_) => format!("{protocol} {listen} → {connect}"),
+    }
 }
 
 /// The folder of this process, locked. Cleared when dropped.
@@ -221,9 +238,9 @@ pub(crate) fn forward_key(
 ) -> ForwardKey {
     ForwardKey {
         listen_netns: netns.to_string(),
-        protocol: forward.protocol.to_string(),
+        protocol: forward.protocol,
         listen: forward.listen.to_string(),
         netns: forward.netns.to_string(),
-        connect: forward.connect.to_string(),
+        connect: forward.connect.clone(),
     }
 }

@@ -23,12 +23,18 @@ impl Verb {
         }
     }
 
-    /// The word for it.
+    /// The word for it, which `Display` writes too.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "add",
             Self::Change | Self::Restore => "change",
             Self::Remove => "remove",
         }
+    }
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -187,13 +187,13 @@ const FAMILIES: &[Family] = &[
 
 impl Samples {
     /// Those of a forward of `protocol`. None of one of which nothing is known.
-    fn of(&self, protocol: &str, forwarder: &ForwardState) -> Vec<Sample> {
+    fn of(&self, protocol: Protocol, forwarder: &ForwardState) -> Vec<Sample> {
         let counters = match (forwarder, self) {
             (ForwardState::Runs(counters), _) => counters,
             (ForwardState::DoesNotRun, Self::Up) => return one(0),
             _ => return Vec::new(),
         };
-        let is_udp = protocol == Protocol::Udp.as_str();
+        let is_udp = protocol == Protocol::Udp;
         match self {
             Self::Up => one(1),
             Self::Tcp(of) | Self::Both(of, _) if !is_udp => of(&counters.tcp),
@@ -209,7 +209,7 @@ fn exposition(forwards: &Forwards) -> String {
     for family in FAMILIES {
         let mut lines = String::new();
         for (key, forwarder) in forwards {
-            for sample in family.samples.of(&key.protocol, forwarder) {
+            for sample in family.samples.of(key.protocol, forwarder) {
                 line(&mut lines, family.name, key, &sample);
             }
         }
@@ -225,14 +225,16 @@ fn exposition(forwards: &Forwards) -> String {
 }
 
 fn line(text: &mut String, name: &str, key: &ForwardKey, sample: &Sample) {
+    let connect = key.connect.to_string();
     let of_forward = [
-        ("netns", &key.listen_netns),
-        ("protocol", &key.protocol),
+        ("netns", key.listen_netns.as_str()),
+        ("protocol", key.protocol.as_str()),
         ("listen", &key.listen),
         ("connect_netns", &key.netns),
-        ("connect", &key.connect),
+        ("connect", &connect),
     ];
-    let own = sample.label.iter().map(|(label, value)| (*label, value));
+    let own = sample.label.iter();
+    let own = own.map(|(label, value)| (*label, value.as_ref()));
     let labels: Vec<String> = of_forward
         .into_iter()
         .chain(own)
@@ -263,10 +265,10 @@ mod tests {
     fn key(netns: &str, protocol: &str, listen: &str) -> ForwardKey {
         ForwardKey {
             listen_netns: netns.to_owned(),
-            protocol: protocol.to_owned(),
+            protocol: protocol.parse().unwrap(),
             listen: listen.to_owned(),
             netns: "default".to_owned(),
-            connect: "127.0.0.1:80".to_owned(),
+            connect: "127.0.0.1:80".parse().unwrap(),
         }
     }
 

@@ -96,10 +96,10 @@ impl Controls {
         };
         Forward {
             number,
-            protocol: forward.protocol.as_str(),
+            protocol: forward.protocol,
             listen: forward.listen.to_string(),
             netns: forward.netns.to_string(),
-            connect: forward.connect.to_string(),
+            connect: forward.connect.clone(),
             running,
             error,
             counters: forwarder.counters().cloned(),
@@ -132,7 +132,7 @@ pub(crate) fn all_traffic(desired: &Desired) -> Result<BTreeMap<(NetnsRef, usize
     let running = forwards.filter_map(|(netns, number, forward)| {
         let key = (netns, number);
         let counters = forwarders.get(&key)?.counters()?;
-        Some((key, traffic(forward.protocol.as_str(), counters)))
+        Some((key, traffic(forward.protocol, counters)))
     });
     Ok(running.collect())
 }

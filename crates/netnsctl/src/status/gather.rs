@@ -104,7 +104,7 @@ fn processes_inside(observed: &Observed) -> Result<BTreeMap<u64, Vec<Holder>>, E
 
 fn drift(step: &plan::Step) -> Drift {
     Drift {
-        change: step.verb.as_str(),
+        change: step.verb,
         description: step.describe(),
     }
 }

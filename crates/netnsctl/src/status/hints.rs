@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use netnsctl_model::forward_address::ForwardAddress;
+use netnsctl_model::name::NetnsRef;
+
 use super::wire::{Forward, Report};
 
 /// What to look at after the target of a forward could not be reached, for each reason that has a
@@ -14,16 +17,19 @@ pub(super) fn about(forward: &Forward) -> Vec<String> {
         ..
     } = forward;
     let reasons = counters.iter().flat_map(|it| it.tcp.connect_errors.keys());
-    let path = connect.strip_prefix("unix:");
+    let path = match connect {
+        ForwardAddress::Unix(path) => Some(path.as_path().display()),
+        ForwardAddress::Inet(_) => None,
+    };
     let place = match netns.as_str() {
-        "default" => "at home".to_owned(),
+        NetnsRef::HOME => "at home".to_owned(),
         name => format!("in netns {name:?}"),
     };
     let look = |command: &str| match netns.as_str() {
-        "default" => format!("\"{command}\""),
+        NetnsRef::HOME => format!("\"{command}\""),
         name => format!("\"netnsctl run {name} -- {command}\""),
     };
-    let hint = |reason: &Cow<'static, str>| match (&**reason, path) {
+    let hint = |reason: &Cow<'static, str>| match (&**reason, &path) {
         ("ECONNREFUSED", Some(path)) => {
             format!("nobody listened at {path} when a client came: its program has ended")
         }
@@ -71,6 +77,7 @@ pub(super) fn nobody_runs(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use netnsctl_forward::{Counters, Reasons};
+    use netnsctl_model::desired::Protocol;
 
     use super::*;
 
@@ -79,10 +86,10 @@ mod tests {
         counters.tcp.connect_errors = Reasons::from([(reason.into(), 7)]);
         about(&Forward {
             number: 1,
-            protocol: "tcp",
+            protocol: Protocol::Tcp,
             listen: "127.0.0.1:8080".to_owned(),
             netns: netns.to_owned(),
-            connect: connect.to_owned(),
+            connect: connect.parse().unwrap(),
             running: Some(true),
             error: None,
             counters: Some(counters),

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use comfy_table::{Table, presets};
 use netnsctl_forward::{Counters, Reasons, TcpCounters, UdpCounters};
 use netnsctl_model::address::InterfaceAddress;
+use netnsctl_model::desired::Protocol;
 use netnsctl_model::observed::kind_word;
 
 use super::hints;
 use super::wire::{Drift, Forward, Link, Netns, Report, Veth, unknown};
+use crate::published::forward_line;
 
 /// How many processes are named before the rest is only counted.
 const PROCESSES_SHOWN: usize = 8;
@@ -59,11 +61,7 @@ pub(crate) fn render(report: &Report, color: bool) -> String {
 }
 
 fn drift(drift: &Drift) -> String {
-    let sign = match drift.change {
-        "add" => '+',
-        "remove" => '-',
-        _ => '~',
-    };
+    let sign = drift.change.sign();
     format!("drift: \"up\" would {sign} {}", drift.description)
 }
 
@@ -209,11 +207,7 @@ impl Rows {
             connect,
             ..
         } = forward;
-        // The path of a unix socket is the same in every namespace.
-        let name = match connect.starts_with("unix:") {
-            true => format!("{protocol} {listen} → {connect}"),
-            false => format!("{protocol} {listen} → {netns} {connect}"),
-        };
+        let name = forward_line(*protocol, listen, netns, connect);
         match &forward.counters {
             Some(counters) => {
                 let state = if is_there {
@@ -221,7 +215,7 @@ impl Rows {
                 } else {
                     "running where nobody comes any more"
                 };
-                self.add("forward", &name, state, &traffic(protocol, counters));
+                self.add("forward", &name, state, &traffic(*protocol, counters));
             }
             None if forward.running.is_none() => {
                 let why = forward.error.as_deref().unwrap_or_default();
@@ -295,11 +289,10 @@ pub(crate) fn link_state(link: &Link) -> String {
 }
 
 /// What a forward has carried, in words.
-pub(crate) fn traffic(protocol: &str, counters: &Counters) -> String {
-    let mut parts = if protocol == "tcp" {
-        tcp_traffic(&counters.tcp)
-    } else {
-        udp_traffic(&counters.udp)
+pub(crate) fn traffic(protocol: Protocol, counters: &Counters) -> String {
+    let mut parts = match protocol {
+        Protocol::Tcp => tcp_traffic(&counters.tcp),
+        Protocol::Udp => udp_traffic(&counters.udp),
     };
     parts.retain(|part| !part.is_empty());
     parts.join(", ")
@@ -396,9 +389,9 @@ mod tests {
     #[test]
     fn traffic_is_told_in_full_and_trouble_only_where_there_was_some() {
         let mut counters = Counters::default();
-        let quiet = traffic("tcp", &counters);
+        let quiet = traffic(Protocol::Tcp, &counters);
         assert_eq!(quiet, "0 open, 0 ever, 0 B there, 0 B back");
-        let quiet = traffic("udp", &counters);
+        let quiet = traffic(Protocol::Udp, &counters);
         assert_eq!(
             quiet,
             "0 sessions, 0 ever, 0 datagrams (0 B) there, 0 (0 B) back"
@@ -415,12 +408,12 @@ mod tests {
         (udp.datagrams_to_client, udp.bytes_to_client) = (23, 24);
         udp.dropped = Reasons::from([("ENOBUFS".into(), 25)]);
         assert_eq!(
-            traffic("tcp", &counters),
+            traffic(Protocol::Tcp, &counters),
             "3 open, 1 connecting, 9 ever, 5 B there, 6 B back, 4 reset, \
              failed: 7 × ECONNREFUSED, 8 × ETIMEDOUT, not accepted: 2 × EMFILE"
         );
         assert_eq!(
-            traffic("udp", &counters),
+            traffic(Protocol::Udp, &counters),
             "1 session, 20 ever, 21 datagrams (22 B) there, 23 (24 B) back, 10 evicted, \
              lost: 25 × ENOBUFS"
         );

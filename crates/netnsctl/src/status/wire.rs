@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use netnsctl_model::desired::Protocol;
+use netnsctl_model::forward_address::ForwardAddress;
+use netnsctl_model::plan::Verb;
 use serde::Serialize;
 
 use crate::output::Document;
@@ -112,10 +115,12 @@ pub(crate) struct Sysctl {
 #[derive(Debug, Serialize)]
 pub(crate) struct Forward {
     pub(crate) number: usize,
-    pub(crate) protocol: &'static str,
+    #[serde(with = "crate::as_text")]
+    pub(crate) protocol: Protocol,
     pub(crate) listen: String,
     pub(crate) netns: String,
-    pub(crate) connect: String,
+    #[serde(with = "crate::as_text")]
+    pub(crate) connect: ForwardAddress,
     /// Whether a forwarder answers for it; none if that is not known.
     pub(crate) running: Option<bool>,
     /// Why it is not known whether a forwarder answers.
@@ -159,7 +164,8 @@ pub(crate) struct Process {
 /// A difference between what is declared and what is there.
 #[derive(Debug, Serialize)]
 pub(crate) struct Drift {
-    /// `add`, `change` or `remove`: what `up` would do.
-    pub(crate) change: &'static str,
+    /// What `up` would do: `add`, `change` or `remove`.
+    #[serde(with = "crate::as_text")]
+    pub(crate) change: Verb,
     pub(crate) description: String,
 }

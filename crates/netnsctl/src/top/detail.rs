@@ -1,6 +1,7 @@
 //! Everything that is known of one namespace, link or forward, line by line.
 
 use netnsctl_forward::{Counters, Reasons};
+use netnsctl_model::desired::Protocol;
 use netnsctl_netlink::{Flow, Traffic};
 
 use super::rates::{ForwardRate, LinkRate, Rates};
@@ -256,7 +257,7 @@ impl Lines<'_> {
             udp,
             options: _,
         } = counters;
-        if key.protocol == "udp" {
+        if key.protocol == Protocol::Udp {
             let (bytes, count) = (udp.bytes_to_target, udp.datagrams_to_target);
             self.add(
                 "there",

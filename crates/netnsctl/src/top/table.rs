@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use netnsctl_forward::{Counters, Reasons};
+use netnsctl_model::desired::Protocol;
 use netnsctl_model::name::NetnsRef;
 
 use super::rates::{ForwardRate, LinkRate, Rates, sum};
@@ -351,7 +352,7 @@ pub(super) fn find_forward<'a>(sample: &'a Sample, key: &ForwardKey) -> Option<&
     let forwards = netns.map_or(&report.home_forwards, |netns| &netns.forwards);
     forwards.iter().find(|it| {
         (it.protocol, &it.listen, &it.netns, &it.connect)
-            == (key.protocol.as_str(), &key.listen, &key.netns, &key.connect)
+            == (key.protocol, &key.listen, &key.netns, &key.connect)
     })
 }
 
@@ -369,7 +370,7 @@ pub(super) fn forward_state(sample: &Sample, key: &ForwardKey) -> (&'static str,
 fn forward_row(sample: &Sample, rate: Option<&ForwardRate>, key: &ForwardKey) -> Row {
     let counters = sample.forwards.get(key).and_then(ForwardState::counters);
     let (state, trouble) = forward_state(sample, key);
-    let is_udp = key.protocol == "udp";
+    let is_udp = key.protocol == Protocol::Udp;
     let open = |it: &Counters| it.tcp.connections_now + it.udp.sessions_now;
     let datagrams = rate.map(|it| it.datagrams.there + it.datagrams.back);
     Row {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netnsctl_forward::{Counters, Reasons};
+use netnsctl_model::desired::Protocol;
+use netnsctl_model::plan::Verb;
 use netnsctl_netlink::{Flow, Traffic};
 use proptest::prelude::*;
 use ratatui_core::backend::TestBackend;
@@ -73,17 +75,17 @@ fn netns(name: &str) -> Netns {
     }
 }
 
-fn key(protocol: &str) -> ForwardKey {
+fn key(protocol: Protocol) -> ForwardKey {
     ForwardKey {
         listen_netns: "office".to_owned(),
-        protocol: protocol.to_owned(),
+        protocol,
         listen: "127.0.0.1:8080".to_owned(),
         netns: "default".to_owned(),
-        connect: "127.0.0.1:80".to_owned(),
+        connect: "127.0.0.1:80".parse().unwrap(),
     }
 }
 
-fn forward(protocol: &'static str) -> Forward {
+fn forward(protocol: Protocol) -> Forward {
     let key = key(protocol);
     Forward {
         number: 1,
@@ -116,10 +118,10 @@ fn traffic(name: &str, bytes: u64) -> Traffic {
 /// seconds after some moment that never was.
 fn sample(start: Instant, second: u64) -> Sample {
     let mut office = netns("office");
-    office.forwards = vec![forward("tcp"), forward("udp")];
+    office.forwards = vec![forward(Protocol::Tcp), forward(Protocol::Udp)];
     let mut lab = netns("lab");
     lab.drift = vec![Drift {
-        change: "add",
+        change: Verb::Add,
         description: "address 10.20.0.2/24 on lab".to_owned(),
     }];
     let report = Report {
@@ -147,8 +149,8 @@ fn sample(start: Instant, second: u64) -> Sample {
     counters.tcp.bytes_to_target = 2_000_000 * second;
     counters.tcp.connect_errors = Reasons::from([("ECONNREFUSED".into(), 12)]);
     let forwards = BTreeMap::from([
-        (key("tcp"), ForwardState::Runs(counters)),
-        (key("udp"), ForwardState::DoesNotRun),
+        (key(Protocol::Tcp), ForwardState::Runs(counters)),
+        (key(Protocol::Udp), ForwardState::DoesNotRun),
     ]);
     Sample {
         at: start + SECOND * u32::try_from(second).unwrap(),
@@ -267,10 +269,10 @@ fn rates_are_differences_over_time() {
         back: 300_000.0,
     };
     assert_eq!(rates.links[&office].bytes, wanted);
-    let tcp = rates.forwards[&key("tcp")];
+    let tcp = rates.forwards[&key(Protocol::Tcp)];
     assert_eq!((tcp.begun, tcp.bytes.there), (5.0, 2_000_000.0));
     // A forwarder that does not answer has none, nor what was made anew meanwhile.
-    assert!(!rates.forwards.contains_key(&key("udp")));
+    assert!(!rates.forwards.contains_key(&key(Protocol::Udp)));
     after.links.get_mut(&office).unwrap().index = 9;
     assert!(!Rates::between(&before, &after).links.contains_key(&office));
     assert!(Rates::between(&after, &before).forwards.is_empty());

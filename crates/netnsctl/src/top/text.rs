@@ -1,6 +1,6 @@
 //! Numbers and states in few characters.
 
-use crate::published::ForwardKey;
+use crate::published::{ForwardKey, forward_line};
 
 /// A number in at most five characters: `0`, `0.4`, `999`, `1.2K`, `345M`. Steps are `step`, 1000 or
 /// 1024.
@@ -49,11 +49,7 @@ pub(super) fn forward(key: &ForwardKey) -> String {
         connect,
         ..
     } = key;
-    // The path of a unix socket is the same in every namespace.
-    match connect.starts_with("unix:") {
-        true => format!("{protocol} {listen} → {connect}"),
-        false => format!("{protocol} {listen} → {netns} {connect}"),
-    }
+    forward_line(*protocol, listen, netns, connect)
 }
 
 #[cfg(test)]
