@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, Error};
 
 use super::diagnostic::{Place, Report};
 use super::text::quote;
-use super::toml_syntax;
+use super::toml_syntax::{self, Fault};
 use super::tree::{DEPTH_MAX, Entry, Node, Value, too_deep, twice};
 
 /// Reads the file with that number, `skip` bytes of which are a byte order mark.
@@ -142,18 +142,19 @@ impl Reader<'_, '_> {
             let span = error.span().unwrap_or(end..end);
             let span =
                 self.text.floor_char_boundary(span.start)..self.text.ceil_char_boundary(span.end);
-            if error.message() == "duplicate key" {
-                self.duplicate(&span, entries);
-                continue;
-            }
-            if deep && error.message() == toml_syntax::TOO_DEEP {
-                continue;
+            match Fault::from_error(error) {
+                Some(Fault::Duplicate) => {
+                    self.duplicate(&span, entries);
+                    continue;
+                }
+                Some(Fault::TooDeep) if deep => continue,
+                _ => {}
             }
             let line = toml_syntax::line(self.text, span.start);
             if unclosed.is_some_and(|start| start <= span.start) || !lines.insert(line.start) {
                 continue;
             }
-            let mistake = toml_syntax::mistake(self.text, span, error.message());
+            let mistake = toml_syntax::mistake(self.text, span, error);
             let place = self.place(mistake.span);
             let diagnostic = self.report.syntax(place, mistake.message);
             diagnostic.hint = mistake.hint;
@@ -165,9 +166,11 @@ impl Reader<'_, '_> {
     /// If an array or inline table is never closed: tells it where it opens, for it takes in
     /// all that follows. Its start.
     fn unclosed(&mut self, errors: &[Error]) -> Option<usize> {
-        let unclosed = ["unclosed array,", "unclosed inline table"];
-        let is = |e: &&Error| unclosed.iter().any(|words| e.message().starts_with(words));
-        errors.iter().find(is)?;
+        let is = |fault| matches!(fault, Fault::Array | Fault::InlineTable);
+        errors
+            .iter()
+            .filter_map(Fault::from_error)
+            .find(|it| is(*it))?;
         let (start, closing) = toml_syntax::first_unclosed(self.text)?;
         let opening = self.place(start..start + 1);
         let bracket = self.report.text(opening);
