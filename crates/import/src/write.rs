@@ -6,6 +6,7 @@ use std::ops::Range;
 use netnsctl_model::config::section::veth::DEFAULT_MTU;
 use netnsctl_model::item::Value;
 use netnsctl_model::name::{NetnsRef, is_control};
+use netnsctl_model::quote::{quoted, toml_key};
 
 use crate::draft::{Draft, Item, Route, Said, Space, Table, Veth};
 
@@ -29,23 +30,6 @@ pub(crate) fn comment(words: &str) -> String {
     safe.trim_end().to_owned()
 }
 
-/// Text in quotes, as TOML has it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\t' => quoted.push_str("\\t"),
-            c if is_control(c) => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 /// A value of any type, as TOML has it.
 fn value_of(value: &Value) -> String {
     match value {
@@ -56,14 +40,6 @@ fn value_of(value: &Value) -> String {
             format!("[{}]", texts.join(", "))
         }
         other => quoted(&other.to_string()),
-    }
-}
-
-fn key(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    match !text.is_empty() && text.bytes().all(plain) {
-        true => text.to_owned(),
-        false => quoted(text),
     }
 }
 
@@ -142,7 +118,7 @@ impl Written {
     }
 
     fn space(&mut self, name: &str, space: &Space) {
-        let path = format!("netns.{}", key(name));
+        let path = format!("netns.{}", toml_key(name));
         self.line(&format!("[{path}]"));
         if let Some(interface) = space.interface.as_ref().filter(|link| *link != name) {
             self.pair("interface", interface);

@@ -16,6 +16,7 @@ pub mod observed;
 pub mod outside;
 pub mod plan;
 pub mod polkit;
+pub mod quote;
 pub mod surveyed;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -10,7 +10,8 @@ use crate::desired::{
     RunAccess, VethPair,
 };
 use crate::item;
-use crate::name::{NetnsRef, is_control};
+use crate::name::NetnsRef;
+use crate::quote::{quoted, toml_key};
 
 /// The state as a TOML file that declares it.
 pub fn to_toml(desired: &Desired) -> String {
@@ -210,28 +211,6 @@ fn veth(pair: &VethPair) -> Table {
         ("address", strings(&pair.near.address)),
         ("peer_address", strings(&pair.far.address)),
     ])
-}
-
-/// Text in quotes, as both languages read it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            c if is_control(c) => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-fn toml_key(key: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    match !key.is_empty() && key.bytes().all(plain) {
-        true => key.to_owned(),
-        false => quoted(key),
-    }
 }
 
 /// Keys first, then the tables with headers of their own.

@@ -1,5 +1,7 @@
 //! JSON as it is written: members keep their order, which a map would lose.
 
+use crate::quote::quoted;
+
 /// A value.
 #[derive(Debug, Clone)]
 pub(super) enum Json {
@@ -43,7 +45,7 @@ impl Json {
     fn write_to(&self, text: &mut String, level: usize) {
         match self {
             Self::Raw(raw) => text.push_str(raw),
-            Self::String(string) => write_string(text, string),
+            Self::String(string) => text.push_str(&quoted(string)),
             Self::List(items) => {
                 let all_short = items.iter().all(|item| !matches!(item, Self::Object(_)));
                 let level = if all_short { None } else { Some(level) };
@@ -53,7 +55,7 @@ impl Json {
             }
             Self::Object(members) => {
                 between(text, Some(level), ('{', '}'), members, |text, member| {
-                    write_string(text, &member.0);
+                    text.push_str(&quoted(&member.0));
                     text.push_str(": ");
                     member.1.write_to(text, level + 1);
                 });
@@ -114,16 +116,4 @@ fn between<T>(
         line(text, 0);
     }
     text.push(close);
-}
-
-fn write_string(text: &mut String, string: &str) {
-    text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' | '\\' => text.extend(['\\', character]),
-            c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => text.push(c),
-        }
-    }
-    text.push('"');
 }
