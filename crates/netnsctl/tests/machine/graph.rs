@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use netnsctl_netlink::{Batch, NewLink, Socket};
+use netnsctl_netlink::NewLink;
 
 use crate::serve::{QUICKSTART, make_foreign};
 use crate::served::Served;
 use crate::support::{command, configure, expect};
-use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp, within};
+use crate::traffic::{change, connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
 
 const OFFICE: &str = r#"
 [netns.office]
@@ -54,23 +54,6 @@ fn has_text(drawn: &str, class: &str, text: &str) {
         drawn.lines().any(|line| is_it(&line)),
         "{class}: {text}\n{drawn}"
     );
-}
-
-/// Changes links of `name` behind netnsctl's back.
-fn change(name: &str, work: impl FnOnce(&mut Batch, &dyn Fn(&str) -> u32) + Send) {
-    within(name, || {
-        let mut socket = Socket::open().expect("a socket");
-        let links = socket.links().expect("links");
-        let index = |name: &str| {
-            let link = links.iter().find(|link| link.name == name);
-            link.expect("the link is there").index
-        };
-        let mut batch = Batch::new();
-        work(&mut batch, &index);
-        for result in socket.commit(batch).expect("an answer") {
-            result.expect("the kernel agrees");
-        }
-    });
 }
 
 #[netnsctl_machine::test]

@@ -14,9 +14,9 @@ use seccompiler::{
 
 use crate::forward::{Forwarder, ready};
 use crate::sandbox::Plain;
-use crate::serve::{may_be_looked_at, poor};
+use crate::serve::expect_not_dumpable;
 use crate::served::{Served, send, status};
-use crate::support::{configure, eventually, expect, netnsctl};
+use crate::support::{configure, expect, netnsctl};
 use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
 
 const WORDS: &[&str] = &[
@@ -52,17 +52,7 @@ fn expect_sealed(forward: &Forwarder) {
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(status(pid, set).unwrap(), "0000000000000000", "{set}");
     }
-    // One that is not dumpable lets nobody of its own user look, who has no capability. The
-    // kernel asks the same of those who would trace it (ptrace(2), access mode checking).
-    let user = status(pid, "Uid").unwrap();
-    let user = user.split_whitespace().next().unwrap();
-    assert!(!may_be_looked_at(user, pid));
-    let mut other = poor(user, "sleep").arg("1000").spawn().unwrap();
-    eventually("what may be looked at", || {
-        may_be_looked_at(user, other.id()).then_some(())
-    });
-    other.kill().unwrap();
-    other.wait().unwrap();
+    expect_not_dumpable(pid);
 }
 
 #[netnsctl_machine::test]

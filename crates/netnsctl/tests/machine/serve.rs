@@ -212,16 +212,7 @@ fn a_forwarder_can_do_nothing_but_forward() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let group = stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap();
         assert_eq!(group, pid.to_string());
-        // One that is not dumpable lets nobody of its own user look, who has no capability.
-        let user = status(pid, "Uid").unwrap();
-        let user = user.split_whitespace().next().unwrap();
-        assert!(!may_be_looked_at(user, pid));
-        let mut other = poor(user, "sleep").arg("1000").spawn().unwrap();
-        eventually("what may be looked at", || {
-            may_be_looked_at(user, other.id()).then_some(())
-        });
-        other.kill().unwrap();
-        other.wait().unwrap();
+        expect_not_dumpable(pid);
         let environment = std::fs::read(format!("/proc/{pid}/environ"));
         let environment = String::from_utf8(environment.unwrap()).unwrap();
         let names = environment.split_terminator('\0');
@@ -238,7 +229,7 @@ fn a_forwarder_can_do_nothing_but_forward() {
 }
 
 /// A command of a forwarder's user, without any capability.
-pub(crate) fn poor(user: &str, program: &str) -> std::process::Command {
+fn poor(user: &str, program: &str) -> std::process::Command {
     let mut poor = command("setpriv");
     if user != "0" {
         poor.args([&format!("--reuid={user}"), &format!("--regid={user}")]);
@@ -249,11 +240,26 @@ pub(crate) fn poor(user: &str, program: &str) -> std::process::Command {
 }
 
 /// Whether a process is as open as others are, to a command of `user` without any capability.
-pub(crate) fn may_be_looked_at(user: &str, pid: u32) -> bool {
+fn may_be_looked_at(user: &str, pid: u32) -> bool {
     let output = poor(user, "readlink")
         .arg(format!("/proc/{pid}/exe"))
         .output();
     output.expect("util-linux is there").status.success()
+}
+
+/// A process that is not dumpable cannot be looked at by a process of its own user without any capability. The
+/// kernel asks the same of a process that would trace it (ptrace(2), access mode checking).
+#[track_caller]
+pub(crate) fn expect_not_dumpable(pid: u32) {
+    let user = status(pid, "Uid").unwrap();
+    let user = user.split_whitespace().next().unwrap();
+    assert!(!may_be_looked_at(user, pid));
+    let mut other = poor(user, "sleep").arg("1000").spawn().unwrap();
+    eventually("what may be looked at", || {
+        may_be_looked_at(user, other.id()).then_some(())
+    });
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
 
 #[netnsctl_machine::test]

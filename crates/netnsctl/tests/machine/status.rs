@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use netnsctl_netlink::{Batch, Socket};
 use serde_json::Value;
 
 use crate::serve::{QUICKSTART, make_foreign};
 use crate::served::{Served, netns_called};
 use crate::support::{command, configure, eventually, expect, inside, netnsctl};
-use crate::traffic::{connect, expect_answer, expect_datagram, serve_tcp, serve_udp, within};
+use crate::traffic::{change, connect, expect_answer, expect_datagram, serve_tcp, serve_udp};
 use crate::unknown::keep_lock;
 
 const OFFICE: &str = r#"
@@ -28,23 +27,6 @@ via = "192.168.77.1"
 fn json(arguments: &[&str]) -> Value {
     let text = expect(0, &[&["status", "--json"], arguments].concat()).stdout;
     serde_json::from_str(&text).expect("JSON")
-}
-
-/// Changes links of `name` behind netnsctl's back.
-fn change(name: &str, work: impl FnOnce(&mut Batch, &dyn Fn(&str) -> u32) + Send) {
-    within(name, || {
-        let mut socket = Socket::open().expect("a socket");
-        let links = socket.links().expect("links");
-        let index = |name: &str| {
-            let link = links.iter().find(|link| link.name == name);
-            link.expect("the link is there").index
-        };
-        let mut batch = Batch::new();
-        work(&mut batch, &index);
-        for result in socket.commit(batch).expect("an answer") {
-            result.expect("the kernel agrees");
-        }
-    });
 }
 
 /// A kind of drift: its name, how it comes about, and what `status` says of it.

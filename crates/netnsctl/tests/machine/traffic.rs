@@ -8,6 +8,7 @@ use std::thread;
 use netnsctl_base::netns;
 use netnsctl_kernel::place;
 use netnsctl_model::name::NetnsRef;
+use netnsctl_netlink::{Batch, Socket};
 
 use crate::support::{PATIENCE, eventually};
 
@@ -156,6 +157,23 @@ pub(crate) fn expect_end(stream: &mut TcpStream) {
             Ok(_) => None,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => Some(()),
+        }
+    });
+}
+
+/// Changes links of `name` behind netnsctl's back.
+pub(crate) fn change(name: &str, work: impl FnOnce(&mut Batch, &dyn Fn(&str) -> u32) + Send) {
+    within(name, || {
+        let mut socket = Socket::open().expect("a socket");
+        let links = socket.links().expect("links");
+        let index = |name: &str| {
+            let link = links.iter().find(|link| link.name == name);
+            link.expect("the link is there").index
+        };
+        let mut batch = Batch::new();
+        work(&mut batch, &index);
+        for result in socket.commit(batch).expect("an answer") {
+            result.expect("the kernel agrees");
         }
     });
 }
