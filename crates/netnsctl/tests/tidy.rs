@@ -1,6 +1,7 @@
 //! The house rules that a program can check.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Lines of a file beyond which it wants a reason.
@@ -213,4 +214,60 @@ fn a_kind_is_named_by_its_own_files_alone() {
             assert!(is_own || !text.contains(&quoted), "{path} has {quoted}");
         }
     }
+}
+
+/// Where product code decides by the text of a message: an expression that gives one, with a search or
+/// a comparison right after it. A text that took a way through a variable is not seen; `Step` and
+/// `Object` of `netnsctl_base::error` are types for that reason.
+fn decisions_on_text(text: &str) -> Vec<String> {
+    const TEXTS: [&str; 7] = [
+        ".to_string()",
+        ".message()",
+        ".message",
+        ".into_message()",
+        ".hint()",
+        ".hint",
+        ".step",
+    ];
+    const DECISIONS: [&str; 8] = [
+        ".contains(",
+        ".starts_with(",
+        ".ends_with(",
+        ".strip_prefix(",
+        ".strip_suffix(",
+        ".find(",
+        "==\"",
+        "!=\"",
+    ];
+    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: String = (product.lines())
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.chars().filter(|c| !c.is_whitespace()))
+        .collect();
+    let pairs = TEXTS
+        .iter()
+        .flat_map(|text| DECISIONS.iter().map(move |it| format!("{text}{it}")));
+    pairs.filter(|pair| code.contains(pair)).collect()
+}
+
+#[test]
+fn no_text_of_a_message_steers() {
+    for (path, text) in all_sources() {
+        let path = path.strip_prefix(root()).unwrap();
+        let parts: Vec<_> = path.components().map(|it| it.as_os_str()).collect();
+        let is_for_tests = |part: &&OsStr| {
+            *part == "machine" || *part == "inject" || part.to_string_lossy().starts_with("test")
+        };
+        let is_product = parts.contains(&OsStr::new("src")) && !parts.iter().any(is_for_tests);
+        let found = decisions_on_text(&text);
+        assert!(
+            !is_product || found.is_empty(),
+            "{} decides by {found:?}; give the error a type",
+            path.display()
+        );
+    }
+    let seen = decisions_on_text("if error\n    .to_string()\n    .contains(\"denied\") {}");
+    assert_eq!(seen, [".to_string().contains("]);
+    let seen = decisions_on_text("if error.message() == \"duplicate key\" {}");
+    assert_eq!(seen, [".message()==\""]);
 }
