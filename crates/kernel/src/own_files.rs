@@ -26,8 +26,20 @@ pub(crate) struct OwnFiles<'a> {
 }
 
 impl OwnFiles<'_> {
-    /// What `file` is; none if it is not there.
+    /// What `file` is; none if it is not there. While there is a beginning of it that a kill left, a file of ours
+    /// counts as an empty one, so that it is written again or removed, and the beginning with it.
     pub(crate) fn state(&self, file: &str) -> Result<Option<FileState>, Error> {
+        let state = self.complete(file)?;
+        match state {
+            None | Some(FileState::Ours(_)) if self.has(&temporary_name(file))? => {
+                Ok(Some(FileState::Ours(String::new())))
+            }
+            state => Ok(state),
+        }
+    }
+
+    /// What stands at the name of `file`.
+    fn complete(&self, file: &str) -> Result<Option<FileState>, Error> {
         match read_file(self.folder, file) {
             Ok(content) if (self.is_ours)(&content) => Ok(Some(FileState::Ours(content))),
             Ok(_) => Ok(Some(FileState::Foreign)),
@@ -45,7 +57,7 @@ impl OwnFiles<'_> {
 
     /// Writes `file`, unless somebody has put one of theirs there.
     pub(crate) fn write(&self, file: &str, content: &str) -> Result<(), Error> {
-        if self.state(file)? == Some(FileState::Foreign) {
+        if self.complete(file)? == Some(FileState::Foreign) {
             return Ok(());
         }
         replace_file(self.folder, file, content.as_bytes(), 0o644)
@@ -54,16 +66,22 @@ impl OwnFiles<'_> {
 
     /// Removes `file` if it is ours, and what a kill left of writing it.
     pub(crate) fn remove(&self, file: &str) -> Result<(), Error> {
-        if matches!(self.state(file)?, Some(FileState::Ours(_))) {
+        if matches!(self.complete(file)?, Some(FileState::Ours(_))) {
             self.unlink(file)?;
         }
         // On a read-only file system unlink(2) fails with EROFS also where nothing is.
         let temporary = temporary_name(file);
-        let found = statat(self.folder, &temporary, AtFlags::SYMLINK_NOFOLLOW);
-        match if_present(found).context("look at", self.path_of(&temporary))? {
-            Some(_) => self.unlink(&temporary),
-            None => Ok(()),
+        match self.has(&temporary)? {
+            true => self.unlink(&temporary),
+            false => Ok(()),
         }
+    }
+
+    /// Whether something has that name.
+    fn has(&self, file: &str) -> Result<bool, Error> {
+        let found = statat(self.folder, file, AtFlags::SYMLINK_NOFOLLOW);
+        let found = if_present(found).context("look at", self.path_of(file))?;
+        Ok(found.is_some())
     }
 
     fn unlink(&self, file: &str) -> Result<(), Error> {

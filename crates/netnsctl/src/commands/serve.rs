@@ -30,6 +30,7 @@ use netnsctl_sys::errno::words;
 use netnsctl_sys::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SignalFd};
 use netnsctl_view::refuse_chroot_for_child;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Signal, WaitOptions, wait};
 use sd_notify::NotifyState;
 
@@ -381,7 +382,8 @@ impl Server {
     }
 
     fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        // A child that is missed here is missed for good: its signal has been read.
+        while let Ok(Some((pid, status))) = retry_on_intr(|| wait(WaitOptions::NOHANG)) {
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
             let how = match (status.exit_status(), status.terminating_signal()) {
                 (Some(status), _) => format!("exited with status {status}"),

@@ -156,3 +156,29 @@ fn odd_things_in_other_folders_stop_nothing() {
     expect(0, &["down"]);
     assert!(fs::exists("/etc/netns/odd/resolv.conf").unwrap());
 }
+
+#[netnsctl_machine::test]
+fn a_file_that_a_kill_left_half_written_goes_or_is_completed() {
+    let half = "/etc/netns/office/.resolv.conf.new";
+    let nothing = traces();
+    configure("[netns.office.dns]\nnameservers = [\"192.0.2.53\"]\n");
+    for has_old in [true, false] {
+        expect(0, &["up", "--quiet"]);
+        let complete = fs::read(RESOLV_CONF).unwrap();
+        // Killed after the first step of writing it. A change may have been taken back since then.
+        fs::write(half, "").unwrap();
+        if !has_old {
+            fs::remove_file(RESOLV_CONF).unwrap();
+        }
+        expect(0, &["up", "--quiet"]);
+        assert!(!fs::exists(half).unwrap());
+        assert_eq!(fs::read(RESOLV_CONF).unwrap(), complete);
+        settled();
+        fs::write(half, "").unwrap();
+        if !has_old {
+            fs::remove_file(RESOLV_CONF).unwrap();
+        }
+        expect(0, &["down", "--quiet"]);
+        assert_eq!(traces(), nothing);
+    }
+}
