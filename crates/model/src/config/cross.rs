@@ -41,7 +41,8 @@ fn references(declared: &Declared, report: &mut Report<'_>) {
                     .map(NetnsRef::as_str)
                     .filter(|n| *n != NetnsRef::HOME)
             };
-            let hint = match nearest(netns.value.as_str(), names()) {
+            let near = || nearest(netns.value.as_str(), names());
+            let hint = match report.may_suggest().then(near).flatten() {
                 Some(name) => format!("a similar name is declared: {}", quote(name)),
                 None => format!(
                     "declared are {}",

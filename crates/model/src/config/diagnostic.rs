@@ -142,7 +142,13 @@ pub(super) struct Report<'s> {
     syntax: Vec<usize>,
     /// What is written here is not what was meant; all that can be said of it is said already.
     muddled: Vec<Place>,
+    /// How many more mistakes may be compared with all names.
+    suggestions: usize,
 }
+
+/// Mistakes whose hint names the most similar of all declared names. Each looks at every name, so
+/// without a limit a file of mistakes would take a time that grows with its square.
+const SUGGESTIONS: usize = 20;
 
 impl<'s> Report<'s> {
     pub(super) fn new(sources: &'s [Source]) -> Self {
@@ -152,7 +158,15 @@ impl<'s> Report<'s> {
             broken: vec![false; sources.len()],
             syntax: Vec::new(),
             muddled: Vec::new(),
+            suggestions: SUGGESTIONS,
         }
+    }
+
+    /// Whether one more mistake may be compared with all declared names.
+    pub(super) fn may_suggest(&mut self) -> bool {
+        let left = self.suggestions.checked_sub(1);
+        self.suggestions = left.unwrap_or(0);
+        left.is_some()
     }
 
     pub(super) fn sources(&self) -> &'s [Source] {
@@ -202,23 +216,33 @@ impl<'s> Report<'s> {
     /// is written, wherever they are: in comments too.
     fn control_characters(&mut self) {
         for (file, source) in self.sources.iter().enumerate() {
-            let mut line_told = None;
+            let mut told = self.spans_of(file).into_iter().peekable();
+            // Where what is already reported ends, and which line has its message.
+            let (mut told_until, mut line, mut line_told) = (0, 0, None);
             for (at, character) in source.text.char_indices().filter(|(_, c)| is_control(*c)) {
-                let line = source.text[..at].rfind('\n');
-                let place = Place::new(file, at..at + character.len_utf8());
-                let told = |d: &Diagnostic| d.file == file && d.span.contains(&at);
-                if matches!(character, '\n' | '\r' | '\t')
-                    || line_told == Some(line)
-                    || self.diagnostics.iter().any(told)
-                {
+                line += usize::from(character == '\n');
+                while let Some(span) = told.next_if(|span| span.start <= at) {
+                    told_until = told_until.max(span.end);
+                }
+                let is_told = at < told_until || line_told == Some(line);
+                if matches!(character, '\n' | '\r' | '\t') || is_told {
                     continue;
                 }
                 line_told = Some(line);
+                let place = Place::new(file, at..at + character.len_utf8());
                 let shown = character.escape_default();
                 self.error(place, format!("there is a control character here, {shown}"))
                     .hint("it changes how the text around it is shown; take it away");
             }
         }
+    }
+
+    /// The spans of what is reported of a file, in order.
+    fn spans_of(&self, file: usize) -> Vec<Range<usize>> {
+        let of_file = self.diagnostics.iter().filter(|it| it.file == file);
+        let mut spans: Vec<_> = of_file.map(|it| it.span.clone()).collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        spans
     }
 
     fn add(&mut self, severity: Severity, place: Place, message: String) -> &mut Diagnostic {

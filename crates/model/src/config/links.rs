@@ -68,7 +68,10 @@ impl<'d> Links<'d> {
         {
             return;
         }
-        let names: Vec<&str> = links.iter().map(|link| link.name.name.as_str()).collect();
+        let names: Vec<&str> = match report.may_suggest() {
+            true => links.iter().map(|link| link.name.name.as_str()).collect(),
+            false => Vec::new(),
+        };
         let hint = match nearest(name.as_str(), names.iter().copied()) {
             Some(near) => format!("a similar name is declared: {}", quote(near)),
             None if names.is_empty() => "it has to be there when it is needed".to_owned(),

@@ -130,3 +130,21 @@ fn defaults_are_what_they_are_said_to_be() {
     }
     assert!(compared > 20, "{compared}");
 }
+
+#[test]
+fn only_the_first_mistakes_are_compared_with_all_names() {
+    let mut text = String::from("[netns.office]\n");
+    for port in 1..=25 {
+        text += &format!(
+            "[[netns.office.forward]]\nlisten = \"127.0.0.1:{port}\"\nnetns = \"offise\"\n\
+             connect = \"127.0.0.1:80\"\n"
+        );
+    }
+    let loaded = load(&[Source::new("a.toml", Format::Toml, text)]);
+    let hints: Vec<_> = (loaded.diagnostics.iter())
+        .filter_map(|diagnostic| diagnostic.hint.as_deref())
+        .collect();
+    let count = |start: &str| hints.iter().filter(|hint| hint.starts_with(start)).count();
+    let counts = [count("a similar name is declared"), count("declared are")];
+    assert_eq!(counts, [20, 5], "{hints:?}");
+}
