@@ -105,8 +105,8 @@ let
     let
       mentions = lib.filter (item: item.netns == name);
       others = lib.mapAttrs (_: netns: {
-        forward = mentions netns.forward;
-        veth = mentions netns.veth;
+        forward = mentions (netns.forward or [ ]);
+        veth = mentions (netns.veth or [ ]);
       }) (lib.mapAttrs declaration.netns (removeAttrs declared [ name ]));
     in
     builtins.hashString "sha256" (

@@ -11,6 +11,7 @@
       office.interface = lib.mkDefault "never";
       office.address = lib.mkBefore [ "10.20.0.1/24" ];
       office.enableIPv4Forwarding = lib.mkForce true;
+      office.interfaceKind = "bridge";
     }
     (lib.mkIf true {
       office = {

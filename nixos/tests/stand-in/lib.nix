@@ -73,6 +73,12 @@ let
     concatMapStrings = f: xs: concatStrings (map f xs);
     concatMapStringsSep = sep: f: xs: concatStringsSep sep (map f xs);
     optionalString = c: s: if c then s else "";
+    splitString = sep: s: b.filter b.isString (b.split sep s);
+    toUpper =
+      let
+        letters = s: b.genList (n: b.substring n 1 s) 26;
+      in
+      b.replaceStrings (letters "abcdefghijklmnopqrstuvwxyz") (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     hasPrefix = p: s: substring 0 (stringLength p) s == p;
     escapeShellArg = s: "'${replaceStrings [ "'" ] [ "'\\''" ] (toString s)}'";
     escapeShellArgs = concatMapStringsSep " " escapeShellArg;

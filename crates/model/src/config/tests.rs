@@ -28,6 +28,7 @@ mod accepted;
 mod contradictions;
 mod files;
 mod malformed;
+mod nixos;
 mod properties;
 mod refused;
 mod schema;
