@@ -12,7 +12,7 @@ use std::time::Duration;
 use netnsctl_session::sandbox::{self, Isolation};
 
 /// Plans of each size.
-const ROUNDS: usize = 5;
+const ROUNDS: u32 = 5;
 
 /// Unit of the times in proc_pid_stat(5): USER_HZ, the same on every architecture that netnsctl
 /// is built for.
@@ -36,7 +36,7 @@ fn user_time(count: u32) -> Duration {
     for _ in 0..ROUNDS {
         plan(&path, count);
     }
-    (user_time_of_children() - before) / ROUNDS as u32
+    (user_time_of_children() - before) / ROUNDS
 }
 
 #[expect(

@@ -223,6 +223,7 @@ fn create_pair(
 mod tests {
     use super::*;
     use netnsctl_model::item::LinkPlace;
+    use netnsctl_model::name::InterfaceName;
 
     #[test]
     fn kinds_of_links_that_the_kernel_lacks_are_told_with_a_way_out() {
