@@ -32,12 +32,27 @@ pub struct StateDir {
 
 impl StateDir {
     /// Makes the folder if need be and waits for its lock (flock(2) on the folder itself, so that
-    /// no lock file is left behind).
+    /// no lock file is left behind). Then removes what a kill left of files that were being written.
     ///
-    /// Errors: the folder cannot be made, opened or locked.
+    /// Errors: the folder cannot be made, opened, locked or read, or such a file cannot be removed.
     pub fn lock() -> Result<Self, Error> {
         let folder = lock_folder(RUN_NETNSCTL, FOLDER_MODE)?;
-        Ok(Self { folder })
+        let state = Self { folder };
+        state.sweep()?;
+        Ok(state)
+    }
+
+    /// Removes the beginnings of files: these are written under the lock, so none is still in the making.
+    fn sweep(&self) -> Result<(), Error> {
+        for entry in Dir::read_from(&self.folder).context("list", RUN_NETNSCTL)? {
+            let entry = entry.context("list", RUN_NETNSCTL)?;
+            let file = entry.file_name();
+            if is_temporary(file) {
+                let path = || format!("{RUN_NETNSCTL}/{}", file.to_string_lossy());
+                unlinkat(&self.folder, file, AtFlags::empty()).context("remove", path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the record of `name`, whole or not at all.
@@ -70,20 +85,10 @@ impl StateDir {
         &self.folder
     }
 
-    /// Removes the folder if nothing is left in it but what a kill left of records that were being
-    /// written. Whoever waits for its lock makes a new one.
+    /// Removes the folder if no namespace is left in it. Whoever waits for its lock makes a new one.
     ///
     /// Errors: a file or a folder of views that cannot be removed, or a folder that cannot be read.
     pub fn remove_if_empty(self) -> Result<(), Error> {
-        for entry in Dir::read_from(&self.folder).context("list", RUN_NETNSCTL)? {
-            let entry = entry.context("list", RUN_NETNSCTL)?;
-            let file = entry.file_name();
-            // Records are written under the lock, so none of them is still in the making.
-            if is_temporary_record(file) {
-                let path = || format!("{RUN_NETNSCTL}/{}", file.to_string_lossy());
-                unlinkat(&self.folder, file, AtFlags::empty()).context("remove", path())?;
-            }
-        }
         let views = view::remove_folders_if_empty();
         if records()?.is_empty() {
             self.remove(HOST_NOTE)?;
@@ -212,10 +217,15 @@ fn record_path(name: &NetnsName) -> String {
     format!("{RUN_NETNSCTL}/{name}.json")
 }
 
-fn is_temporary_record(file: &CStr) -> bool {
-    let name = file.to_str().ok().and_then(|file| {
-        let record = file.strip_prefix('.')?.strip_suffix(".new")?;
-        record.strip_suffix(".json")
+/// Whether `file` is the beginning of a record or of the note of the host namespace ([`temporary_name`]).
+fn is_temporary(file: &CStr) -> bool {
+    let whole = file.to_str().ok().and_then(|file| {
+        let whole = file.strip_prefix('.')?.strip_suffix(".new")?;
+        Some((whole, whole.strip_suffix(".json")))
     });
-    name.is_some_and(|name| NetnsName::parse(name).is_ok())
+    match whole {
+        Some((_, Some(name))) => NetnsName::parse(name).is_ok(),
+        Some((whole, None)) => whole == HOST_NOTE,
+        None => false,
+    }
 }

@@ -182,3 +182,23 @@ fn a_file_that_a_kill_left_half_written_goes_or_is_completed() {
         assert_eq!(traces(), nothing);
     }
 }
+
+#[netnsctl_machine::test]
+fn a_record_that_a_kill_left_half_written_goes_with_the_next_command() {
+    configure("[netns.office]\n");
+    let nothing = traces();
+    for words in ["up", "down"] {
+        expect(0, &["up", "--quiet"]);
+        // The second is of a namespace that was declared then.
+        let half = [".office.json.new", ".shop.json.new", ".host-netns.new"];
+        let half = half.map(|file| format!("/run/netnsctl/{file}"));
+        for file in &half {
+            fs::write(file, "").unwrap();
+        }
+        expect(0, &[words, "--quiet"]);
+        for file in &half {
+            assert!(!fs::exists(file).unwrap(), "{words}: {file}");
+        }
+    }
+    assert_eq!(traces(), nothing);
+}
