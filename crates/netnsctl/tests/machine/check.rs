@@ -114,7 +114,10 @@ fn mistakes_are_data_for_programs() {
     configure("[netns.office]\n");
     let data = expect(0, &["check", "--json"]).stdout;
     let data: Value = serde_json::from_str(&data).expect("JSON");
-    assert_eq!(data, serde_json::json!({"ok": true, "diagnostics": []}));
+    assert_eq!(
+        data,
+        serde_json::json!({"version": 1, "ok": true, "diagnostics": []})
+    );
 }
 
 /// Whether a terminal would take part of `text` for an order.
