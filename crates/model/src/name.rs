@@ -5,6 +5,7 @@
 //! kernel's net/core/dev.c (links) and sysctl(8) (keys).
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Bytes an interface name may have: the kernel's IFNAMSIZ is 16 with the closing NUL.
 pub const INTERFACE_NAME_MAX: usize = 15;
@@ -72,13 +73,13 @@ pub fn is_control(character: char) -> bool {
 
 /// The name of a network namespace: a file name in `/run/netns`. Never `default`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NetnsName(String);
+pub struct NetnsName(Arc<str>);
 
 impl NetnsName {
     /// Checks `text`. The word `default` is not a name but the home namespace, see [`NetnsRef`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         file_name(text, NETNS_NAME_MAX)?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The name as text.
@@ -145,7 +146,7 @@ impl From<NetnsName> for NetnsRef {
 
 /// The name of a network interface, as `dev_valid_name()` in the kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InterfaceName(String);
+pub struct InterfaceName(Arc<str>);
 
 impl InterfaceName {
     /// Checks `text`: at most [`INTERFACE_NAME_MAX`] bytes, no `/`, `:` or white space.
@@ -156,7 +157,7 @@ impl InterfaceName {
             .find(|c| *c == ':' || *c == '%' || c.is_whitespace())
         {
             Some(bad) => Err(NameError::Character(bad)),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 
@@ -175,7 +176,7 @@ impl fmt::Display for InterfaceName {
 /// A key under `net.` as sysctl(8) writes it: dots between the parts, and a slash for a dot that
 /// belongs to a part (`net.ipv4.conf.eth0/1.forwarding` is interface `eth0.1`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SysctlKey(String);
+pub struct SysctlKey(Arc<str>);
 
 impl SysctlKey {
     /// Checks `text`: it starts with `net.`, and no part is empty or climbs out of `/proc/sys/net`.
@@ -199,7 +200,7 @@ impl SysctlKey {
                 _ => {}
             }
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The key as sysctl(8) writes it.

@@ -313,18 +313,20 @@ impl<'a> Planner<'a> {
     fn add(&mut self, of: &NetnsName, verb: Verb, item: Item, changes: Vec<Change>) -> usize {
         let of = NetnsRef::Named(of.clone());
         let recorded = |netns| self.done.recorded.get(netns).copied();
-        let mut needs: BTreeSet<_> = recorded(&of).into_iter().collect();
+        let mut needs: Vec<_> = recorded(&of).into_iter().collect();
         for netns in item.places() {
             let named = self.done.named.get(netns).copied();
             needs.extend(named.or_else(|| recorded(netns)));
         }
+        needs.sort_unstable();
+        needs.dedup();
         self.plan.steps.push(Step {
             of,
             verb,
             item,
             changes,
             quiet: false,
-            needs: needs.into_iter().collect(),
+            needs,
         });
         self.plan.steps.len() - 1
     }

@@ -16,14 +16,15 @@ pub enum Tense {
 
 /// The whole plan: headings, signed lines, then a line that counts.
 pub fn render(plan: &Plan, tense: Tense) -> String {
-    let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for step in shown(plan) {
-        by_name.entry(&step.of).or_default().push(step);
-    }
+    // They come in runs, which a stable sort leaves together at little cost.
+    let mut steps: Vec<_> = shown(plan).collect();
+    steps.sort_by_key(|step| &step.of);
     let mut text = String::new();
-    for (name, steps) in by_name {
-        let _ = writeln!(text, "netns {name}");
-        for step in steps {
+    for of_one in steps.chunk_by(|one, next| one.of == next.of) {
+        for (number, step) in of_one.iter().enumerate() {
+            if number == 0 {
+                let _ = writeln!(text, "netns {}", step.of);
+            }
             let _ = writeln!(text, "  {} {}", step.verb.sign(), step.describe());
         }
     }

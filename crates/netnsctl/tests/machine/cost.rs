@@ -10,8 +10,8 @@ use netnsctl_inject::{Verdict, spawn};
 use crate::net::link;
 use crate::support::{configure, expect, netnsctl};
 
-/// Calls that `plan` makes for each namespace: 27 in the namespace, 5 for its name, 4 for its record, 10 for
-/// its files, one for its view.
+/// Calls that `plan` makes for each namespace: 27 in the namespace, 5 for its name, 4 for its record, 12 for
+/// its files and what a kill may have left of them, one for its view.
 const PLAN: i64 = 49;
 
 /// Those, and what `status` asks of forwards and name-service daemons: whether their sockets are there.
