@@ -9,12 +9,13 @@
 // The files of the program that read it, where they are in it.
 #[path = "../../crates/netnsctl/src"]
 mod program {
+    pub(crate) mod as_text;
     pub(crate) mod output;
     pub(crate) mod published;
 }
 
 use libfuzzer_sys::fuzz_target;
-use program::{output, published};
+use program::{as_text, output, published};
 
 fuzz_target!(|text: &str| {
     if let Some(state) = published::State::parse(text) {
