@@ -259,7 +259,8 @@ impl Server {
     }
 
     fn wait_for_event(&self) {
-        let due = self.parts().filter_map(|part| part.child().due()).min();
+        let due = self.parts().filter_map(|part| part.child().due());
+        let due = due.chain(self.awaited.due_at()).min();
         let timeout = due.map(|due| {
             let wait = due.saturating_duration_since(Instant::now());
             Timespec {

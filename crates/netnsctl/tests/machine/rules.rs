@@ -33,7 +33,7 @@ fn priorities() -> Vec<u32> {
 const MANY: &str = "[netns.lab]\n\
     [[netns.lab.rule]]\npriority = 100\nfrom = \"10.20.0.0/16\"\ntable = 100\n\
     [[netns.lab.rule]]\npriority = 101\nto = \"fd00::/8\"\niif = \"lo\"\nnot = true\ntable = 70000\n\
-    [[netns.lab.rule]]\npriority = 102\nfwmark = 0x10\nfwmask = 0xff\nuid = \"1000-1999\"\n\
+    [[netns.lab.rule]]\npriority = 102\nfwmark = 0x10\nfwmask = 0xff\nuid = \"0-0\"\n\
     protocol = \"tcp\"\nport = 443\nsource_port = \"1024-65534\"\noif = \"wan\"\n\
     action = \"prohibit\"\n\
     [[netns.lab.rule]]\npriority = 103\nfamily = \"ipv6\"\nprotocol = \"icmpv6\"\ntable = 254\n\
@@ -46,7 +46,7 @@ fn rules_are_added_kept_and_removed() {
     for line in [
         "+ rule 100 (ipv4): from 10.20.0.0/16 lookup 100",
         "+ rule 101 (ipv6): not from all to fd00::/8 iif lo lookup 70000",
-        "+ rule 102 (ipv4): from all oif wan fwmark 0x10/0xff uidrange 1000-1999 ipproto tcp \
+        "+ rule 102 (ipv4): from all oif wan fwmark 0x10/0xff uidrange 0 ipproto tcp \
          sport 1024-65534 dport 443 prohibit",
         "+ rule 103 (ipv6): from all ipproto icmpv6 lookup 254",
         "+ rule 104 (ipv4): from all fwmark 0x7 uidrange 0 blackhole",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use netnsctl_base::error::{Error, NetlinkContext as _};
 use netnsctl_base::netns::{Netns, wander};
@@ -23,7 +24,15 @@ pub(super) struct Awaited {
     links: BTreeMap<LinkPlace, BTreeSet<NetnsName>>,
     /// What was said to wait.
     lines: Vec<String>,
+    /// The namespaces that need a link which came, changed or went since they were looked at.
+    pending: BTreeSet<NetnsName>,
+    /// When they may be looked at again.
+    not_before: Option<Instant>,
 }
+
+/// Time between two looks. A link may change often, and a step that fails may itself change the link
+/// that it needs: neither must keep this process busy.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Awaited {
     /// Listens for the links that `plan`, which is of all namespaces or of those `of`, relies on,
@@ -94,16 +103,29 @@ impl Awaited {
         Ok(is_new)
     }
 
-    /// The namespaces that need a link which came, changed or went.
-    pub(super) fn due(&self) -> Option<BTreeSet<NetnsName>> {
-        let changed = self.events.as_ref()?.changed();
-        let is_meant = |link: &LinkPlace| {
-            let names = changed.as_ref();
-            names.is_none_or(|names| names.contains(link.interface.as_str()))
-        };
-        let links = self.links.iter().filter(|(link, _)| is_meant(link));
-        let due: BTreeSet<_> = links.flat_map(|(_, names)| names.iter().cloned()).collect();
-        (!due.is_empty()).then_some(due)
+    /// The namespaces that need a link which came, changed or went, once it is time to look at them.
+    pub(super) fn due(&mut self) -> Option<BTreeSet<NetnsName>> {
+        if let Some(events) = &self.events {
+            let changed = events.changed();
+            let is_meant = |link: &LinkPlace| {
+                let names = changed.as_ref();
+                names.is_none_or(|names| names.contains(link.interface.as_str()))
+            };
+            let links = self.links.iter().filter(|(link, _)| is_meant(link));
+            let names = links.flat_map(|(_, names)| names.iter().cloned());
+            self.pending.extend(names);
+        }
+        let now = Instant::now();
+        if self.pending.is_empty() || self.not_before.is_some_and(|it| now < it) {
+            return None;
+        }
+        self.not_before = Some(now + PAUSE);
+        Some(std::mem::take(&mut self.pending))
+    }
+
+    /// When to ask for what is due, even if nothing happens until then.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.not_before.filter(|_| !self.pending.is_empty())
     }
 
     /// What becomes readable by it.

@@ -82,8 +82,8 @@ static KEYS: &[Key] = &[
     Key::new(
         "uid",
         Kind::Range(0, u32::MAX as i64 - 1),
-        "\"1000-1999\"",
-        "the users whose sockets they are of",
+        "0",
+        "the users whose sockets they are of, as numbers, or a range such as \"1000-1999\"",
     ),
     Key::new(
         "protocol",
