@@ -121,3 +121,11 @@ pub(crate) fn home_links() -> Vec<String> {
     let links = crate::net::links("default");
     links.into_iter().map(|link| link.name).collect()
 }
+
+/// What a command said, but for whom it waited: on a busy machine each waits for the others.
+pub(crate) fn complaints(stderr: &str) -> Vec<&str> {
+    let lines = stderr.lines();
+    lines
+        .filter(|line| !line.starts_with("waiting for process "))
+        .collect()
+}
