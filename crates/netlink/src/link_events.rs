@@ -14,6 +14,9 @@ use crate::socket::parse;
 /// RTMGRP_LINK of include/uapi/linux/rtnetlink.h.
 const LINKS: u32 = 1;
 
+/// Messages that one look reads at most.
+const READ_AT_ONCE: usize = 256;
+
 /// A socket that becomes readable whenever a link comes, changes or goes in its network namespace,
 /// or in another to which that one has given an id ([`crate::Batch::give_nsid`]). It keeps none of
 /// the others alive.
@@ -36,12 +39,13 @@ impl LinkEvents {
         listen().map(Self).map_err(Error::Open)
     }
 
-    /// The names of the links that came, changed or went since the last call; none if there were so
-    /// many that some were lost (ENOBUFS), or if they cannot be understood.
+    /// The names of the links that came, changed or went since the last call; none if that is not
+    /// known: some events were lost (ENOBUFS), cannot be understood, or are more than one call reads, as
+    /// whoever may change links in one of the namespaces can send them without end.
     pub fn changed(&self) -> Option<BTreeSet<String>> {
         let mut names = Some(BTreeSet::new());
         let mut buffer = Vec::with_capacity(RECEIVE_BUFFER);
-        loop {
+        for _ in 0..READ_AT_ONCE {
             buffer.clear();
             match self.0.recv(&mut buffer, 0) {
                 Ok(_) => match read(&buffer) {
@@ -55,6 +59,7 @@ impl LinkEvents {
                 Err(_) => return None,
             }
         }
+        None
     }
 }
 

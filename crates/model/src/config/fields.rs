@@ -266,6 +266,23 @@ impl<'t> Fields<'t> {
         }
     }
 
+    /// The values of `keys`, those that hold by default included; and whether none of them was
+    /// refused, so that what one says of another can be judged.
+    pub(super) fn values(
+        &self,
+        keys: impl Iterator<Item = &'static Key>,
+        report: &mut Report<'_>,
+    ) -> (item::Values, bool) {
+        let mut values = item::Values::new();
+        let mut is_whole = true;
+        for key in keys {
+            let given = self.typed(key, report);
+            is_whole &= given.is_some() || self.entry(key.name).is_none();
+            values.set_some(key.name, given.or_else(|| typed::default(key)));
+        }
+        (values, is_whole)
+    }
+
     /// What was read, unless it was refused, which is reported.
     fn accept<T>(
         &self,

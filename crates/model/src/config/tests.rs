@@ -31,6 +31,7 @@ mod malformed;
 mod nixos;
 mod properties;
 mod refused;
+mod refused_items;
 mod schema;
 mod table;
 

@@ -222,8 +222,9 @@ impl Server {
 
     /// Carries out what waited for a link that is there now.
     fn go_on(&mut self, names: BTreeSet<NetnsName>) {
-        if let Err(failure) = self.bring_up_namespaces(Some(names)) {
+        if let Err(failure) = self.bring_up_namespaces(Some(names.clone())) {
             failure.report();
+            self.awaited.later(names);
         }
     }
 

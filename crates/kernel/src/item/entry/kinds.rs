@@ -1,5 +1,5 @@
-//! How the kernel is told of each kind of entry, and how it tells: one file for each kind, and one
-//! list of them.
+//! How each kind of entry is encoded for the kernel and decoded: one file for each kind, and one list
+//! of them.
 
 mod rule;
 
@@ -15,7 +15,7 @@ pub(crate) struct Wire {
     pub(crate) add: fn(&Values) -> (u16, RouteNetlinkMessage),
     /// The request that removes one, with its flags.
     pub(crate) remove: fn(&Values) -> (u16, RouteNetlinkMessage),
-    /// All that somebody put there.
+    /// All entries that the kernel did not add by itself.
     pub(crate) list: fn(&mut Socket) -> Result<Vec<Found>, Error>,
 }
 

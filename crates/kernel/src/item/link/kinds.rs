@@ -1,5 +1,5 @@
-//! How the kernel is told of each kind of link, and how it tells: one file for each kind that has
-//! something of its own, and one list of them.
+//! How each kind of link is encoded for the kernel and decoded: one file for each kind that has keys of
+//! its own, and one list of them.
 
 mod macvlan;
 mod vxlan;

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::part::named;
-use super::typed;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::desired::Desired;
 use crate::item::entry::KINDS;
-use crate::item::{Entry, EntryKind, Kind as _, Values};
+use crate::item::{Entry, EntryKind, Kind as _};
 use crate::name::NetnsRef;
 
 /// The entries of a namespace.
@@ -50,13 +49,9 @@ impl Declared {
 
 /// Reads one table.
 fn read(kind: &'static EntryKind, fields: &Fields<'_>, report: &mut Report<'_>) -> At<Entry> {
-    let mut values = Values::new();
-    for key in kind.section.keys() {
-        let given = fields.typed(key, report);
-        values.set_some(key.name, given.or_else(|| typed::default(key)));
-    }
+    let (mut values, is_whole) = fields.values(kind.section.keys(), report);
     (kind.complete)(&mut values);
-    if let Some(wrong) = (kind.check)(&values) {
+    if let Some(wrong) = (kind.check)(&values).filter(|_| is_whole) {
         let entry = fields.entry(wrong.word);
         let place = entry.map_or(fields.place, |entry| entry.node.place);
         report.error(place, wrong.message).hint(wrong.hint);

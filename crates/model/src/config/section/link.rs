@@ -1,7 +1,7 @@
 //! `link` of a namespace: links of every kind that stand alone.
 
 use super::part::{self, Everywhere, Part};
-use super::{Others, Section, Selector, Shape, typed};
+use super::{Others, Section, Selector, Shape};
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Place, Report};
@@ -127,15 +127,13 @@ impl Part for Vec<Declared> {
 fn read(fields: &Fields<'_>, report: &mut Report<'_>) -> Declared {
     let name = fields.string("interface", report);
     let kind = fields.one_of("kind", report).and_then(kind);
-    let mut values = Values::new();
-    for key in kind.into_iter().flat_map(|kind| kind.keys) {
-        values.set_some(
-            key.name,
-            fields.typed(key, report).or_else(|| typed::default(key)),
-        );
-    }
+    let keys = kind.into_iter().flat_map(|kind| kind.keys);
+    let (values, is_whole) = fields.values(keys, report);
     let at = |word| fields.entry(word).map(|entry| entry.node.place);
-    if let Some(wrong) = kind.and_then(|kind| (kind.check)(&values)) {
+    if let Some(wrong) = kind
+        .and_then(|kind| (kind.check)(&values))
+        .filter(|_| is_whole)
+    {
         let place = at(wrong.word).unwrap_or(fields.place);
         report.error(place, wrong.message).hint(wrong.hint);
     }

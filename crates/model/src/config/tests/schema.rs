@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use super::super::schema::schema;
 use super::super::section::{FILE, Shape};
 use super::super::{Format, Severity, Source, load};
-use super::{contradictions, malformed, refused};
+use super::{contradictions, malformed, refused, refused_items};
 use crate::testing;
 
 /// Files: what they are called and what is in them.
@@ -139,6 +139,8 @@ fn what_is_refused_is_not_valid() {
         refused::forward::cases(),
         refused::veth::cases(),
         refused::route::cases(),
+        refused_items::link::cases(),
+        refused_items::rule::cases(),
         contradictions::contradictions::cases(),
         malformed::syntax::cases(),
         malformed::json::cases(),

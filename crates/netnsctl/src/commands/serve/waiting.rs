@@ -34,6 +34,9 @@ pub(super) struct Awaited {
 /// that it needs: neither must keep this process busy.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Time until another look after one that could not be had, as for want of a descriptor.
+const RETRY: Duration = Duration::from_secs(10);
+
 impl Awaited {
     /// Listens for the links that `plan`, which is of all namespaces or of those `of`, relies on,
     /// and says what waits unless it was said before. True if it listens in a namespace in which it
@@ -121,6 +124,12 @@ impl Awaited {
         }
         self.not_before = Some(now + PAUSE);
         Some(std::mem::take(&mut self.pending))
+    }
+
+    /// Has `names` due again after a while: what they need is there, and nothing could be done for them.
+    pub(super) fn later(&mut self, names: BTreeSet<NetnsName>) {
+        self.pending.extend(names);
+        self.not_before = Some(Instant::now() + RETRY);
     }
 
     /// When to ask for what is due, even if nothing happens until then.
