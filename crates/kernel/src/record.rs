@@ -66,10 +66,8 @@ pub(crate) fn from_json(name: &str, text: &str) -> Result<Record, String> {
         (Some(FORMAT), _) => {
             let keys = wire.items.iter();
             let keys = keys.map(|WireItem { item, fields }| Key::read(item, fields));
-            Applied(
-                keys.collect::<Result<_, _>>()
-                    .map_err(|error| error.to_string())?,
-            )
+            keys.collect::<Result<Applied, _>>()
+                .map_err(|error| error.to_string())?
         }
         (None, Some(1)) => {
             let items: format1::Items =

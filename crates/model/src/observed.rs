@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -184,14 +185,21 @@ impl Record {
     }
 }
 
-/// Everything netnsctl put somewhere for one namespace: what identifies each item.
+/// Everything netnsctl put somewhere for one namespace: what identifies each item. A clone shares
+/// the keys, because a plan names them at several steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied(pub BTreeSet<Key>);
+pub struct Applied(pub Arc<BTreeSet<Key>>);
+
+impl FromIterator<Key> for Applied {
+    fn from_iter<T: IntoIterator<Item = Key>>(keys: T) -> Self {
+        Self(Arc::new(keys.into_iter().collect()))
+    }
+}
 
 impl Applied {
     /// Both together.
     pub fn union(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0).cloned().collect())
+        self.0.union(&other.0).cloned().collect()
     }
 
     /// Whether `key` is among it.

@@ -281,21 +281,17 @@ impl Problem {
 /// The forwarding keys, which every namespace of ours has written.
 pub fn forwarding_keys() -> Vec<SysctlKey> {
     namespace::forwarding(false, false)
-        .into_iter()
         .map(|(key, _)| key)
         .collect()
 }
 
 /// Every sysctl that is written for a namespace, forwarding included.
 pub fn declared_sysctls(netns: &Netns) -> Vec<(SysctlKey, String)> {
-    let mut declared = namespace::forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);
-    declared.extend(
-        netns
-            .sysctl
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
-    declared
+    let forwarding = namespace::forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);
+    let declared = netns.sysctl.iter();
+    forwarding
+        .chain(declared.map(|(key, value)| (key.clone(), value.clone())))
+        .collect()
 }
 
 /// Whether two values are the same to the kernel, which answers with tabs between numbers.

@@ -3,7 +3,7 @@
 use crate::name::{InterfaceName, NetnsRef};
 
 /// A link by its place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkPlace {
     /// The namespace it is in.
     pub netns: NetnsRef,

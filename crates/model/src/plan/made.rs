@@ -1,7 +1,7 @@
 //! What is made once the namespaces that it is in are there: veth pairs, and links that stand
 //! alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::desired::{Desired, Link, VethPair};
 use crate::name::{NetnsName, NetnsRef};
@@ -54,13 +54,13 @@ impl<'a> Made<'a> {
 }
 
 /// What brings each link but base links, empty where nothing has a parent.
-pub(super) fn by_place(desired: &Desired) -> BTreeMap<LinkPlace, Made<'_>> {
+pub(super) fn by_place(desired: &Desired) -> HashMap<LinkPlace, Made<'_>> {
     let netns = desired.netns.iter();
     let links =
         netns.flat_map(|(name, netns)| netns.links.iter().map(move |it| Made::Link(name, it)));
     let links: Vec<_> = links.collect();
     if links.iter().all(|link| link.parent().is_none()) {
-        return BTreeMap::new();
+        return HashMap::new();
     }
     let pairs = desired.veths.iter().map(Made::Pair);
     let all = links.into_iter().chain(pairs);
@@ -69,8 +69,8 @@ pub(super) fn by_place(desired: &Desired) -> BTreeMap<LinkPlace, Made<'_>> {
 }
 
 /// The links that are there and send by another, by that one.
-pub(super) fn children(observed: &Observed) -> BTreeMap<LinkPlace, Vec<LinkPlace>> {
-    let mut children: BTreeMap<_, Vec<_>> = BTreeMap::new();
+pub(super) fn children(observed: &Observed) -> HashMap<LinkPlace, Vec<LinkPlace>> {
+    let mut children: HashMap<_, Vec<_>> = HashMap::new();
     let named = observed.netns.iter().filter_map(|(name, presence)| {
         let links = &presence.interior()?.links;
         links

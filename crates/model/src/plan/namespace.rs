@@ -1,5 +1,7 @@
 //! The namespace itself, and what a record of it says.
 
+use std::sync::LazyLock;
+
 use crate::desired::VethPair;
 use crate::etc_files::{ETC_NETNS, directory};
 use crate::item::{self, Change, Key, LinkKey, Value};
@@ -47,10 +49,10 @@ impl<'a> Planner<'a> {
         keys.extend(netns.routes.iter().cloned().map(Key::Route));
         keys.extend(netns.sysctl.keys().cloned().map(Key::Sysctl));
         let forwarding = forwarding(netns.ipv4_forwarding, netns.ipv6_forwarding);
-        keys.extend(forwarding.into_iter().map(|(key, _)| Key::Sysctl(key)));
+        keys.extend(forwarding.map(|(key, _)| Key::Sysctl(key)));
         let directories = self.claimed_directories(name);
         keys.extend(directories.into_iter().map(Key::Directory));
-        Applied(keys.into_iter().collect())
+        keys.into_iter().collect()
     }
 
     /// The folders of /etc that are ours: not there yet, made for this or another namespace, or made
@@ -129,18 +131,22 @@ impl<'a> Planner<'a> {
 
 /// The four forwarding keys, in the order they are written. `all` also sets every link that
 /// exists, so it comes last (`inet_forward_change()` in net/ipv4/devinet.c).
-pub(super) fn forwarding(ipv4: bool, ipv6: bool) -> Vec<(SysctlKey, String)> {
+static FORWARDING: LazyLock<Vec<SysctlKey>> = LazyLock::new(|| {
     let keys = [
-        ("ipv4", "default", ipv4),
-        ("ipv4", "all", ipv4),
-        ("ipv6", "default", ipv6),
-        ("ipv6", "all", ipv6),
+        "net.ipv4.conf.default.forwarding",
+        "net.ipv4.conf.all.forwarding",
+        "net.ipv6.conf.default.forwarding",
+        "net.ipv6.conf.all.forwarding",
     ];
-    let key = |(family, which, on): (&str, &str, bool)| {
-        let key = SysctlKey::parse(&format!("net.{family}.conf.{which}.forwarding")).ok()?;
-        Some((key, u8::from(on).to_string()))
-    };
-    keys.into_iter().filter_map(key).collect()
+    keys.iter()
+        .filter_map(|key| SysctlKey::parse(key).ok())
+        .collect()
+});
+
+/// The forwarding keys with their values, in the order they are written.
+pub(super) fn forwarding(ipv4: bool, ipv6: bool) -> impl Iterator<Item = (SysctlKey, String)> {
+    let values = [ipv4, ipv4, ipv6, ipv6].map(|on| u8::from(on).to_string());
+    FORWARDING.iter().cloned().zip(values)
 }
 
 pub(super) fn key_of(pair: &VethPair) -> LinkKey {

@@ -1,6 +1,6 @@
 //! The order of a plan, and what its parts share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ipnet::IpNet;
 
@@ -32,11 +32,11 @@ pub(super) struct Planner<'a> {
     pub(super) observed: &'a Observed,
     pub(super) request: &'a Request,
     /// The ends of all declared veth pairs, by the namespace they are in.
-    pub(super) ends: BTreeMap<&'a NetnsRef, Vec<(&'a VethPair, &'a VethEnd)>>,
+    pub(super) ends: HashMap<&'a NetnsRef, Vec<(&'a VethPair, &'a VethEnd)>>,
     /// What brings each link that can be a parent, base links aside.
-    pub(super) by_place: BTreeMap<LinkPlace, Made<'a>>,
+    pub(super) by_place: HashMap<LinkPlace, Made<'a>>,
     /// The links that are there and send by another, by that one: with it they go.
-    children: BTreeMap<LinkPlace, Vec<LinkPlace>>,
+    children: HashMap<LinkPlace, Vec<LinkPlace>>,
     /// The folders of /etc of which a record says that they are ours.
     pub(super) recorded_directories: BTreeSet<&'a String>,
     /// Whether IPv6 will be on for a link of the host namespace, and whether the kernel has it.
@@ -45,40 +45,41 @@ pub(super) struct Planner<'a> {
     pub(super) plan: Plan,
 }
 
-/// What the steps so far do, so that later ones know it without looking at each of them.
+/// What the steps so far do, so that later ones know it without looking at each of them. Nothing
+/// here is ever gone through, so the order of the steps does not depend on that of a map.
 #[derive(Default)]
 pub(super) struct Done<'a> {
     /// The step that creates a link, so that nothing observed of its like-named forerunner is
     /// believed.
-    pub(super) created: BTreeMap<LinkPlace, usize>,
+    pub(super) created: HashMap<LinkPlace, usize>,
     /// The step that deletes a link.
-    pub(super) deleted: BTreeMap<LinkPlace, usize>,
+    pub(super) deleted: HashMap<LinkPlace, usize>,
     /// The step that sets a link up.
-    pub(super) up: BTreeMap<LinkPlace, usize>,
+    pub(super) up: HashMap<LinkPlace, usize>,
     /// The steps that take back something of a namespace.
-    pub(super) removals: BTreeMap<&'a NetnsName, Vec<usize>>,
+    pub(super) removals: HashMap<&'a NetnsName, Vec<usize>>,
     /// The step after which a namespace can be worked in: it exists and has its record.
-    pub(super) recorded: BTreeMap<NetnsRef, usize>,
+    pub(super) recorded: HashMap<NetnsRef, usize>,
     /// The step after which there may be links in a namespace: it has its files and its name.
-    pub(super) named: BTreeMap<NetnsRef, usize>,
+    pub(super) named: HashMap<NetnsRef, usize>,
     /// The steps that make what a gateway may be reached by, with the prefix.
-    pub(super) reach: BTreeMap<NetnsRef, Vec<(IpNet, usize)>>,
+    pub(super) reach: HashMap<NetnsRef, Vec<(IpNet, usize)>>,
     /// Folders of /etc, and the step that makes each.
-    pub(super) directories: BTreeMap<String, usize>,
+    pub(super) directories: HashMap<String, usize>,
     /// Namespaces with a step about a file.
-    pub(super) changes_file: BTreeSet<&'a NetnsName>,
+    pub(super) changes_file: HashSet<&'a NetnsName>,
     /// Links that lose an IPv4 address, and with it, maybe, routes (`fib_del_ifaddr()` in
     /// net/ipv4/fib_frontend.c).
-    pub(super) lose_ipv4: BTreeSet<LinkPlace>,
+    pub(super) lose_ipv4: HashSet<LinkPlace>,
     /// The links that wait for another.
-    pub(super) waiting: BTreeSet<LinkPlace>,
+    pub(super) waiting: HashSet<LinkPlace>,
     /// Addresses that are taken from a link.
-    pub(super) taken: BTreeSet<(LinkPlace, std::net::IpAddr)>,
+    pub(super) taken: HashSet<(LinkPlace, std::net::IpAddr)>,
 }
 
 impl<'a> Planner<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, request: &'a Request) -> Self {
-        let mut ends: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut ends: HashMap<_, Vec<_>> = HashMap::new();
         for pair in &desired.veths {
             for end in [&pair.near, &pair.far] {
                 ends.entry(&end.netns).or_default().push((pair, end));
@@ -112,16 +113,12 @@ impl<'a> Planner<'a> {
         made.extend(self.links_of(&order, &made));
         let owners = made.iter().map(|(owner, _)| *owner);
         let involved: BTreeSet<_> = order.iter().copied().chain(owners).collect();
-        let targets: BTreeMap<_, _> = involved
-            .into_iter()
-            .map(|name| (name, self.target(name)))
+        let targets: HashMap<_, _> = (involved.iter())
+            .map(|name| (*name, self.target(name)))
             .collect();
         // A view is in no record.
-        for (name, target) in targets
-            .iter()
-            .filter(|_| self.request.part != Some(Part::View))
-        {
-            self.begin_record(name, target);
+        for name in (involved.iter()).filter(|_| self.request.part != Some(Part::View)) {
+            self.begin_record(name, &targets[name]);
         }
         for name in order.iter().filter(|_| whole) {
             self.remove_old_pairs(name, &targets[name]);
@@ -198,7 +195,7 @@ impl<'a> Planner<'a> {
     /// The veth pairs with an end in a namespace of `order` and the other in one that is there or
     /// will be, each with the namespace it is recorded under.
     fn pairs(&mut self, order: &[&'a NetnsName]) -> Vec<(&'a NetnsName, Made<'a>)> {
-        let chosen: BTreeSet<_> = order.iter().copied().collect();
+        let chosen: HashSet<_> = order.iter().copied().collect();
         let mut found = Vec::new();
         for pair in &self.desired.veths {
             if !self.request.makes(Made::Pair(pair))

@@ -1,6 +1,6 @@
 //! What of a plan becomes possible with which namespace.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::name::NetnsName;
 
@@ -18,14 +18,15 @@ pub(super) struct Schedule<'a> {
 
 impl<'a> Schedule<'a> {
     pub(super) fn new(order: &[&'a NetnsName], all: &[(&'a NetnsName, Made<'a>)]) -> Self {
-        let position: BTreeMap<_, _> = order
+        let position: HashMap<_, _> = order
             .iter()
             .enumerate()
             .map(|(at, name)| (*name, at))
             .collect();
         let mut ready: Vec<usize> = (0..order.len()).collect();
         let mut made = vec![Vec::new(); order.len()];
-        let mut known = BTreeMap::new();
+        let mut known = HashMap::new();
+        let any_parent = all.iter().any(|(_, one)| one.parent().is_some());
         for (owner, one) in sorted(all) {
             let netns = one.netns();
             let own = netns.iter().filter_map(|netns| position.get(netns.name()?));
@@ -39,7 +40,9 @@ impl<'a> Schedule<'a> {
                 if let Some(at) = place.netns.name().and_then(|name| position.get(name)) {
                     ready[*at] = ready[*at].max(latest);
                 }
-                known.insert(place, latest);
+                if any_parent {
+                    known.insert(place, latest);
+                }
             }
         }
         let mut complete = vec![Vec::new(); order.len()];
@@ -53,7 +56,7 @@ impl<'a> Schedule<'a> {
 /// Pairs first, then links, each after its parent.
 fn sorted<'a>(all: &[(&'a NetnsName, Made<'a>)]) -> Vec<(&'a NetnsName, Made<'a>)> {
     let links = all.iter().filter(|(_, one)| matches!(one, Made::Link(..)));
-    let by_place: BTreeMap<LinkPlace, Made<'_>> = links
+    let by_place: HashMap<LinkPlace, Made<'_>> = links
         .flat_map(|(_, one)| one.places().into_iter().map(|place| (place, *one)))
         .collect();
     let depth = |one: Made<'_>| {

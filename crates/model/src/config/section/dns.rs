@@ -1,12 +1,12 @@
 //! `dns` of a namespace: what its resolv.conf says.
 
-use super::part::{self, Part};
+use super::part::{Part, Target};
 use super::{Fallback, Form, Key, Kind, Section};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::text::quote;
 use crate::config::values::{self, control_character};
-use crate::desired::{Desired, Dns};
+use crate::desired::Dns;
 use crate::name::NetnsRef;
 
 /// `dns` of a namespace.
@@ -59,8 +59,8 @@ impl Part for Declared {
         Self(dns)
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
-        if let Some(netns) = part::named(desired, here) {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
+        if let Some(netns) = &mut target.netns {
             netns.dns = self.0;
         }
         Some(())

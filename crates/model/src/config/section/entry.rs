@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::part::named;
+use super::part::Target;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
-use crate::desired::Desired;
 use crate::item::entry::KINDS;
 use crate::item::{Entry, EntryKind, Kind as _};
-use crate::name::NetnsRef;
 
 /// The entries of a namespace.
 #[derive(Debug, Default)]
@@ -40,8 +38,8 @@ impl Declared {
     }
 
     /// Puts them into the desired state.
-    pub(super) fn build(self, here: &NetnsRef, desired: &mut Desired) {
-        if let Some(netns) = named(desired, here) {
+    pub(super) fn build(self, target: &mut Target<'_>) {
+        if let Some(netns) = &mut target.netns {
             netns.entries = self.0.into_iter().map(|entry| entry.value).collect();
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::list::{Parts, SECTIONS};
 use super::netns::{self, Own};
+use super::part::Target;
 use super::{Form, Key, Kind, Section, Shape};
 use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Place, Report};
@@ -125,10 +126,21 @@ impl Namespace {
 
     /// Puts it into the desired state; none if a value that this needs was refused.
     pub(in crate::config) fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
-        if let NetnsRef::Named(name) = here {
-            desired.netns.insert(name.clone(), self.own.build()?);
+        let mut netns = match here {
+            NetnsRef::Home => None,
+            NetnsRef::Named(_) => Some(self.own.build()?),
+        };
+        let mut target = Target {
+            here,
+            netns: netns.as_mut(),
+            home: &mut desired.home,
+            veths: &mut desired.veths,
+        };
+        let built = self.parts.build(&mut target);
+        if let (NetnsRef::Named(name), Some(netns)) = (here, netns) {
+            desired.netns.insert(name.clone(), netns);
         }
-        self.parts.build(here, desired)
+        built
     }
 }
 

@@ -10,14 +10,14 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use self::endpoint::{address, odd_target};
 pub use self::options::{OPTIONS, Written, parse_option, written};
-use super::part::{self, Everywhere, Part};
+use super::part::{Everywhere, Part, Target};
 use super::{Condition, Fallback, Form, Key, Kind, Others, Section, Selector, Shape};
 use crate::config::contradictions::{Contradictions, Subject};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
 use crate::config::values;
-use crate::desired::{Desired, Forward, ForwardOptions, Protocol};
+use crate::desired::{Forward, ForwardOptions, Protocol};
 use crate::forward_address::ForwardAddress;
 use crate::name::{InterfaceName, NetnsRef};
 
@@ -147,7 +147,7 @@ impl Part for Vec<Declared> {
         }
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
         let forward = |forward: Declared| {
             Some(Forward {
                 protocol: forward.protocol,
@@ -158,9 +158,9 @@ impl Part for Vec<Declared> {
             })
         };
         let forwards = self.into_iter().map(forward).collect::<Option<_>>()?;
-        match part::named(desired, here) {
+        match &mut target.netns {
             Some(netns) => netns.forwards = forwards,
-            None => desired.home.forwards = forwards,
+            None => target.home.forwards = forwards,
         }
         Some(())
     }

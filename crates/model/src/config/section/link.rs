@@ -1,6 +1,6 @@
 //! `link` of a namespace: links of every kind that stand alone.
 
-use super::part::{self, Everywhere, Part};
+use super::part::{Everywhere, Part, Target};
 use super::{Others, Section, Selector, Shape};
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::config::contradictions::Contradictions;
@@ -10,7 +10,7 @@ use crate::config::links::{self, Links};
 use crate::config::shared::{LinkName, addresses, link_name};
 use crate::config::text::quote;
 use crate::config::values;
-use crate::desired::{Desired, Link};
+use crate::desired::Link;
 use crate::item::link::kind::{PARENT, PARENT_NETNS};
 use crate::item::link::kinds::{KEYS, kind};
 use crate::item::link::{parent, parent_netns};
@@ -103,7 +103,7 @@ impl Part for Vec<Declared> {
         }
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
         let link = |link: Declared| {
             Some(Link {
                 interface: link.name?.name,
@@ -116,7 +116,7 @@ impl Part for Vec<Declared> {
             })
         };
         let links = self.into_iter().map(link).collect::<Option<_>>()?;
-        if let Some(netns) = part::named(desired, here) {
+        if let Some(netns) = &mut target.netns {
             netns.links = links;
         }
         Some(())

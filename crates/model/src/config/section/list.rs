@@ -1,12 +1,11 @@
 //! The list of the sections of a namespace.
 
-use super::part::{Everywhere, Part};
+use super::part::{Everywhere, Part, Target};
 use super::{Section, dns, entry, forward, link, nscd, route, run, sysctl, veth};
 use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
-use crate::desired::Desired;
 use crate::name::NetnsRef;
 
 /// Makes what goes through all sections from the list of them: the module and the type of each.
@@ -77,9 +76,9 @@ macro_rules! parts {
             }
 
             /// Puts the sections into the desired state; none if a value that this needs was refused.
-            pub(super) fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
-                $(self.$module.build(here, desired)?;)*
-                self.entries.build(here, desired);
+            pub(super) fn build(self, target: &mut Target<'_>) -> Option<()> {
+                $(self.$module.build(target)?;)*
+                self.entries.build(target);
                 Some(())
             }
         }

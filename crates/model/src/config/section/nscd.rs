@@ -1,10 +1,10 @@
 //! `nscd` of a namespace: its name-service daemon.
 
-use super::part::{self, Part};
+use super::part::{Part, Target};
 use super::{Fallback, Form, Key, Kind, Section};
 use crate::config::diagnostic::Report;
 use crate::config::fields::Fields;
-use crate::desired::{Desired, Nscd};
+use crate::desired::Nscd;
 use crate::name::NetnsRef;
 
 /// `nscd` of a namespace.
@@ -50,8 +50,8 @@ impl Part for Declared {
         Self(nscd)
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
-        if let Some(netns) = part::named(desired, here) {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
+        if let Some(netns) = &mut target.netns {
             netns.nscd = self.0;
         }
         Some(())

@@ -6,7 +6,7 @@ use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
-use crate::desired::{Desired, Netns};
+use crate::desired::{Home, Netns, VethPair};
 use crate::name::NetnsRef;
 
 /// What a section declares of one namespace, each value with its place. A value that was refused
@@ -42,14 +42,21 @@ pub(super) trait Part: Default {
     fn check(_all: &Everywhere<'_, Self>, _links: &Links<'_>, _report: &mut Report<'_>) {}
 
     /// Puts it into the desired state; none if a value that this needs was refused.
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()>;
+    fn build(self, target: &mut Target<'_>) -> Option<()>;
 }
 
 /// One section of every namespace, the host namespace first. A namespace whose section is not
 /// written is in it too.
 pub(super) type Everywhere<'d, P> = BTreeMap<&'d NetnsRef, &'d P>;
 
-/// The desired state of the namespace `here`, unless that is the host's.
-pub(super) fn named<'d>(desired: &'d mut Desired, here: &NetnsRef) -> Option<&'d mut Netns> {
-    desired.netns.get_mut(here.name()?)
+/// Where the sections of a namespace are put.
+pub(super) struct Target<'d> {
+    /// Its name.
+    pub(super) here: &'d NetnsRef,
+    /// The namespace; none if it is the host's.
+    pub(super) netns: Option<&'d mut Netns>,
+    /// What is declared of the host namespace.
+    pub(super) home: &'d mut Home,
+    /// The veth pairs of all namespaces.
+    pub(super) veths: &'d mut Vec<VethPair>,
 }

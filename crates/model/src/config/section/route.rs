@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::part::{self, Everywhere, Part};
+use super::part::{Everywhere, Part, Target};
 use super::{Condition, Form, Key, Kind, Section, Shape};
 use crate::address::is_link_local;
 use crate::config::contradictions::{Contradictions, RuledOut, Subject};
@@ -14,7 +14,7 @@ use crate::config::fields::Fields;
 use crate::config::links::Links;
 use crate::config::text::quote;
 use crate::config::values::{self, BadValue};
-use crate::desired::{Desired, Route};
+use crate::desired::Route;
 use crate::name::{InterfaceName, NetnsRef};
 
 /// One `route` of a namespace.
@@ -125,7 +125,7 @@ impl Part for Vec<Declared> {
         }
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
         let route = |route: Declared| {
             Some(Route {
                 to: route.to?.value,
@@ -134,7 +134,7 @@ impl Part for Vec<Declared> {
             })
         };
         let routes = self.into_iter().map(route).collect::<Option<_>>()?;
-        if let Some(netns) = part::named(desired, here) {
+        if let Some(netns) = &mut target.netns {
             netns.routes = routes;
         }
         Some(())

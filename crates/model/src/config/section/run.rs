@@ -1,12 +1,12 @@
 //! `run` of a namespace: who may run commands in it.
 
-use super::part::{self, Part};
+use super::part::{Part, Target};
 use super::{Fallback, Form, Key, Kind, Section};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::text::quote;
 use crate::config::values::control_character;
-use crate::desired::{Desired, RunAccess};
+use crate::desired::RunAccess;
 use crate::name::NetnsRef;
 
 /// `run` of a namespace.
@@ -71,14 +71,10 @@ impl Part for Declared {
         }
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
-        match here {
-            NetnsRef::Home => desired.home.run = self.0,
-            NetnsRef::Named(_) => {
-                if let Some(netns) = part::named(desired, here) {
-                    netns.run = self.0;
-                }
-            }
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
+        match &mut target.netns {
+            Some(netns) => netns.run = self.0,
+            None => target.home.run = self.0,
         }
         Some(())
     }

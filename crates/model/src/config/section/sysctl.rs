@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::part::{self, Part};
+use super::part::{Part, Target};
 use super::{Section, Shape};
 use crate::config::contradictions::{Contradictions, RuledOut, Subject};
 use crate::config::diagnostic::{At, Place, Report};
@@ -10,7 +10,6 @@ use crate::config::fields::Fields;
 use crate::config::links::Links;
 use crate::config::text::quote;
 use crate::config::tree::{Entry, Value};
-use crate::desired::Desired;
 use crate::name::{InterfaceName, NameError, NetnsRef, SysctlKey};
 
 /// `sysctl` of a namespace; its keys are the kernel's.
@@ -90,8 +89,8 @@ impl Part for Declared {
         }
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
-        if let Some(netns) = part::named(desired, here) {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
+        if let Some(netns) = &mut target.netns {
             let values = self.0.into_iter().map(|(key, it)| (key, it.value));
             netns.sysctl = values.collect();
         }

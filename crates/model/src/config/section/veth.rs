@@ -1,6 +1,6 @@
 //! `veth` of a namespace: veth pairs, declared at one end.
 
-use super::part::{Everywhere, Part};
+use super::part::{Everywhere, Part, Target};
 use super::{Fallback, Form, Key, Kind, Section, Shape};
 use crate::address::{InterfaceAddress, MacAddress};
 use crate::config::contradictions::Contradictions;
@@ -10,7 +10,7 @@ use crate::config::links::{Link, Links, Pair};
 use crate::config::shared::{LinkName, addresses, default_link_name, link_name};
 use crate::config::text::quote;
 use crate::config::values;
-use crate::desired::{Desired, VethEnd, VethPair};
+use crate::desired::{VethEnd, VethPair};
 use crate::name::NetnsRef;
 
 /// MTUs a veth takes: ETH_MIN_MTU and ETH_MAX_MTU of linux/if_ether.h.
@@ -193,10 +193,10 @@ impl Part for Vec<Declared> {
         }
     }
 
-    fn build(self, here: &NetnsRef, desired: &mut Desired) -> Option<()> {
+    fn build(self, target: &mut Target<'_>) -> Option<()> {
         for veth in self {
-            desired.veths.push(VethPair {
-                near: end(here.clone(), veth.near)?,
+            target.veths.push(VethPair {
+                near: end(target.here.clone(), veth.near)?,
                 far: end(veth.netns?.value, veth.far)?,
                 mtu: veth.mtu.map_or(DEFAULT_MTU, |mtu| mtu.value),
             });

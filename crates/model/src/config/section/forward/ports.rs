@@ -1,6 +1,6 @@
 //! What listens where, and where it leads in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Declared as Forward;
@@ -109,20 +109,18 @@ fn covers(listen: &Endpoint, to: &Endpoint) -> bool {
 /// are no descriptors left.
 pub(super) fn circles(all: &All<'_>, links: &Links<'_>, report: &mut Report<'_>) {
     let listening = Listening::of_all(all, links);
-    let mut seen: BTreeSet<Step<'_>> = BTreeSet::new();
+    let mut seen: HashSet<Step<'_>> = HashSet::new();
     for (&netns, forwards) in all {
         for n in 0..forwards.len() {
             let mut path = Vec::new();
-            let mut on_path = BTreeMap::new();
             let mut at = Some((netns, n));
             // A forward that was passed before leads to no circle that is not reported already.
             while let Some(step) = at.filter(|step| seen.insert(*step)) {
-                on_path.insert(step, path.len());
                 path.push(step);
                 at = listening.next(all, step);
             }
-            if let Some(start) = at.and_then(|step| on_path.get(&step)) {
-                circle(all, &mut path[*start..], report);
+            if let Some(start) = at.and_then(|at| path.iter().position(|step| *step == at)) {
+                circle(all, &mut path[start..], report);
             }
         }
     }
@@ -160,17 +158,17 @@ type Port<'d> = (&'d NetnsRef, Protocol, u16);
 
 /// Who listens, to be found by what is connected to.
 struct Listening<'d> {
-    ports: BTreeMap<Port<'d>, Vec<(usize, &'d Endpoint)>>,
-    sockets: BTreeMap<&'d SocketPath, Step<'d>>,
-    addresses: BTreeSet<(&'d NetnsRef, IpAddr)>,
+    ports: HashMap<Port<'d>, Vec<(usize, &'d Endpoint)>>,
+    sockets: HashMap<&'d SocketPath, Step<'d>>,
+    addresses: HashSet<(&'d NetnsRef, IpAddr)>,
 }
 
 impl<'d> Listening<'d> {
     fn of_all(all: &All<'d>, links: &Links<'d>) -> Self {
         let mut listening = Self {
-            ports: BTreeMap::new(),
-            sockets: BTreeMap::new(),
-            addresses: BTreeSet::new(),
+            ports: HashMap::new(),
+            sockets: HashMap::new(),
+            addresses: HashSet::new(),
         };
         for (&netns, forwards) in all {
             for (n, forward) in forwards.iter().enumerate() {
