@@ -21,6 +21,7 @@ mod render;
 pub mod schema;
 pub mod section;
 mod shared;
+mod template;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -3,6 +3,7 @@
 //! Decoders hand a [`Place`] and a message to the [`Report`]; lines and columns are counted once,
 //! at the end.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Source;
@@ -142,6 +143,8 @@ pub(super) struct Report<'s> {
     syntax: Vec<usize>,
     /// What is written here is not what was meant; all that can be said of it is said already.
     muddled: Vec<Place>,
+    /// Places that are read for several namespaces: a mistake there is told once.
+    repeated: BTreeSet<(usize, usize, usize)>,
     /// How many more mistakes may be compared with all names.
     suggestions: usize,
 }
@@ -158,6 +161,7 @@ impl<'s> Report<'s> {
             broken: vec![false; sources.len()],
             syntax: Vec::new(),
             muddled: Vec::new(),
+            repeated: BTreeSet::new(),
             suggestions: SUGGESTIONS,
         }
     }
@@ -202,6 +206,19 @@ impl<'s> Report<'s> {
     /// Notes that nothing but mistakes in the syntax is to be told of `place`.
     pub(super) fn muddled(&mut self, place: Place) {
         self.muddled.push(place);
+    }
+
+    /// Notes that what is at `places` is read for several namespaces.
+    pub(super) fn repeated(&mut self, places: impl IntoIterator<Item = Place>) {
+        let places = places.into_iter();
+        self.repeated
+            .extend(places.map(|place| (place.file, place.start, place.end)));
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn errors(&self) -> usize {
+        let all = self.diagnostics.iter();
+        all.filter(|it| it.severity == Severity::Error).count()
     }
 
     pub(super) fn is_broken(&self, file: usize) -> bool {
@@ -263,6 +280,7 @@ impl<'s> Report<'s> {
     /// The diagnostics in order, and whether one of them is an error.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, bool) {
         self.control_characters();
+        let repetitions = self.repetitions();
         let lines: Vec<_> = self.sources.iter().map(|s| Lines::new(&s.text)).collect();
         for diagnostic in &mut self.diagnostics {
             let of_file = &lines[diagnostic.file];
@@ -274,7 +292,7 @@ impl<'s> Report<'s> {
                 related.start = lines[related.file].position(related.span.start);
             }
         }
-        self.drop_consequences();
+        self.drop_consequences(&repetitions);
         let key = |d: &Diagnostic| (d.file, d.span.start, d.span.end, d.severity);
         self.diagnostics
             .sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message)));
@@ -284,15 +302,34 @@ impl<'s> Report<'s> {
         (self.diagnostics, failed)
     }
 
+    /// Of several diagnostics about one place that is read for several namespaces, all but the
+    /// first error, or but the first warning where there is no error.
+    fn repetitions(&self) -> BTreeSet<usize> {
+        let place = |it: &Diagnostic| (it.file, it.span.start, it.span.end);
+        let mut by_place: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (index, it) in self.diagnostics.iter().enumerate() {
+            if self.repeated.contains(&place(it)) {
+                let of_place = by_place.entry(place(it)).or_default();
+                of_place.push((it.severity, index));
+            }
+        }
+        let repetitions = by_place.into_values().flat_map(|mut all| {
+            all.sort_unstable();
+            all.into_iter().skip(1).map(|(_, index)| index)
+        });
+        repetitions.collect()
+    }
+
     /// Takes out what is said of places where the syntax is wrong, other than that: it would only
-    /// follow from it.
-    fn drop_consequences(&mut self) {
+    /// follow from it. With it go the repetitions.
+    fn drop_consequences(&mut self, repetitions: &BTreeSet<usize>) {
         let mut index = 0;
         self.diagnostics.retain(|d| {
             let syntax = self.syntax.contains(&index);
+            let is_repetition = repetitions.contains(&index);
             index += 1;
             let covers = |p: &Place| p.file == d.file && p.range().contains(&d.span.start);
-            syntax || !self.muddled.iter().any(covers)
+            syntax || !is_repetition && !self.muddled.iter().any(covers)
         });
     }
 }

@@ -58,6 +58,7 @@ fn definition_name(section: &Section) -> &'static str {
     match section.shape {
         Shape::Namespace => "namespace",
         Shape::Host => "home",
+        Shape::Defaults => "defaults",
         _ => section.word,
     }
 }
@@ -250,7 +251,8 @@ fn text(form: Form) -> Json {
     }
     let schema = Json::object([("type", "string".into())]);
     match form.pattern() {
-        Some(pattern) => schema.with("pattern", pattern),
+        // In a namespace that counts, {n} may stand anywhere.
+        Some(pattern) => schema.with("pattern", format!(r"{pattern}|\{{n\}}")),
         None => schema,
     }
 }

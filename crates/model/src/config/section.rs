@@ -23,7 +23,7 @@ pub mod sysctl;
 pub mod typed;
 pub mod veth;
 
-pub use self::file::{FILE, HOST, NETNS};
+pub use self::file::{DEFAULTS, FILE, HOST, NETNS};
 pub use self::form::Form;
 pub use self::key::{Fallback, Key, Kind, sentence};
 
@@ -50,8 +50,12 @@ pub struct Section {
     pub conditions: &'static [Condition],
     /// Sections within it: lists of them, of which other files may write some.
     pub children: &'static [&'static [&'static Section]],
+    /// Words that other programs have for it: a hint leads from them to the section.
+    pub also: &'static [&'static str],
     /// Whether `[netns.default]` takes it too.
     pub is_in_host: bool,
+    /// Whether `[defaults]` takes it too.
+    pub is_in_defaults: bool,
     /// More of it in TOML, for the file that shows all keys.
     pub more: &'static str,
 }
@@ -65,6 +69,8 @@ pub enum Shape {
     Namespace,
     /// As `[netns.default]`, which takes those sections of a namespace that the host namespace has.
     Host,
+    /// As `[defaults]`, which takes those sections of a namespace that a file can have defaults for.
+    Defaults,
     /// As a table.
     Table,
     /// As a list of tables.
@@ -138,7 +144,9 @@ impl Section {
         selector: None,
         conditions: &[],
         children: &[],
+        also: &[],
         is_in_host: false,
+        is_in_defaults: false,
         more: "",
     };
 
@@ -149,6 +157,7 @@ impl Section {
             Shape::File => String::new(),
             Shape::Namespace => "[netns.NAME]".to_owned(),
             Shape::Host => "[netns.default]".to_owned(),
+            Shape::Defaults => "[defaults]".to_owned(),
             Shape::Table | Shape::Parameters => format!("[netns.NAME.{word}]"),
             Shape::List => format!("[[netns.NAME.{word}]]"),
         }
@@ -173,14 +182,17 @@ impl Section {
 
     /// The sections within it.
     pub fn children(&self) -> impl Iterator<Item = &'static Section> + Clone + use<> {
-        let is_host = self.shape == Shape::Host;
-        let children = if is_host {
-            NETNS.children
-        } else {
-            self.children
+        let shape = self.shape;
+        let children = match shape {
+            Shape::Host | Shape::Defaults => NETNS.children,
+            _ => self.children,
         };
         let children = children.iter().copied().flatten().copied();
-        let is_one = move |child: &&Section| !is_host || child.is_in_host;
+        let is_one = move |child: &&Section| match shape {
+            Shape::Host => child.is_in_host,
+            Shape::Defaults => child.is_in_defaults,
+            _ => true,
+        };
         // The host namespace is one of the namespaces, by its name.
         children.filter(move |child| child.shape != Shape::Host && is_one(child))
     }

@@ -34,6 +34,7 @@ mod refused;
 mod refused_items;
 mod schema;
 mod table;
+mod template;
 
 /// What is printed about the files.
 fn printed(files: &[(&str, &str)]) -> String {

@@ -19,6 +19,7 @@ pub static SECTION: Section = Section {
             not say that netnsctl wrote it, it is left alone and these keys mean nothing. A server \
             with a loopback address gets a warning, since that is the namespace itself.",
     keys: &[KEYS],
+    is_in_defaults: true,
     ..Section::EMPTY
 };
 
@@ -29,6 +30,7 @@ static KEYS: &[Key] = &[
         "[\"1.1.1.1\"]",
         "servers to ask",
     )
+    .also(&["nameserver", "servers", "server"])
     .or(Fallback::Texts(&Dns::NAMESERVERS)),
     Key::new(
         "search",

@@ -39,6 +39,7 @@ fn table(text: &mut String, section: &Section, word: Option<&str>, is_first: boo
         Some(word) => key.is_of(word),
         None => true,
     });
+    let keys = keys.filter(|key| !key.apart);
     for key in keys {
         let value = match (word, key.kind) {
             (Some(word), _) if is_selector(key) => format!("\"{word}\""),

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::list::{Parts, SECTIONS};
 use super::netns::{self, Own};
 use super::part::Target;
-use super::{Form, Key, Kind, Section, Shape};
+use super::{Form, Key, Kind, Section, Shape, veth};
 use crate::config::contradictions::Contradictions;
 use crate::config::diagnostic::{At, Place, Report};
 use crate::config::fields::Fields;
 use crate::config::links::Links;
+use crate::config::template;
 use crate::config::text::quote;
 use crate::config::tree::{Entry, Node, Value};
 use crate::desired::Desired;
@@ -26,7 +27,27 @@ pub static FILE: Section = Section {
         "\"/usr/share/netnsctl/netnsctl.schema.json\"",
         "where an editor finds what \"netnsctl schema\" prints; means nothing to netnsctl",
     )]],
-    children: &[&[&NETNS, &HOST]],
+    children: &[&[&DEFAULTS, &NETNS, &HOST]],
+    ..Section::EMPTY
+};
+
+/// What the namespaces of a file have unless they say otherwise.
+pub static DEFAULTS: Section = Section {
+    word: "defaults",
+    shape: Shape::Defaults,
+    title: "[defaults]",
+    heading: "DEFAULTS",
+    summary: "what the namespaces of this file have unless they say otherwise",
+    about: "Each key of [defaults.dns] and [defaults.nscd] is that of every namespace of the same \
+            file that does not have the key. [defaults.run] is for those without a run section: a \
+            namespace that names who may enter it names all of them. The host namespace takes the \
+            MTU only.",
+    keys: &[&[Key::new(
+        "mtu",
+        Kind::Integer(*veth::MTU.start(), *veth::MTU.end()),
+        "1500",
+        "MTU in bytes of the veth pairs and links that have none of their own",
+    )]],
     ..Section::EMPTY
 };
 
@@ -41,6 +62,9 @@ pub static NETNS: Section = Section {
             is any link, and also where it is false.",
     keys: &[netns::KEYS],
     children: &[SECTIONS, entry::SECTIONS],
+    more: "\n[netns.\"host{n}\"]                 # host1 to host3\n\
+           count = 3                         # how many namespaces this table declares\n\
+           address = [\"10.21.0.{n}/24\"]      # 10.21.0.1 and so on: an address counts as a number\n",
     ..Section::EMPTY
 };
 
@@ -151,6 +175,7 @@ pub(in crate::config) fn read_file(root: &Node, declared: &mut Declared, report:
     };
     // For editors alone.
     let _ = file.string("$schema", report);
+    let defaults = read_defaults(&file, report);
     let Some(entry) = file.entry("netns") else {
         return;
     };
@@ -165,7 +190,48 @@ pub(in crate::config) fn read_file(root: &Node, declared: &mut Declared, report:
         return;
     };
     for entry in entries {
-        read_netns(entry, declared, report);
+        match defaults {
+            [] => read_each(entry, declared, report),
+            _ => read_each(&template::with_defaults(entry, defaults), declared, report),
+        }
+    }
+}
+
+/// The entries of `[defaults]`, read once for their mistakes.
+fn read_defaults<'t>(file: &Fields<'t>, report: &mut Report<'_>) -> &'t [Entry] {
+    let Some(entry) = file.entry(DEFAULTS.word) else {
+        return &[];
+    };
+    let Some(fields) = Fields::open(&entry.node, &DEFAULTS, report) else {
+        return &[];
+    };
+    let _ = fields.integer("mtu", report);
+    let _ = Parts::read(&fields, &NetnsRef::Home, report);
+    report.repeated(template::places(entry));
+    fields.entries()
+}
+
+/// Reads the namespace, or each of those that a template declares. After a mistake the rest of them
+/// would only have the same one.
+fn read_each(entry: &Entry, declared: &mut Declared, report: &mut Report<'_>) {
+    let Some(count) = template::count(entry) else {
+        template::refuse_number(entry, report);
+        return read_netns(entry, declared, report);
+    };
+    if count > 1 && !template::has_number(entry, report) {
+        return;
+    }
+    report.repeated(template::places(entry));
+    let before = report.errors();
+    for number in 1..=count {
+        if let Some(one) = template::instance(entry, number, report) {
+            read_netns(&one, declared, report);
+        }
+        if report.errors() > before {
+            // Nothing is said to be missing that one of the rest would have been.
+            report.broken(entry.key_place.file);
+            break;
+        }
     }
 }
 
@@ -190,13 +256,20 @@ fn read_netns(entry: &Entry, declared: &mut Declared, report: &mut Report<'_>) {
     match declared.netns.get_mut(&name) {
         Some(host) if name == NetnsRef::Home => host.join(namespace),
         Some(first) => {
-            let message = format!(
-                "namespace {} is declared in two files",
-                quote(name.as_str())
-            );
+            let name = quote(name.as_str());
+            let (message, hint) = match first.place.file == place.file {
+                true => (
+                    format!("namespace {name} is declared twice"),
+                    "give one of them another name",
+                ),
+                false => (
+                    format!("namespace {name} is declared in two files"),
+                    "declare all of it in one of them",
+                ),
+            };
             report
                 .error(place, message)
-                .hint("declare all of it in one of them")
+                .hint(hint)
                 .related(first.place, "first declared here");
         }
         None => {

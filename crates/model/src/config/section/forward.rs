@@ -45,6 +45,7 @@ pub static SECTION: Section = Section {
         "^udp$",
         &[("listen", "^(?!unix:)"), ("connect", "^(?!unix:)")],
     )],
+    also: &["ports", "port", "publish", "portMappings"],
     is_in_host: true,
     more: "\n[[netns.NAME.forward]]   # a unix stream socket, at either end\n\
            listen = \"unix:/run/office-in.sock\"\n\

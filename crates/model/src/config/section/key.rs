@@ -23,6 +23,11 @@ pub struct Key {
     pub required_in_host: bool,
     /// For which words of the section's selector it means something; none: for all.
     pub of: &'static [&'static str],
+    /// Words that other programs have for it: a hint leads from them to the key.
+    pub also: &'static [&'static str],
+    /// Whether it changes what the other keys of its table mean, so that an example of all keys has
+    /// it apart.
+    pub apart: bool,
     /// What it is for, in one line.
     pub about: &'static str,
 }
@@ -132,6 +137,8 @@ impl Key {
             required: false,
             required_in_host: false,
             of: &[],
+            also: &[],
+            apart: false,
             about,
         }
     }
@@ -140,6 +147,19 @@ impl Key {
     pub const fn or(self, default: Fallback) -> Self {
         Self {
             default: Some(default),
+            ..self
+        }
+    }
+
+    /// The same, found by these words of other programs too.
+    pub const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// The same, shown apart in an example of all keys.
+    pub const fn apart(self) -> Self {
+        Self {
+            apart: true,
             ..self
         }
     }

@@ -6,6 +6,7 @@ use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::links::{Link, Links};
 use crate::config::shared::{LinkName, addresses, default_link_name, link_name};
+use crate::config::template::COUNT_MAX;
 use crate::config::tree::Entry;
 use crate::desired::{Dns, Holder, HolderChoice, HolderKind, Netns, Nscd};
 use crate::name::NetnsRef;
@@ -36,13 +37,23 @@ pub(super) static KEYS: &[Key] = &[
         "[\"10.20.0.1/24\", \"fd20::1/64\"]",
         "addresses of that link; without a prefix length /32 or /128 is meant",
     )
+    .also(&["ip", "ipv4", "ipv6", "ips"])
     .or(Fallback::Texts(&[])),
+    Key::new(
+        "count",
+        Kind::Integer(1, COUNT_MAX),
+        "200",
+        "how many namespaces this table declares; {n} in its name and texts is the number of each, \
+         from 1, and an address counts as a number",
+    )
+    .apart(),
     Key::new(
         "ipv4_forwarding",
         Kind::Boolean,
         "true",
         "whether the namespace routes IPv4",
     )
+    .also(&["ip_forward", "ipv4_forward", "IPv4Forwarding", "IPForward"])
     .or(Fallback::Boolean(false)),
     Key::new(
         "ipv6_forwarding",
@@ -50,6 +61,7 @@ pub(super) static KEYS: &[Key] = &[
         "true",
         "whether the namespace routes IPv6",
     )
+    .also(&["ipv6_forward", "IPv6Forwarding"])
     .or(Fallback::Boolean(false)),
 ];
 
@@ -89,6 +101,8 @@ impl Own {
         } else {
             None
         };
+        // What it means was seen to before; here it is only checked.
+        let _ = fields.integer("count", report);
         Self {
             holder,
             kind: holder_kind(fields, report),

@@ -16,6 +16,7 @@ pub static SECTION: Section = Section {
     about: "What answers programs inside that look up users, groups, hosts and services; see \
             netnsctl-nscd(1).",
     keys: &[KEYS],
+    is_in_defaults: true,
     ..Section::EMPTY
 };
 

@@ -34,6 +34,7 @@ pub static SECTION: Section = Section {
         Condition::Matches("to", "^[0-9.]+(/|$)", &[("via", "^[^:]*$")]),
         Condition::Matches("to", ":", &[("via", ":")]),
     ],
+    also: &["gateway", "routes", "gw"],
     ..Section::EMPTY
 };
 
@@ -50,7 +51,8 @@ static KEYS: &[Key] = &[
         Kind::String(Form::Gateway),
         "\"192.168.77.1\"",
         "the gateway; its address is on a link of the namespace",
-    ),
+    )
+    .also(&["gateway", "gw", "nexthop"]),
     Key::new(
         "interface",
         Kind::String(Form::Interface),

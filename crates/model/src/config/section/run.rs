@@ -19,6 +19,7 @@ pub static SECTION: Section = Section {
             there without a password.",
     keys: &[KEYS],
     is_in_host: true,
+    is_in_defaults: true,
     ..Section::EMPTY
 };
 

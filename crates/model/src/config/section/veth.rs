@@ -14,7 +14,7 @@ use crate::desired::{VethEnd, VethPair};
 use crate::name::NetnsRef;
 
 /// MTUs a veth takes: ETH_MIN_MTU and ETH_MAX_MTU of linux/if_ether.h.
-const MTU: std::ops::RangeInclusive<i64> = 68..=65535;
+pub(super) const MTU: std::ops::RangeInclusive<i64> = 68..=65535;
 
 /// MTU of a veth whose declaration gives none, in bytes.
 pub const DEFAULT_MTU: u32 = 1400;
@@ -38,6 +38,7 @@ pub static SECTION: Section = Section {
             Refused: both ends in one namespace, a pair declared at both ends, and an MTU below 1280 \
             where IPv6 is used.",
     keys: &[KEYS],
+    also: &["cable", "pair", "peer", "endpoints"],
     is_in_host: true,
     more: "\n[[netns.NAME.veth]]\nnetns = \"lab\"\n",
     ..Section::EMPTY
@@ -189,6 +190,7 @@ impl Part for Vec<Declared> {
         for veths in all.values() {
             for veth in *veths {
                 both_ends(veth, report);
+                subnets(veth, report);
             }
         }
     }
@@ -255,6 +257,41 @@ fn read(fields: &Fields<'_>, here: &NetnsRef, report: &mut Report<'_>) -> Declar
         near,
         far,
         mtu: fields.integer("mtu", report),
+    }
+}
+
+/// Warns of ends without a subnet in common: neither reaches the other.
+fn subnets(veth: &Declared, report: &mut Report<'_>) {
+    let of_family = |end: &'_ End, is_ipv4: bool| -> Vec<At<InterfaceAddress>> {
+        let all = end.address.iter().copied();
+        all.filter(|it| it.value.ip().is_ipv4() == is_ipv4 && !it.value.is_link_local())
+            .collect()
+    };
+    for is_ipv4 in [true, false] {
+        let (near, far) = (
+            of_family(&veth.near, is_ipv4),
+            of_family(&veth.far, is_ipv4),
+        );
+        let (Some(first), Some(second)) = (near.first(), far.first()) else {
+            continue;
+        };
+        // Unnumbered links and point-to-point ones have routes to each other.
+        if near.iter().chain(&far).any(|it| it.value.is_single()) {
+            continue;
+        }
+        let meet = |a: &At<InterfaceAddress>, b: &At<InterfaceAddress>| {
+            a.value.0.contains(&b.value.ip()) && b.value.0.contains(&a.value.ip())
+        };
+        if !near.iter().any(|a| far.iter().any(|b| meet(a, b))) {
+            let (a, b) = (first.value.0, second.value.0);
+            report
+                .warning(
+                    second.place,
+                    format!("the ends of this veth pair are in different subnets: {a} and {b}"),
+                )
+                .hint("give both ends addresses of one subnet, such as 10.0.0.1/30 and 10.0.0.2/30")
+                .related(first.place, "the other end is here");
+        }
     }
 }
 

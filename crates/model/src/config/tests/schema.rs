@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use super::super::schema::schema;
 use super::super::section::{FILE, Shape};
 use super::super::{Format, Severity, Source, load};
-use super::{contradictions, malformed, refused, refused_items};
+use super::{contradictions, malformed, refused, refused_items, template};
 use crate::testing;
 
 /// Files: what they are called and what is in them.
@@ -141,6 +141,7 @@ fn what_is_refused_is_not_valid() {
         refused::route::cases(),
         refused_items::link::cases(),
         refused_items::rule::cases(),
+        template::templates::cases(),
         contradictions::contradictions::cases(),
         malformed::syntax::cases(),
         malformed::json::cases(),
