@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub struct Sighting {
     pub interface: String,
     /// Which way.
     pub direction: Direction,
+    /// Where the packet is from and where it goes, where it is one of IP.
+    pub addresses: Option<(IpAddr, IpAddr)>,
     /// The id of the DNS message.
     pub id: u16,
     /// None for a question; the code of an answer (RFC 1035, 4.1.1).
@@ -169,20 +172,45 @@ impl Post {
             };
             let bytes = buffer.get(..packet.length).unwrap_or_default();
             if let Some((id, answer)) = find(bytes, name) {
-                self.note(packet, id, answer);
+                self.note(packet, addresses(bytes), id, answer);
             }
         }
         Ok(true)
     }
 
-    fn note(&mut self, packet: Packet, id: u16, answer: Option<u8>) {
+    fn note(
+        &mut self,
+        packet: Packet,
+        addresses: Option<(IpAddr, IpAddr)>,
+        id: u16,
+        answer: Option<u8>,
+    ) {
         let interface = index_to_name(&self.socket, packet.interface);
         self.seen.insert(Sighting {
             interface: interface.unwrap_or_else(|_| format!("link {}", packet.interface)),
             direction: packet.direction,
+            addresses,
             id,
             answer,
         });
+    }
+}
+
+/// Source and destination of a packet, which begins with its IP header as the socket is one of
+/// SOCK_DGRAM (packet(7)): RFC 791, 3.1, and RFC 8200, 3.
+fn addresses(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let v4 = |at: usize| {
+        let bytes: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
+        Some(IpAddr::from(bytes))
+    };
+    let v6 = |at: usize| {
+        let bytes: [u8; 16] = packet.get(at..at + 16)?.try_into().ok()?;
+        Some(IpAddr::from(bytes))
+    };
+    match packet.first()? >> 4 {
+        4 => Some((v4(12)?, v4(16)?)),
+        6 => Some((v6(8)?, v6(24)?)),
+        _ => None,
     }
 }
 

@@ -8,6 +8,9 @@ use super::Sandbox;
 pub(crate) struct Doctor {
     /// A namespace, to prove that its view holds; without, the kernel, the host and the declaration are looked at
     pub(crate) name: Option<String>,
+    /// Shows what is fine too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// For programs; docs/json.md has the shape
     #[arg(long)]
     pub(crate) json: bool,

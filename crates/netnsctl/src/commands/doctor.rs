@@ -4,11 +4,13 @@ mod declared;
 mod host;
 mod inside;
 mod judge;
+mod limits;
 mod look;
 mod places;
 mod question;
 mod socket;
 mod surroundings;
+mod unanswered;
 
 use std::path::PathBuf;
 
@@ -32,6 +34,19 @@ enum Mark {
     Leak,
     /// It could not be found out.
     Unknown,
+}
+
+impl Mark {
+    /// How soon a person should see it: the least first.
+    fn severity(self) -> u8 {
+        match self {
+            Self::Leak => 0,
+            Self::Problem => 1,
+            Self::Unknown => 2,
+            Self::Warning => 3,
+            Self::Ok => 4,
+        }
+    }
 }
 
 /// One thing that was looked at. Documented in docs/json.md.
@@ -103,7 +118,13 @@ pub(super) fn doctor(config: &[PathBuf], arguments: &Doctor) -> Result<Exit, Fai
             checks: &checks,
         })?;
     } else {
-        output::print(&text(&checks, name.as_ref(), output::color_on_stdout()))?;
+        let verbose = arguments.verbose;
+        output::print(&text(
+            &checks,
+            name.as_ref(),
+            verbose,
+            output::color_on_stdout(),
+        ))?;
     }
     Ok(if ok { Exit::Done } else { Exit::Failed })
 }
@@ -117,10 +138,14 @@ fn holds(checks: &[Check], name: Option<&NetnsName>) -> bool {
     })
 }
 
-/// A line for each check, its hint below it, and the sum of all.
-fn text(checks: &[Check], name: Option<&NetnsName>, color: bool) -> String {
+/// A line for each check, its hint below it, and the sum of all: the worst first, and what is fine
+/// only if `verbose`.
+fn text(checks: &[Check], name: Option<&NetnsName>, verbose: bool, color: bool) -> String {
     let mut text = String::new();
-    for check in checks {
+    let mut shown: Vec<_> = checks.iter().collect();
+    shown.retain(|check| verbose || check.mark != Mark::Ok);
+    shown.sort_by_key(|check| check.mark.severity());
+    for check in shown {
         let (word, paint) = match check.mark {
             Mark::Ok => ("ok", "\x1b[32m"),
             Mark::Warning => ("warning", "\x1b[33m"),
@@ -153,11 +178,21 @@ fn text(checks: &[Check], name: Option<&NetnsName>, color: bool) -> String {
         [] => "all is well".to_owned(),
         counts => counts.join(", "),
     };
+    let fine = count(Mark::Ok);
+    let fine = match fine {
+        0 => String::new(),
+        _ if verbose => String::new(),
+        1 => "; 1 check is fine (--verbose shows it)".to_owned(),
+        fine => format!("; {fine} checks are fine (--verbose shows them)"),
+    };
+    if !text.is_empty() {
+        text.push('\n');
+    }
     let of = name.map_or_else(
         || "this host".to_owned(),
         |name| format!("netns \"{name}\""),
     );
-    text + &format!("\n{of}: {counts}\n")
+    text + &format!("{of}: {counts}{fine}\n")
 }
 
 #[cfg(test)]
@@ -186,9 +221,14 @@ mod tests {
         let fine = Check::new("links", "dummy", Mark::Ok, "can be made");
         let checks = [fine, leak.hint("close it")];
         assert_eq!(
-            text(&checks, None, false),
-            "ok      dummy: can be made\nleak    /run/nscd/socket: home answers\n          \
-             hint: close it\n\nthis host: 1 leak\n"
+            text(&checks, None, true, false),
+            "leak    /run/nscd/socket: home answers\n          hint: close it\n\
+             ok      dummy: can be made\n\nthis host: 1 leak\n"
+        );
+        assert_eq!(
+            text(&checks, None, false, false),
+            "leak    /run/nscd/socket: home answers\n          hint: close it\n\n\
+             this host: 1 leak; 1 check is fine (--verbose shows it)\n"
         );
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use self::stage::{daemon, declare, doctor, healthy, in_view, says, serve, show_daemon, wrong};
-use crate::support::{Ran, command, expect, say};
+use crate::support::{Ran, command, configure, expect, say};
 
 const QUESTION: (&str, &str) = ("question", "");
 const NSCD: (&str, &str) = ("nscd", "/run/nscd/socket");
@@ -36,7 +36,7 @@ fn doctor_finds_a_healthy_view_healthy() {
         "left through link \"cable\", and was answered",
     );
     // The same for people.
-    let text = expect(0, &["doctor", "office"]).stdout;
+    let text = expect(0, &["doctor", "--verbose", "office"]).stdout;
     let lines = text.lines().filter(|line| line.starts_with("ok      "));
     assert_eq!(lines.count(), checks.len(), "{text}");
     assert!(
@@ -112,12 +112,12 @@ fn doctor_names_the_daemon_of_home_and_where_questions_leave() {
     let _daemon = daemon(&[env!("CARGO_BIN_EXE_netnsctl")]);
     show_daemon();
     let checks = doctor(1, &["office"]);
-    says(&checks, NSCD, "leak", "nscd of home answers");
+    says(&checks, NSCD, "leak", "nscd of the host namespace answers");
     says(
         &checks,
         QUESTION,
         "leak",
-        "left from home, link \"to-server\", and not from here",
+        "left from the host namespace, link \"to-server\", and not from here",
     );
     // All else is as it should be: nothing else would have told.
     assert_eq!(wrong(&checks), [("nscd", "leak"), ("question", "leak")]);
@@ -164,7 +164,7 @@ fn doctor_names_daemons_of_others() {
     let checks = doctor(1, &["office"]);
     says(&checks, NSCD, "leak", "says nothing");
     says(&checks, NSCD, "leak", &own);
-    says(&checks, NSCD, "leak", "in home");
+    says(&checks, NSCD, "leak", "in the host namespace");
     // It hangs up, as daemons do that do not know the request.
     std::thread::spawn(move || {
         for client in listener.incoming() {
@@ -225,7 +225,7 @@ fn doctor_names_name_servers_that_cannot_answer() {
         &checks,
         QUESTION,
         "problem",
-        "stayed inside, on \"lo\", but nobody answered",
+        "stayed inside, on \"lo\"; no answer came",
     );
     declare("[\"203.0.113.9\", \"2001:db8::9\"]");
     let checks = doctor(1, &["office"]);
@@ -266,9 +266,56 @@ fn doctor_sees_that_a_name_server_is_dead() {
         &checks,
         QUESTION,
         "problem",
-        "left through link \"cable\", but nobody answered",
+        "netns \"server\", which has the address 192.0.2.2, and nothing there answered",
     );
     assert_eq!(wrong(&checks), [("question", "problem")]);
+}
+
+/// What `doctor` says of the question, with the hint.
+#[track_caller]
+fn unanswered() -> (String, String) {
+    let output = expect(1, &["doctor", "--json", "office"]).stdout;
+    let report: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    let question = checks.find(|it| it["check"] == "question").unwrap();
+    assert_eq!(question["mark"], "problem", "{question}");
+    let text = |key: &str| question[key].as_str().unwrap().to_owned();
+    (text("message"), text("hint"))
+}
+
+#[netnsctl_machine::test]
+fn doctor_finds_where_the_question_is_lost() {
+    let asks = |server: &str| {
+        configure(&format!(
+            "[netns.office.dns]\nnameservers = [\"{server}\"]\noptions = [\"timeout:1\", \"attempts:1\"]\n\
+             [[netns.office.veth]]\naddress = [\"192.168.77.2/30\"]\n\
+             peer_address = [\"192.168.77.1/30\"]\n\
+             [[netns.office.route]]\nto = \"default\"\nvia = \"192.168.77.1\"\n\
+             [netns.server]\n[[netns.server.veth]]\npeer_interface = \"to-server\"\n\
+             address = [\"203.0.113.9/24\"]\npeer_address = [\"203.0.113.1/24\"]\n"
+        ));
+        expect(0, &["up", "--quiet"]);
+    };
+    asks("203.0.113.9");
+    serve("server", "0.0.0.0:53", |answer| Some(answer.to_vec()));
+    fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+    let (message, hint) = unanswered();
+    let lost = "the host namespace received it on link \"office\", and does not forward";
+    assert!(message.ends_with(lost), "{message}");
+    assert!(hint.contains("sysctl -w net.ipv4.ip_forward=1"), "{hint}");
+    // It forwards now, but the server has no route back to the private address.
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    let (message, hint) = unanswered();
+    let lost =
+        "by link \"to-server\" from the private address 192.168.77.2, and no answer came back";
+    assert!(message.ends_with(lost), "{message}");
+    let cure = "ip saddr 192.168.77.2 oifname \"to-server\" masquerade";
+    assert!(hint.contains(cure), "{hint}");
+    // The host namespace itself is asked, and has no name server.
+    asks("192.168.77.1");
+    let (message, _) = unanswered();
+    let lost = "which has the address 192.168.77.1, and nothing there answered";
+    assert!(message.ends_with(lost), "{message}");
 }
 
 #[netnsctl_machine::test]
@@ -289,7 +336,7 @@ fn doctor_sees_who_asks_once_more() {
         &checks,
         ("question_elsewhere", ""),
         "warning",
-        "home, link \"to-server\"",
+        "the host namespace, link \"to-server\"",
     );
 }
 

@@ -47,6 +47,7 @@ pub(super) fn examine(config: &[PathBuf]) -> Vec<Check> {
         Mark::Ok,
         &format!("{files} file{s} without a mistake"),
     )];
+    checks.extend(super::limits::examine(&desired));
     checks.extend(obstacles(&desired));
     match status::forwarders(&desired) {
         Ok(forwarders) => checks.extend(ports(&desired, &forwarders)),
@@ -105,7 +106,7 @@ fn ports(desired: &Desired, forwarders: &BTreeMap<(NetnsRef, usize), ForwardStat
             return None;
         }
         let subject = format!("{} {}", forward.protocol.as_str(), forward.listen);
-        let message = format!("taken at home: {}", taken.words);
+        let message = format!("taken in the host namespace: {}", taken.words);
         let check = Check::new("port", subject, Mark::Problem, message);
         Some(check.hint("end it, or declare another port"))
     };

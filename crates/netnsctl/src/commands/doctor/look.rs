@@ -8,18 +8,20 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use netnsctl_base::error::{Context, Object};
+use netnsctl_base::netns::within;
 use netnsctl_kernel::names;
 use netnsctl_kernel::observe::raise_descriptor_limit;
 use netnsctl_kernel::place;
 use netnsctl_model::name::{NetnsName, NetnsRef};
-use netnsctl_probe::question::Watch;
+use netnsctl_probe::question::{Seen, Watch};
 use netnsctl_sys::errno::Errno;
 
 use super::Check;
 use super::inside::{Answered, Inside};
 use super::judge;
-use super::places::Places;
-use super::question::{self, BELOW, Evidence, Outcome};
+use super::places::{Place, Places};
+use super::question::{self, BELOW, Elsewhere, Evidence, Outcome};
+use super::unanswered::Facts;
 use crate::output::{Exit, Failure};
 
 /// How long the look may take before the question: each of its daemons has three seconds to let it
@@ -49,7 +51,7 @@ pub(super) fn examine(name: &NetnsName) -> Result<Vec<Check>, Failure> {
             .as_ref()
             .map_or(NetnsRef::HOME, NetnsName::as_str);
         match watch.post(&place.netns, name) {
-            Ok(at) => elsewhere.push((place.called.clone(), at)),
+            Ok(at) => elsewhere.push((place, at)),
             Err(error) => unwatched.push((place.called.clone(), error.to_string())),
         }
     }
@@ -64,13 +66,26 @@ pub(super) fn examine(name: &NetnsName) -> Result<Vec<Check>, Failure> {
         here: here.map(at).map_err(|error| error.to_string()),
         elsewhere: elsewhere
             .into_iter()
-            .map(|(place, post)| (place, at(post)))
+            .map(|(place, post)| {
+                let seen = at(post);
+                Elsewhere {
+                    called: place.called.clone(),
+                    name: place.name.clone(),
+                    facts: facts(place, &seen),
+                    seen,
+                }
+            })
             .collect(),
         unwatched,
     };
     let mut checks = judge::judge(name, &inside, &places);
     checks.extend(question::judge(&evidence));
     Ok(checks)
+}
+
+/// What a namespace would do with packets; nothing is known of one that cannot be entered.
+fn facts(place: &Place, seen: &Seen) -> Facts {
+    within(&place.netns, &place.called, || Facts::of(seen)).unwrap_or_default()
 }
 
 /// The process that looks from inside; killed when dropped.

@@ -23,7 +23,7 @@ impl Places {
     /// Those that can be opened; the others, and why not.
     pub(super) fn all(home: Netns) -> Result<(Self, Vec<(String, String)>), Failure> {
         let mut places = vec![Place {
-            called: "home".to_owned(),
+            called: "the host namespace".to_owned(),
             name: None,
             netns: home,
         }];

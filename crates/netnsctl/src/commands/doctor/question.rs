@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use netnsctl_model::name::NetnsName;
 use netnsctl_probe::question::{Seen, Sighting};
 use netnsctl_sys::packet::Direction;
 
+use super::unanswered::{self, Facts};
 use super::{Check, Mark};
 
 /// The labels that follow the unique one. `example` because names below it are not special to any
@@ -23,14 +25,25 @@ pub(super) enum Outcome {
     Late,
 }
 
+/// What was seen in another namespace.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    /// What people call it.
+    pub(super) called: String,
+    /// Its name; the host namespace has none.
+    pub(super) name: Option<NetnsName>,
+    pub(super) facts: Facts,
+    pub(super) seen: Seen,
+}
+
 /// Where it was watched.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) outcome: Outcome,
     /// In the namespace itself; or why it could not be watched.
     pub(super) here: Result<Seen, String>,
-    /// In others, by what they are called.
-    pub(super) elsewhere: Vec<(String, Seen)>,
+    /// In others.
+    pub(super) elsewhere: Vec<Elsewhere>,
     /// Others that could not be watched, and why.
     pub(super) unwatched: Vec<(String, String)>,
 }
@@ -50,13 +63,13 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Check> {
     let origins: Vec<String> = evidence
         .elsewhere
         .iter()
-        .flat_map(|(place, seen)| origins(place, seen, &asked))
+        .flat_map(|place| origins(&place.called, &place.seen, &asked))
         .collect();
     let mut checks = Vec::new();
     if asked.is_empty() {
         checks.push(not_from_here(here, &origins, evidence));
     } else {
-        checks.push(from_here(here, &asked));
+        checks.push(from_here(here, &asked, &evidence.elsewhere));
         if !origins.is_empty() {
             let message = format!("asked once more, by another: {}", origins.join(", "));
             let check = Check::new("question_elsewhere", SUBJECT, Mark::Warning, message);
@@ -73,10 +86,11 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Check> {
 /// Where it could have left without being seen.
 fn unwatched(evidence: &Evidence) -> Option<Check> {
     let mut places = evidence.unwatched.clone();
-    for (place, seen) in &evidence.elsewhere {
-        if seen.dropped > 0 {
-            let why = format!("{} packets came too fast to be looked at", seen.dropped);
-            places.push((place.clone(), why));
+    for place in &evidence.elsewhere {
+        let dropped = place.seen.dropped;
+        if dropped > 0 {
+            let why = format!("{dropped} packets came too fast to be looked at");
+            places.push((place.called.clone(), why));
         }
     }
     let (first, why) = places.first()?;
@@ -148,7 +162,7 @@ fn not_from_here(here: &Seen, origins: &[String], evidence: &Evidence) -> Check 
 }
 
 /// The question left by links of the namespace.
-fn from_here(here: &Seen, asked: &BTreeSet<u16>) -> Check {
+fn from_here(here: &Seen, asked: &BTreeSet<u16>, elsewhere: &[Elsewhere]) -> Check {
     let links: BTreeSet<&str> = leaving(here).map(|it| it.interface.as_str()).collect();
     let way = match links.iter().copied().collect::<Vec<_>>().as_slice() {
         ["lo"] => "it stayed inside, on \"lo\"".to_owned(),
@@ -172,8 +186,13 @@ fn from_here(here: &Seen, asked: &BTreeSet<u16>) -> Check {
         return check(Mark::Ok, format!("{way}, and was answered"));
     }
     match codes.first() {
-        None => check(Mark::Problem, format!("{way}, but nobody answered"))
-            .hint("is the name server up, and does it know the way back?"),
+        None => {
+            let (on_the_way, hint) = unanswered::why(elsewhere, asked).unwrap_or_else(|| {
+                let hint = "is the name server up, and does it have a route back?";
+                ("no answer came".to_owned(), hint.to_owned())
+            });
+            check(Mark::Problem, format!("{way}; {on_the_way}")).hint(hint)
+        }
         Some(code) => {
             let word = match code {
                 2 => "SERVFAIL".to_owned(),
@@ -202,6 +221,7 @@ mod tests {
             } else {
                 Direction::In
             },
+            addresses: None,
             id: words[2].parse().unwrap(),
             answer: words.get(3).map(|code| code.parse().unwrap()),
         }
@@ -214,12 +234,21 @@ mod tests {
         }
     }
 
-    /// Marks and messages for what was seen here and at home.
+    fn at_host(seen: Seen) -> Elsewhere {
+        Elsewhere {
+            called: "the host namespace".to_owned(),
+            name: None,
+            facts: Facts::default(),
+            seen,
+        }
+    }
+
+    /// Marks and messages for what was seen here and in the host namespace.
     fn marks(here: &[&str], home: &[&str]) -> Vec<(Mark, String)> {
         let evidence = Evidence {
             outcome: Outcome::Answered(EAI_NONAME),
             here: Ok(seen(here)),
-            elsewhere: vec![("home".to_owned(), seen(home))],
+            elsewhere: vec![at_host(seen(home))],
             unwatched: Vec::new(),
         };
         let checks = judge(&evidence);
@@ -249,7 +278,7 @@ mod tests {
             assert_eq!(marks[0].0, Mark::Leak, "{marks:?}");
             assert_eq!(
                 marks[0].1,
-                "it left from home, link \"eth0\", and not from here"
+                "it left from the host namespace, link \"eth0\", and not from here"
             );
         };
         leak(&[], &["eth0 out 7", "eth0 in 7 3"]);
@@ -270,7 +299,10 @@ mod tests {
             let marks = marks(&here, home);
             assert_eq!(marks[0].0, Mark::Ok);
             assert_eq!(marks[1].0, Mark::Warning);
-            assert!(marks[1].1.contains("home, link \"eth0\""), "{marks:?}");
+            assert!(
+                marks[1].1.contains("the host namespace, link \"eth0\""),
+                "{marks:?}"
+            );
         }
     }
 
@@ -311,9 +343,9 @@ mod tests {
         busy.dropped = 5;
         let mut evidence = evidence(Ok(seen(&["a out 7", "a in 7 0"])), Outcome::Answered(0));
         evidence.unwatched.clear();
-        evidence.elsewhere.push(("home".to_owned(), busy));
+        evidence.elsewhere.push(at_host(busy));
         let checks = judge(&evidence);
         assert_eq!(checks[1].check, "question_unwatched");
-        assert!(checks[1].message.contains("home: 5 packets"));
+        assert!(checks[1].message.contains("the host namespace: 5 packets"));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use netnsctl_base::rights;
 use netnsctl_sys::errno::words;
-use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
+use rustix::fs::{Access, AtFlags, CWD, StatVfs, StatVfsMountFlags, accessat, statvfs};
 
 use super::{Check, Mark};
 
@@ -87,7 +87,17 @@ fn writable(folder: &'static str) -> Check {
                 "make room: \"df {on}\" and \"df -i {on}\" show how much there is"
             ))
         }
-        Ok(_) => check(Mark::Ok, "can be written, and has room".to_owned()),
+        Ok(_) => match accessat(CWD, there, Access::WRITE_OK, AtFlags::EACCESS) {
+            Ok(()) => check(Mark::Ok, "can be written, and has room".to_owned()),
+            Err(error) => check(
+                Mark::Unknown,
+                format!(
+                    "not tried: this user cannot write to {on} ({})",
+                    words(&std::io::Error::from(error))
+                ),
+            )
+            .hint("ask again as root"),
+        },
     }
 }
 

@@ -34,7 +34,7 @@ const ALWAYS: [&str; 20] = [
 
 /// The exit status, which depends on the machine that the tests run on, and the text.
 fn status_and_text() -> (i32, String) {
-    let ran = Ran::of(netnsctl(&["doctor"]).output().unwrap());
+    let ran = Ran::of(netnsctl(&["doctor", "--verbose"]).output().unwrap());
     (ran.status.unwrap(), ran.stdout)
 }
 
