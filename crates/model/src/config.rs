@@ -14,6 +14,7 @@ mod contradictions;
 mod cross;
 mod diagnostic;
 mod fields;
+mod hints;
 mod links;
 mod read_json;
 mod read_toml;

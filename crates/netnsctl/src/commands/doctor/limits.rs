@@ -60,80 +60,101 @@ fn tasks() -> u64 {
     field.and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
+/// How much there is of everything that is declared.
+struct Declared {
+    namespaces: u64,
+    daemons: u64,
+    forwards: u64,
+    /// Ends of veth pairs.
+    ends: u64,
+}
+
+impl Declared {
+    fn of(desired: &Desired) -> Self {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let netns = desired.netns.values();
+        let forwards: usize = netns.clone().map(|it| it.forwards.len()).sum();
+        Self {
+            namespaces: count(desired.netns.len()),
+            daemons: count(netns.filter(|it| it.nscd.enable).count()),
+            forwards: count(forwards + desired.forwards(&NetnsRef::Home).len()),
+            ends: 2 * count(desired.veths.len()),
+        }
+    }
+}
+
 /// Each limit that can be read here.
 fn limits(desired: &Desired) -> Vec<Limit> {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let named = count(desired.netns.len());
-    let daemons = count(desired.netns.values().filter(|it| it.nscd.enable).count());
-    let of_named = desired.netns.values().map(|it| it.forwards.len());
-    let of_host = desired.forwards(&NetnsRef::Home).len();
-    let forwards = count(of_named.sum::<usize>() + of_host);
-    let ends = 2 * count(desired.veths.len());
-    let limit = |what, setting, most: Option<u64>, used, needed, then| {
-        most.map(|most| Limit {
+    let declared = Declared::of(desired);
+    let mut limits = neighbours(&declared);
+    limits.extend(mounts_and_namespaces(&declared));
+    limits.extend(getrlimit(Resource::Nofile).maximum.map(|most| Limit {
+        what: "open files of \"serve\"",
+        setting: "the hard limit of open files (LimitNOFILE= of systemd.exec(5), limits.conf(5))",
+        most,
+        used: OWN_DESCRIPTORS,
+        needed: 2 * declared.namespaces + declared.daemons + 3 * declared.forwards,
+        then: "\"serve\" cannot start all forwards and daemons",
+    }));
+    limits.extend(number("/proc/sys/kernel/pid_max").map(|most| Limit {
+        what: "processes and threads",
+        setting: "kernel.pid_max",
+        most,
+        used: tasks(),
+        needed: TASKS_OF_DAEMON * declared.daemons + TASKS_OF_FORWARD * declared.forwards,
+        then: "no more processes can be started",
+    }));
+    limits
+}
+
+/// Entries of the tables of neighbours, which all namespaces share. Only the first namespace of the
+/// machine has the settings (net/core/neighbour.c, `neigh_sysctl_register()`).
+fn neighbours(declared: &Declared) -> Vec<Limit> {
+    let table = |family, what, setting, then| {
+        let path = format!("/proc/sys/net/{family}/neigh/default/gc_thresh3");
+        number(&path).map(|most| Limit {
             what,
             setting,
             most,
-            used,
-            needed,
+            used: 0,
+            needed: declared.ends,
             then,
         })
     };
-    let sysctl = |path| number(path);
-    [
-        limit(
-            "open files of \"serve\"",
-            "the hard limit of open files (LimitNOFILE= of systemd.exec(5), limits.conf(5))",
-            getrlimit(Resource::Nofile).maximum,
-            OWN_DESCRIPTORS,
-            2 * named + daemons + 3 * forwards,
-            "\"serve\" cannot start all forwards and daemons",
-        ),
-        limit(
-            "mounts in a mount namespace",
-            "fs.mount-max",
-            sysctl("/proc/sys/fs/mount-max"),
-            lines("/proc/self/mountinfo"),
-            // The name, which is mounted at two places (mount_namespaces(7), propagation), and the view.
-            3 * named,
-            "\"up\" fails with ENOSPC",
-        ),
-        limit(
-            "network namespaces of a user",
-            "user.max_net_namespaces",
-            sysctl("/proc/sys/user/max_net_namespaces"),
-            0,
-            named,
-            "\"up\" fails with ENOSPC",
-        ),
-        limit(
-            "IPv4 neighbours of all namespaces",
-            "net.ipv4.neigh.default.gc_thresh3",
-            sysctl("/proc/sys/net/ipv4/neigh/default/gc_thresh3"),
-            0,
-            ends,
-            "packets are lost (\"neighbour: arp_cache: neighbor table overflow!\" in the kernel's log)",
-        ),
-        limit(
-            "IPv6 neighbours of all namespaces",
-            "net.ipv6.neigh.default.gc_thresh3",
-            sysctl("/proc/sys/net/ipv6/neigh/default/gc_thresh3"),
-            0,
-            ends,
-            "packets are lost (\"neighbour: ndisc_cache: neighbor table overflow!\" in the kernel's log)",
-        ),
-        limit(
-            "processes and threads",
-            "kernel.pid_max",
-            sysctl("/proc/sys/kernel/pid_max"),
-            tasks(),
-            TASKS_OF_DAEMON * daemons + TASKS_OF_FORWARD * forwards,
-            "no more processes can be started",
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let ipv4 = table(
+        "ipv4",
+        "IPv4 neighbours of all namespaces",
+        "net.ipv4.neigh.default.gc_thresh3",
+        "packets are lost (\"arp_cache: neighbor table overflow!\" in the kernel's log)",
+    );
+    let ipv6 = table(
+        "ipv6",
+        "IPv6 neighbours of all namespaces",
+        "net.ipv6.neigh.default.gc_thresh3",
+        "packets are lost (\"ndisc_cache: neighbor table overflow!\" in the kernel's log)",
+    );
+    ipv4.into_iter().chain(ipv6).collect()
+}
+
+fn mounts_and_namespaces(declared: &Declared) -> Vec<Limit> {
+    let mounts = number("/proc/sys/fs/mount-max").map(|most| Limit {
+        what: "mounts in a mount namespace",
+        setting: "fs.mount-max",
+        most,
+        used: lines("/proc/self/mountinfo"),
+        // The name, which the shared /run/netns shows twice, and the view.
+        needed: 3 * declared.namespaces,
+        then: "\"up\" fails with ENOSPC",
+    });
+    let namespaces = number("/proc/sys/user/max_net_namespaces").map(|most| Limit {
+        what: "network namespaces of a user",
+        setting: "user.max_net_namespaces",
+        most,
+        used: 0,
+        needed: declared.namespaces,
+        then: "\"up\" fails with ENOSPC",
+    });
+    mounts.into_iter().chain(namespaces).collect()
 }
 
 /// A check for each limit that will be reached, or nearly; if none, one that names the first.

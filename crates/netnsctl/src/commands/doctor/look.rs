@@ -20,8 +20,8 @@ use super::Check;
 use super::inside::{Answered, Inside};
 use super::judge;
 use super::places::{Place, Places};
-use super::question::{self, BELOW, Elsewhere, Evidence, Outcome};
-use super::unanswered::Facts;
+use super::question::{self, BELOW, Evidence, Outcome};
+use super::unanswered::{Elsewhere, Facts};
 use crate::output::{Exit, Failure};
 
 /// How long the look may take before the question: each of its daemons has three seconds to let it

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use netnsctl_model::name::NetnsName;
 use netnsctl_probe::question::{Seen, Sighting};
 use netnsctl_sys::packet::Direction;
 
-use super::unanswered::{self, Facts};
+use super::unanswered::{self, Elsewhere};
 use super::{Check, Mark};
 
 /// The labels that follow the unique one. `example` because names below it are not special to any
@@ -23,17 +22,6 @@ pub(super) enum Outcome {
     Answered(i32),
     /// None in time.
     Late,
-}
-
-/// What was seen in another namespace.
-#[derive(Debug)]
-pub(super) struct Elsewhere {
-    /// What people call it.
-    pub(super) called: String,
-    /// Its name; the host namespace has none.
-    pub(super) name: Option<NetnsName>,
-    pub(super) facts: Facts,
-    pub(super) seen: Seen,
 }
 
 /// Where it was watched.
@@ -238,7 +226,7 @@ mod tests {
         Elsewhere {
             called: "the host namespace".to_owned(),
             name: None,
-            facts: Facts::default(),
+            facts: unanswered::Facts::default(),
             seen,
         }
     }

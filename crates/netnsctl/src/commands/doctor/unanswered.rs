@@ -3,10 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, UdpSocket};
 
+use netnsctl_model::name::NetnsName;
 use netnsctl_probe::question::{Seen, Sighting};
 use netnsctl_sys::packet::Direction;
 
-use super::question::Elsewhere;
+/// What was seen in another namespace.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    /// What people call it.
+    pub(super) called: String,
+    /// Its name; the host namespace has none.
+    pub(super) name: Option<NetnsName>,
+    pub(super) facts: Facts,
+    pub(super) seen: Seen,
+}
 
 /// What a namespace would do with packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
