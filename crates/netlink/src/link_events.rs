@@ -40,8 +40,9 @@ impl LinkEvents {
     }
 
     /// The names of the links that came, changed or went since the last call; none if that is not
-    /// known: some events were lost (ENOBUFS), cannot be understood, or are more than one call reads, as
-    /// whoever may change links in one of the namespaces can send them without end.
+    /// known: some events were lost (ENOBUFS), cannot be understood, or are more than one call reads. The
+    /// bound is there because a user who may change links in one of the namespaces can cause events
+    /// without end.
     pub fn changed(&self) -> Option<BTreeSet<String>> {
         let mut names = Some(BTreeSet::new());
         let mut buffer = Vec::with_capacity(RECEIVE_BUFFER);

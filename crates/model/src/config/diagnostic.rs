@@ -143,8 +143,10 @@ pub(super) struct Report<'s> {
     syntax: Vec<usize>,
     /// What is written here is not what was meant; all that can be said of it is said already.
     muddled: Vec<Place>,
-    /// Places that are read for several namespaces: a mistake there is told once.
-    repeated: BTreeSet<(usize, usize, usize)>,
+    /// Places that are read for several namespaces: a mistake there is reported once.
+    repeated: BTreeSet<Place>,
+    /// How many errors there are.
+    errors: usize,
     /// How many more mistakes may be compared with all names.
     suggestions: usize,
 }
@@ -162,6 +164,7 @@ impl<'s> Report<'s> {
             syntax: Vec::new(),
             muddled: Vec::new(),
             repeated: BTreeSet::new(),
+            errors: 0,
             suggestions: SUGGESTIONS,
         }
     }
@@ -210,15 +213,12 @@ impl<'s> Report<'s> {
 
     /// Notes that what is at `places` is read for several namespaces.
     pub(super) fn repeated(&mut self, places: impl IntoIterator<Item = Place>) {
-        let places = places.into_iter();
-        self.repeated
-            .extend(places.map(|place| (place.file, place.start, place.end)));
+        self.repeated.extend(places);
     }
 
     /// How many errors there are so far.
     pub(super) fn errors(&self) -> usize {
-        let all = self.diagnostics.iter();
-        all.filter(|it| it.severity == Severity::Error).count()
+        self.errors
     }
 
     pub(super) fn is_broken(&self, file: usize) -> bool {
@@ -263,6 +263,7 @@ impl<'s> Report<'s> {
     }
 
     fn add(&mut self, severity: Severity, place: Place, message: String) -> &mut Diagnostic {
+        self.errors += usize::from(severity == Severity::Error);
         self.diagnostics.push(Diagnostic {
             severity,
             file: place.file,
@@ -305,7 +306,7 @@ impl<'s> Report<'s> {
     /// Of several diagnostics about one place that is read for several namespaces, all but the
     /// first error, or but the first warning where there is no error.
     fn repetitions(&self) -> BTreeSet<usize> {
-        let place = |it: &Diagnostic| (it.file, it.span.start, it.span.end);
+        let place = |it: &Diagnostic| Place::new(it.file, it.span.clone());
         let mut by_place: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (index, it) in self.diagnostics.iter().enumerate() {
             if self.repeated.contains(&place(it)) {
@@ -320,8 +321,8 @@ impl<'s> Report<'s> {
         repetitions.collect()
     }
 
-    /// Takes out what is said of places where the syntax is wrong, other than that: it would only
-    /// follow from it. With it go the repetitions.
+    /// Removes what is reported of places where the syntax is wrong, other than that: it would only
+    /// follow from it. Removes the repetitions too.
     fn drop_consequences(&mut self, repetitions: &BTreeSet<usize>) {
         let mut index = 0;
         self.diagnostics.retain(|d| {

@@ -266,8 +266,8 @@ impl<'t> Fields<'t> {
         }
     }
 
-    /// The values of `keys`, those that hold by default included; and whether none of them was
-    /// refused, so that what one says of another can be judged.
+    /// The values of `keys`, defaults included, and whether all that are given are valid. Only then
+    /// can the values be checked against each other.
     pub(super) fn values(
         &self,
         keys: impl Iterator<Item = &'static Key>,

@@ -3,7 +3,7 @@
 use super::Format;
 use super::diagnostic::{Place, Report};
 use super::section::{FILE, Key, Kind, Member, NETNS, Section, Shape};
-use super::text::{akin, list, nearest, quote};
+use super::text::{QUOTED_MAX, akin, list, nearest, quote};
 use super::tree::{Entry, Node, Value};
 
 /// Says that there is no such key, and which one may have been meant.
@@ -48,8 +48,13 @@ fn elsewhere(entry: &Entry, section: &Section) -> Option<String> {
         if let Some(header) = headers.map(Section::header).next() {
             return Some(format!("it is written {header}"));
         }
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let name = match word.chars().all(is_bare) {
+            true => word.to_owned(),
+            false => quote(word),
+        };
         return Some(format!(
-            "a namespace of that name is written [netns.{word}]"
+            "a namespace of that name is written [netns.{name}]"
         ));
     }
     let others = FILE.all();
@@ -77,7 +82,7 @@ fn list_plain(words: &[String]) -> Option<String> {
 /// Says what the value is, what it has to be, and how that is written.
 pub(super) fn wrong_type<T>(key: &Key, node: &Node, report: &mut Report<'_>) -> Option<T> {
     let (is, words) = (node.value.type_words(), key.kind.words());
-    let hint = match own_value(key, node, report.text(node.place)) {
+    let hint = match own_value(key, node) {
         Some(value) => written_hint(key, &value, node.place, report.sources()),
         None => example_hint(key, node.place, report.sources()),
     };
@@ -101,9 +106,9 @@ fn written_hint(key: &Key, value: &str, place: Place, sources: &[super::Source])
 }
 
 /// The value that was given, in the type that the key takes, if it only has another type.
-fn own_value(key: &Key, node: &Node, written: &str) -> Option<String> {
+fn own_value(key: &Key, node: &Node) -> Option<String> {
     match (&key.kind, &node.value) {
-        (Kind::Strings(_), Value::String(_)) => Some(format!("[{written}]")),
+        (Kind::Strings(_), Value::String(text)) => Some(format!("[{}]", whole(text)?)),
         (Kind::Strings(_) | Kind::String(_), Value::Integer(Some(number))) => {
             let text = format!("\"{number}\"");
             Some(match key.kind {
@@ -117,7 +122,7 @@ fn own_value(key: &Key, node: &Node, written: &str) -> Option<String> {
                     value: Value::String(only),
                     ..
                 },
-            ] => Some(quote(only)),
+            ] => whole(only),
             _ => None,
         },
         (Kind::Boolean, Value::String(word)) => match word.as_str() {
@@ -138,6 +143,11 @@ fn own_value(key: &Key, node: &Node, written: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A text in quotes; none if it is too long to be shown as a whole.
+fn whole(text: &str) -> Option<String> {
+    (text.chars().count() <= QUOTED_MAX).then(|| quote(text))
 }
 
 /// How the table is opened, in the language of the file.

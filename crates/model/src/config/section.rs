@@ -54,8 +54,8 @@ pub struct Section {
     pub also: &'static [&'static str],
     /// Whether `[netns.default]` takes it too.
     pub is_in_host: bool,
-    /// Whether `[defaults]` takes it too.
-    pub is_in_defaults: bool,
+    /// Whether `[defaults]` takes it too, and how.
+    pub defaults: Defaults,
     /// More of it in TOML, for the file that shows all keys.
     pub more: &'static str,
 }
@@ -77,6 +77,17 @@ pub enum Shape {
     List,
     /// As a table whose keys are the kernel's.
     Parameters,
+}
+
+/// How the defaults of a file count for a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defaults {
+    /// There are none.
+    None,
+    /// Each key is that of the namespaces without the key.
+    ByKey,
+    /// All of it is that of the namespaces without the section.
+    Whole,
 }
 
 /// A key of a section whose word decides about other keys.
@@ -146,7 +157,7 @@ impl Section {
         children: &[],
         also: &[],
         is_in_host: false,
-        is_in_defaults: false,
+        defaults: Defaults::None,
         more: "",
     };
 
@@ -190,7 +201,7 @@ impl Section {
         let children = children.iter().copied().flatten().copied();
         let is_one = move |child: &&Section| match shape {
             Shape::Host => child.is_in_host,
-            Shape::Defaults => child.is_in_defaults,
+            Shape::Defaults => child.defaults != Defaults::None,
             _ => true,
         };
         // The host namespace is one of the namespaces, by its name.

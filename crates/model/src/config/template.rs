@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::diagnostic::{Place, Report};
-use super::section::NETNS;
+use super::section::{Defaults, NETNS};
 use super::text::quote;
 use super::tree::{Entry, Node, Value};
 use crate::address::MacAddress;
@@ -17,24 +17,21 @@ const NUMBER: &str = "{n}";
 /// The most namespaces that one table may declare.
 pub(super) const COUNT_MAX: i64 = 10_000;
 
-/// How many namespaces the table of `entry` declares, if it is a template with a valid count.
-pub(super) fn count(entry: &Entry) -> Option<u32> {
-    let Value::Table(entries) = &entry.node.value else {
-        return None;
-    };
-    let count = entries.iter().find(|entry| entry.key == "count")?;
-    match count.node.value {
-        Value::Integer(Some(number)) if (1..=COUNT_MAX).contains(&number) => {
-            u32::try_from(number).ok()
-        }
+/// `count` in the table of `entry`.
+fn count_entry(entry: &Entry) -> Option<&Entry> {
+    match &entry.node.value {
+        Value::Table(entries) => entries.iter().find(|entry| entry.key == "count"),
         _ => None,
     }
 }
 
-fn has_count(entry: &Entry) -> bool {
-    match &entry.node.value {
-        Value::Table(entries) => entries.iter().any(|entry| entry.key == "count"),
-        _ => false,
+/// How many namespaces the table of `entry` declares, if it is a template with a valid count.
+pub(super) fn count(entry: &Entry) -> Option<u32> {
+    match count_entry(entry)?.node.value {
+        Value::Integer(Some(number)) if (1..=COUNT_MAX).contains(&number) => {
+            u32::try_from(number).ok()
+        }
+        _ => None,
     }
 }
 
@@ -58,7 +55,7 @@ pub(super) fn has_number(entry: &Entry, report: &mut Report<'_>) -> bool {
 
 /// Refuses `{n}` in a namespace that does not count.
 pub(super) fn refuse_number(entry: &Entry, report: &mut Report<'_>) {
-    if has_count(entry) {
+    if count_entry(entry).is_some() {
         // Its value is wrong, which is reported by itself.
         return;
     }
@@ -285,10 +282,8 @@ fn count_mac(zero: u64, one: u64, number: u32) -> Result<String, BadNumber> {
     }
 }
 
-/// The namespace with what the file's `[defaults]` add to it.
-///
-/// Keys of `dns` and `nscd` count one by one. `run` counts as a whole: who names those that may
-/// enter names all of them. `mtu` is for links and veth pairs without one.
+/// The namespace with what the file's `[defaults]` add to it: sections as their [`Defaults`] says,
+/// and keys to each table of a list that has such a key. The host namespace takes keys only.
 pub(super) fn with_defaults(entry: &Entry, defaults: &[Entry]) -> Entry {
     let mut entry = entry.clone();
     let Value::Table(own) = &mut entry.node.value else {
@@ -296,14 +291,16 @@ pub(super) fn with_defaults(entry: &Entry, defaults: &[Entry]) -> Entry {
     };
     let is_host = entry.key == NetnsRef::HOME;
     for default in defaults {
-        if default.key == "mtu" {
+        let Some(section) = NETNS.child(&default.key) else {
             own.iter_mut()
-                .filter(|section| has_mtu(&section.key))
-                .for_each(|section| add_to_each(&mut section.node, default));
+                .filter(|it| has_key(&it.key, &default.key))
+                .for_each(|it| add_to_each(&mut it.node, default));
             continue;
-        }
+        };
         match own.iter_mut().find(|own| own.key == default.key) {
-            Some(section) if default.key != "run" => add(&mut section.node, &default.node),
+            Some(own) if section.defaults == Defaults::ByKey => {
+                add(&mut own.node, &default.node);
+            }
             None if !is_host => own.push(default.clone()),
             _ => {}
         }
@@ -311,11 +308,11 @@ pub(super) fn with_defaults(entry: &Entry, defaults: &[Entry]) -> Entry {
     entry
 }
 
-/// Whether the tables of the section `word` have the key `mtu`.
-fn has_mtu(word: &str) -> bool {
+/// Whether the tables of the section `word` have the key `key`.
+fn has_key(word: &str, key: &str) -> bool {
     NETNS
         .child(word)
-        .is_some_and(|section| section.key("mtu", None).is_some())
+        .is_some_and(|section| section.key(key, None).is_some())
 }
 
 /// Adds `key` to each table of a list that does not have it.

@@ -3,7 +3,7 @@
 use crate::name::is_control;
 
 /// Characters of a value that a message repeats; more would drown it.
-const QUOTED_MAX: usize = 60;
+pub(super) const QUOTED_MAX: usize = 60;
 
 /// `text` in quotes, what could confuse a terminal escaped, what is too long cut.
 pub(super) fn quote(text: &str) -> String {

@@ -271,7 +271,7 @@ fn doctor_sees_that_a_name_server_is_dead() {
     assert_eq!(wrong(&checks), [("question", "problem")]);
 }
 
-/// What `doctor` says of the question, with the hint.
+/// The message and the hint of the check of the DNS question.
 #[track_caller]
 fn unanswered() -> (String, String) {
     let output = expect(1, &["doctor", "--json", "office"]).stdout;

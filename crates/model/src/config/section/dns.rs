@@ -1,7 +1,7 @@
 //! `dns` of a namespace: what its resolv.conf says.
 
 use super::part::{Part, Target};
-use super::{Fallback, Form, Key, Kind, Section};
+use super::{Defaults, Fallback, Form, Key, Kind, Section};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::text::quote;
@@ -19,7 +19,7 @@ pub static SECTION: Section = Section {
             not say that netnsctl wrote it, it is left alone and these keys mean nothing. A server \
             with a loopback address gets a warning, since that is the namespace itself.",
     keys: &[KEYS],
-    is_in_defaults: true,
+    defaults: Defaults::ByKey,
     ..Section::EMPTY
 };
 

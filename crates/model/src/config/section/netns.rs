@@ -101,7 +101,7 @@ impl Own {
         } else {
             None
         };
-        // What it means was seen to before; here it is only checked.
+        // Only its type and range are checked here: `template` has made one namespace of it.
         let _ = fields.integer("count", report);
         Self {
             holder,

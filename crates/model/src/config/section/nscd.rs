@@ -1,7 +1,7 @@
 //! `nscd` of a namespace: its name-service daemon.
 
 use super::part::{Part, Target};
-use super::{Fallback, Form, Key, Kind, Section};
+use super::{Defaults, Fallback, Form, Key, Kind, Section};
 use crate::config::diagnostic::Report;
 use crate::config::fields::Fields;
 use crate::desired::Nscd;
@@ -16,7 +16,7 @@ pub static SECTION: Section = Section {
     about: "What answers programs inside that look up users, groups, hosts and services; see \
             netnsctl-nscd(1).",
     keys: &[KEYS],
-    is_in_defaults: true,
+    defaults: Defaults::ByKey,
     ..Section::EMPTY
 };
 

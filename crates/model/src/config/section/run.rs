@@ -1,7 +1,7 @@
 //! `run` of a namespace: who may run commands in it.
 
 use super::part::{Part, Target};
-use super::{Fallback, Form, Key, Kind, Section};
+use super::{Defaults, Fallback, Form, Key, Kind, Section};
 use crate::config::diagnostic::{At, Report};
 use crate::config::fields::Fields;
 use crate::config::text::quote;
@@ -19,7 +19,7 @@ pub static SECTION: Section = Section {
             there without a password.",
     keys: &[KEYS],
     is_in_host: true,
-    is_in_defaults: true,
+    defaults: Defaults::Whole,
     ..Section::EMPTY
 };
 

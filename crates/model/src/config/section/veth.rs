@@ -289,7 +289,11 @@ fn subnets(veth: &Declared, report: &mut Report<'_>) {
                     second.place,
                     format!("the ends of this veth pair are in different subnets: {a} and {b}"),
                 )
-                .hint("give both ends addresses of one subnet, such as 10.0.0.1/30 and 10.0.0.2/30")
+                .hint(format!(
+                    "give this end an address of {}, or the other end one of {}",
+                    a.trunc(),
+                    b.trunc()
+                ))
                 .related(first.place, "the other end is here");
         }
     }

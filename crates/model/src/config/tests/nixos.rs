@@ -47,7 +47,7 @@ fn key(all: &[&Key]) -> Value {
 
 fn section(section: &Section) -> Value {
     let mut names = BTreeSet::new();
-    // A Nix expression counts by itself.
+    // `count` is left out: Nix makes lists by itself.
     let keys = section.keys().filter(|key| !key.apart);
     let keys = keys.filter(|key| names.insert(key.name));
     let keys = keys.map(|first| {
@@ -76,8 +76,8 @@ fn the_options_of_nixos_are_the_tree() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nixos/keys.json");
     let sections = NETNS.children().map(section);
     let all: Vec<_> = [section(&NETNS)].into_iter().chain(sections).collect();
-    // Every section of the tree is in the file, if only by its namespace; defaults of a file mean
-    // nothing where there is none.
+    // Every section of the tree is in the file, if only by its namespace. A Nix expression has no
+    // [defaults]: it has functions.
     assert_eq!(all.len() + 3, FILE.all().len());
     let text = serde_json::to_string_pretty(&all).unwrap() + "\n";
     if std::env::var_os("NETNSCTL_UPDATE").is_some() {

@@ -1,16 +1,23 @@
 //! What is declared against the limits of this kernel and this process: which will be reached first.
 
+use std::io::{self, ErrorKind};
+
+use netnsctl_base::error::{Context as _, Error, Object};
+use netnsctl_base::presence::if_present;
 use netnsctl_model::desired::Desired;
 use netnsctl_model::name::NetnsRef;
 use rustix::process::{Resource, getrlimit};
 
 use super::{Check, Mark};
 
-/// Descriptors that `serve` has open whatever is declared.
+/// Descriptors that `serve` has open whatever is declared: 10 of its own, and some for a moment.
 const OWN_DESCRIPTORS: u64 = 32;
 
-/// Threads of a name-service daemon, and processes of a forward, with room for one that replaces
-/// another.
+/// Descriptors that `serve` has open for each forward and each name-service daemon.
+const DESCRIPTORS_OF_CHILD: u64 = 4;
+
+/// Threads of a name-service daemon (3 without clients) and processes of a forward, of which a
+/// second one may finish its connections.
 const TASKS_OF_DAEMON: u64 = 8;
 const TASKS_OF_FORWARD: u64 = 2;
 
@@ -39,25 +46,50 @@ impl Limit {
     }
 }
 
-/// Counts what is declared.
+/// Counts what is declared. A limit that cannot be read is reported as unknown.
 pub(super) fn examine(desired: &Desired) -> Vec<Check> {
-    judge(&limits(desired))
+    let mut known = Vec::new();
+    let mut unknown = Vec::new();
+    for limit in limits(desired) {
+        match limit {
+            Ok(limit) => known.extend(limit),
+            Err(error) => unknown.push(Check::new(
+                "limits",
+                "limits",
+                Mark::Unknown,
+                format!("a limit cannot be found out: {error}"),
+            )),
+        }
+    }
+    [judge(&known), unknown].concat()
 }
 
-fn number(path: &str) -> Option<u64> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+/// What `parse` finds in a file of /proc.
+fn read(path: &str, parse: fn(&str) -> Option<u64>) -> io::Result<u64> {
+    let text = std::fs::read_to_string(path)?;
+    parse(&text).ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
-fn lines(path: &str) -> u64 {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().count().try_into().unwrap_or(u64::MAX)
+/// The number in a file of /proc/sys; none if this kernel, or this namespace, does not have it.
+fn number(path: &str) -> Result<Option<u64>, Error> {
+    let number = read(path, |text| text.trim().parse().ok());
+    if_present(number).context("read", Object::other(path))
+}
+
+/// Mounts in this mount namespace (proc_pid_mountinfo(5)).
+fn mounts() -> Result<u64, Error> {
+    const PATH: &str = "/proc/self/mountinfo";
+    let count = read(PATH, |text| text.lines().count().try_into().ok());
+    count.context("read", Object::other(PATH))
 }
 
 /// Processes and threads that there are: the second number of the fourth field (proc_loadavg(5)).
-fn tasks() -> u64 {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let field = text.split(' ').nth(3).and_then(|it| it.split('/').nth(1));
-    field.and_then(|it| it.parse().ok()).unwrap_or(0)
+fn tasks() -> Result<u64, Error> {
+    const PATH: &str = "/proc/loadavg";
+    let count = read(PATH, |text| {
+        text.split(' ').nth(3)?.split('/').nth(1)?.parse().ok()
+    });
+    count.context("read", Object::other(PATH))
 }
 
 /// How much there is of everything that is declared.
@@ -83,78 +115,99 @@ impl Declared {
     }
 }
 
-/// Each limit that can be read here.
-fn limits(desired: &Desired) -> Vec<Limit> {
+/// Each limit; none where this kernel or this process does not have it.
+fn limits(desired: &Desired) -> Vec<Result<Option<Limit>, Error>> {
     let declared = Declared::of(desired);
-    let mut limits = neighbours(&declared);
-    limits.extend(mounts_and_namespaces(&declared));
-    limits.extend(getrlimit(Resource::Nofile).maximum.map(|most| Limit {
+    vec![
+        Ok(descriptors(&declared)),
+        mount_limit(&declared),
+        namespaces(&declared),
+        neighbours(
+            &declared,
+            "IPv4 neighbours of all namespaces",
+            "net.ipv4.neigh.default.gc_thresh3",
+            "packets are lost (\"arp_cache: neighbor table overflow!\" in the kernel's log)",
+        ),
+        neighbours(
+            &declared,
+            "IPv6 neighbours of all namespaces",
+            "net.ipv6.neigh.default.gc_thresh3",
+            "packets are lost (\"ndisc_cache: neighbor table overflow!\" in the kernel's log)",
+        ),
+        processes(&declared),
+    ]
+}
+
+fn descriptors(declared: &Declared) -> Option<Limit> {
+    let children = declared.daemons + declared.forwards;
+    getrlimit(Resource::Nofile).maximum.map(|most| Limit {
         what: "open files of \"serve\"",
         setting: "the hard limit of open files (LimitNOFILE= of systemd.exec(5), limits.conf(5))",
         most,
         used: OWN_DESCRIPTORS,
-        needed: 2 * declared.namespaces + declared.daemons + 3 * declared.forwards,
+        needed: DESCRIPTORS_OF_CHILD * children,
         then: "\"serve\" cannot start all forwards and daemons",
-    }));
-    limits.extend(number("/proc/sys/kernel/pid_max").map(|most| Limit {
-        what: "processes and threads",
-        setting: "kernel.pid_max",
-        most,
-        used: tasks(),
-        needed: TASKS_OF_DAEMON * declared.daemons + TASKS_OF_FORWARD * declared.forwards,
-        then: "no more processes can be started",
-    }));
-    limits
+    })
 }
 
-/// Entries of the tables of neighbours, which all namespaces share. Only the first namespace of the
-/// machine has the settings (net/core/neighbour.c, `neigh_sysctl_register()`).
-fn neighbours(declared: &Declared) -> Vec<Limit> {
-    let table = |family, what, setting, then| {
-        let path = format!("/proc/sys/net/{family}/neigh/default/gc_thresh3");
-        number(&path).map(|most| Limit {
-            what,
-            setting,
-            most,
-            used: 0,
-            needed: declared.ends,
-            then,
-        })
+fn mount_limit(declared: &Declared) -> Result<Option<Limit>, Error> {
+    let Some(most) = number("/proc/sys/fs/mount-max")? else {
+        return Ok(None);
     };
-    let ipv4 = table(
-        "ipv4",
-        "IPv4 neighbours of all namespaces",
-        "net.ipv4.neigh.default.gc_thresh3",
-        "packets are lost (\"arp_cache: neighbor table overflow!\" in the kernel's log)",
-    );
-    let ipv6 = table(
-        "ipv6",
-        "IPv6 neighbours of all namespaces",
-        "net.ipv6.neigh.default.gc_thresh3",
-        "packets are lost (\"ndisc_cache: neighbor table overflow!\" in the kernel's log)",
-    );
-    ipv4.into_iter().chain(ipv6).collect()
-}
-
-fn mounts_and_namespaces(declared: &Declared) -> Vec<Limit> {
-    let mounts = number("/proc/sys/fs/mount-max").map(|most| Limit {
+    Ok(Some(Limit {
         what: "mounts in a mount namespace",
         setting: "fs.mount-max",
         most,
-        used: lines("/proc/self/mountinfo"),
-        // The name, which the shared /run/netns shows twice, and the view.
-        needed: 3 * declared.namespaces,
+        used: mounts()?,
+        // A name, which a shared /run shows a second time, and a view.
+        needed: 2 * declared.namespaces + declared.daemons,
         then: "\"up\" fails with ENOSPC",
-    });
-    let namespaces = number("/proc/sys/user/max_net_namespaces").map(|most| Limit {
+    }))
+}
+
+fn namespaces(declared: &Declared) -> Result<Option<Limit>, Error> {
+    let most = number("/proc/sys/user/max_net_namespaces")?;
+    Ok(most.map(|most| Limit {
         what: "network namespaces of a user",
         setting: "user.max_net_namespaces",
         most,
         used: 0,
         needed: declared.namespaces,
         then: "\"up\" fails with ENOSPC",
-    });
-    mounts.into_iter().chain(namespaces).collect()
+    }))
+}
+
+/// Entries of a table of neighbours, which all namespaces share. Only the first namespace of the
+/// machine has the setting (`neigh_sysctl_register()` in net/core/neighbour.c).
+fn neighbours(
+    declared: &Declared,
+    what: &'static str,
+    setting: &'static str,
+    then: &'static str,
+) -> Result<Option<Limit>, Error> {
+    let most = number(&format!("/proc/sys/{}", setting.replace('.', "/")))?;
+    Ok(most.map(|most| Limit {
+        what,
+        setting,
+        most,
+        used: 0,
+        needed: declared.ends,
+        then,
+    }))
+}
+
+fn processes(declared: &Declared) -> Result<Option<Limit>, Error> {
+    let Some(most) = number("/proc/sys/kernel/pid_max")? else {
+        return Ok(None);
+    };
+    Ok(Some(Limit {
+        what: "processes and threads",
+        setting: "kernel.pid_max",
+        most,
+        used: tasks()?,
+        needed: TASKS_OF_DAEMON * declared.daemons + TASKS_OF_FORWARD * declared.forwards,
+        then: "no more processes can be started",
+    }))
 }
 
 /// A check for each limit that will be reached, or nearly; if none, one that names the first.
@@ -174,13 +227,16 @@ fn judge(limits: &[Limit]) -> Vec<Check> {
                 true => check(
                     limit,
                     Mark::Problem,
-                    format!("what is declared takes {counts}: {}", limit.then),
+                    format!(
+                        "with all that is declared {counts} are in use: {}",
+                        limit.then
+                    ),
                 ),
                 false => check(
                     limit,
                     Mark::Warning,
                     format!(
-                        "what is declared takes {counts}; beyond that {}",
+                        "with all that is declared {counts} are in use; beyond that {}",
                         limit.then
                     ),
                 ),
@@ -219,6 +275,15 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_is_not_there_is_none_and_one_that_cannot_be_read_an_error() {
+        assert_eq!(number("/proc/sys/kernel/no-such-limit").unwrap(), None);
+        assert!(number("/proc/sys/kernel/pid_max").unwrap() > Some(0));
+        number("/proc/sys/kernel/ostype").unwrap_err();
+        number("/proc/sys/kernel").unwrap_err();
+        assert!(mounts().unwrap() > 0 && tasks().unwrap() > 0);
+    }
+
+    #[test]
     fn the_first_limit_is_named_and_those_that_do_not_suffice() {
         let marks = |limits: &[Limit]| -> Vec<_> {
             let checks = judge(limits).into_iter();
@@ -234,7 +299,11 @@ mod tests {
             limit("c", 100, 0),
         ]);
         assert_eq!(tight[0].0, Mark::Problem);
-        assert!(tight[0].1.contains("takes 2010 of 1000: nothing works"));
+        assert!(
+            tight[0]
+                .1
+                .contains("2010 of 1000 are in use: nothing works")
+        );
         assert_eq!(tight[1].0, Mark::Warning);
         assert_eq!(tight.len(), 2);
     }

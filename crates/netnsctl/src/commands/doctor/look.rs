@@ -83,9 +83,13 @@ pub(super) fn examine(name: &NetnsName) -> Result<Vec<Check>, Failure> {
     Ok(checks)
 }
 
-/// What a namespace would do with packets; nothing is known of one that cannot be entered.
-fn facts(place: &Place, seen: &Seen) -> Facts {
-    within(&place.netns, &place.called, || Facts::of(seen)).unwrap_or_default()
+/// What a namespace would do with packets; or why that cannot be found out.
+fn facts(place: &Place, seen: &Seen) -> Result<Facts, String> {
+    let name = place.name.as_ref();
+    let name = name.map_or(NetnsRef::HOME, NetnsName::as_str);
+    within(&place.netns, name, || Facts::of(seen, name))
+        .flatten()
+        .map_err(|error| error.to_string())
 }
 
 /// The process that looks from inside; killed when dropped.

@@ -226,7 +226,7 @@ mod tests {
         Elsewhere {
             called: "the host namespace".to_owned(),
             name: None,
-            facts: unanswered::Facts::default(),
+            facts: Ok(unanswered::Facts::default()),
             seen,
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use netnsctl_base::rights;
 use netnsctl_sys::errno::words;
 use rustix::fs::{Access, AtFlags, CWD, StatVfs, StatVfsMountFlags, accessat, statvfs};
+use rustix::io::Errno;
 
 use super::{Check, Mark};
 
@@ -89,14 +90,16 @@ fn writable(folder: &'static str) -> Check {
         }
         Ok(_) => match accessat(CWD, there, Access::WRITE_OK, AtFlags::EACCESS) {
             Ok(()) => check(Mark::Ok, "can be written, and has room".to_owned()),
-            Err(error) => check(
+            Err(Errno::ACCESS | Errno::PERM) => check(
                 Mark::Unknown,
-                format!(
-                    "not tried: this user cannot write to {on} ({})",
-                    words(&std::io::Error::from(error))
-                ),
+                format!("not tried: this user cannot write to {on}"),
             )
             .hint("ask again as root"),
+            Err(error) => {
+                let words = words(&std::io::Error::from(error));
+                let message = format!("cannot find out whether {on} can be written: {words}");
+                check(Mark::Unknown, message)
+            }
         },
     }
 }

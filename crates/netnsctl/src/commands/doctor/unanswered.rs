@@ -1,9 +1,12 @@
 //! Why a question that left the namespace was not answered: how far it came, and what would help.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 
+use netnsctl_base::error::{Context as _, Error, NetlinkContext as _, Object};
+use netnsctl_base::presence::if_present;
 use netnsctl_model::name::NetnsName;
+use netnsctl_netlink::Socket;
 use netnsctl_probe::question::{Seen, Sighting};
 use netnsctl_sys::packet::Direction;
 
@@ -14,40 +17,58 @@ pub(super) struct Elsewhere {
     pub(super) called: String,
     /// Its name; the host namespace has none.
     pub(super) name: Option<NetnsName>,
-    pub(super) facts: Facts,
+    /// What it would do with packets; or why that cannot be found out.
+    pub(super) facts: Result<Facts, String>,
     pub(super) seen: Seen,
 }
 
 /// What a namespace would do with packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Whether what comes in by a link is forwarded, by link and whether it is IPv6.
-    pub(super) forwards: BTreeMap<(String, bool), bool>,
+    /// Whether what comes in by a link is forwarded, by link and whether it is IPv6. A link that is
+    /// gone is missing.
+    forwards: BTreeMap<(String, bool), bool>,
     /// Which of the destinations are addresses of the namespace.
-    pub(super) own: BTreeSet<IpAddr>,
+    own: BTreeSet<IpAddr>,
 }
 
 impl Facts {
-    /// What matters for the packets of `seen`. The calling thread has to be in the namespace.
-    pub(super) fn of(seen: &Seen) -> Self {
+    /// What matters for the packets of `seen` in the namespace `called`, in which the calling thread has
+    /// to be.
+    ///
+    /// Errors: the addresses or the settings of the namespace cannot be read.
+    pub(super) fn of(seen: &Seen, called: &str) -> Result<Self, Error> {
         let mut facts = Self::default();
+        let mut socket = Socket::open().in_netns("open a socket in", called)?;
+        let addresses = socket
+            .addresses()
+            .in_netns("read the addresses of", called)?;
         for it in &seen.sightings {
             let Some((_, to)) = it.addresses else {
                 continue;
             };
-            let family = if to.is_ipv6() { "ipv6" } else { "ipv4" };
-            let key = (it.interface.clone(), to.is_ipv6());
-            let path = format!("/proc/sys/net/{family}/conf/{}/forwarding", it.interface);
-            if let Ok(value) = std::fs::read_to_string(path) {
-                facts.forwards.insert(key, value.trim() != "0");
-            }
-            // An address that is not one's own cannot be bound to (ip(7), EADDRNOTAVAIL).
-            if UdpSocket::bind((to, 0)).is_ok() {
+            if addresses.iter().any(|own| own.ip == to) {
                 facts.own.insert(to);
             }
+            if let Some(forwards) = forwards(&it.interface, to.is_ipv6())? {
+                let key = (it.interface.clone(), to.is_ipv6());
+                facts.forwards.insert(key, forwards);
+            }
         }
-        facts
+        Ok(facts)
     }
+}
+
+/// Whether packets that come in by `link` are forwarded; none if the link is gone. For IPv4 the link
+/// decides (`IN_DEV_FORWARD()` in net/ipv4/route.c), for IPv6 the namespace (`ip6_forward()` in
+/// net/ipv6/ip6_output.c).
+fn forwards(link: &str, is_ipv6: bool) -> Result<Option<bool>, Error> {
+    let path = match is_ipv6 {
+        true => "/proc/sys/net/ipv6/conf/all/forwarding".to_owned(),
+        false => format!("/proc/sys/net/ipv4/conf/{link}/forwarding"),
+    };
+    let value = if_present(std::fs::read_to_string(&path)).context("read", Object::other(&path))?;
+    Ok(value.map(|value| value.trim() != "0"))
 }
 
 /// How far the question came on its way, and what would let it be answered; none if it was seen
@@ -83,36 +104,40 @@ fn at(place: &Elsewhere, asked: &BTreeSet<u16>) -> Option<(String, String)> {
 /// The question came to a place and did not leave it.
 fn stays(place: &Elsewhere, came: &Sighting) -> (String, String) {
     let (called, link) = (&place.called, &came.interface);
-    let is_ipv6 = came.addresses.is_some_and(|(_, to)| to.is_ipv6());
-    let forwards = place.facts.forwards.get(&(link.clone(), is_ipv6));
-    match (came.addresses, forwards) {
-        (Some((_, to)), _) if place.facts.own.contains(&to) => (
+    let stays = format!("{called} received it on link {link:?}");
+    let facts = match &place.facts {
+        Ok(facts) => facts,
+        Err(error) => {
+            return (
+                format!("{stays} and sent it nowhere; why cannot be found out: {error}"),
+                "does it forward, and does it have a route?".to_owned(),
+            );
+        }
+    };
+    let to = came.addresses.map(|(_, to)| to);
+    let is_ipv6 = to.is_some_and(|to| to.is_ipv6());
+    if let Some(to) = to.filter(|to| facts.own.contains(to)) {
+        return (
             format!("it reached {called}, which has the address {to}, and nothing there answered"),
             "is a name server listening there? \"ss -ulnp sport = :53\" shows it".to_owned(),
-        ),
-        (_, Some(false)) => {
+        );
+    }
+    let to = to.map_or_else(|| "ADDRESS".to_owned(), |to| to.to_string());
+    let look = format!(
+        "a firewall drops it (\"nft list ruleset\"), or no route leads on (\"ip route get {to}\")"
+    );
+    match facts.forwards.get(&(link.clone(), is_ipv6)) {
+        Some(false) => {
             let hint = match (&place.name, is_ipv6) {
-                (Some(name), true) => format!("declare ipv6_forwarding = true in [netns.{name}]"),
-                (Some(name), false) => format!("declare ipv4_forwarding = true in [netns.{name}]"),
+                (Some(name), true) => format!("declare ipv6_forwarding = true for {name}"),
+                (Some(name), false) => format!("declare ipv4_forwarding = true for {name}"),
                 (None, true) => sysctl("net.ipv6.conf.all.forwarding"),
                 (None, false) => sysctl("net.ipv4.ip_forward"),
             };
-            (
-                format!("{called} received it on link {link:?}, and does not forward"),
-                hint,
-            )
+            (format!("{stays}, and does not forward"), hint)
         }
-        _ => {
-            let to = came.addresses.map(|(_, to)| to.to_string());
-            let to = to.unwrap_or_else(|| "ADDRESS".to_owned());
-            (
-                format!("{called} received it on link {link:?}, forwards, and sent it nowhere"),
-                format!(
-                    "a firewall drops it (\"nft list ruleset\"), or no route leads on (\"ip route \
-                     get {to}\")"
-                ),
-            )
-        }
+        Some(true) => (format!("{stays}, forwards, and sent it nowhere"), look),
+        None => (format!("{stays} and sent it nowhere"), look),
     }
 }
 
@@ -126,6 +151,12 @@ fn leaves(called: &str, came: &Sighting, left: &Sighting) -> (String, String) {
     let source = |it: &Sighting| it.addresses.map(|(from, _)| from);
     match source(left).filter(|from| source(came) == Some(*from)) {
         Some(from) if is_private(from) => {
+            // The name of a link may be anything, and this is to be typed into a shell.
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+            let by = match link.chars().all(is_plain) {
+                true => format!(" oifname \"{link}\""),
+                false => String::new(),
+            };
             let (family, table) = match from {
                 IpAddr::V4(_) => ("ip", "ip netnsctl-nat"),
                 IpAddr::V6(_) => ("ip6", "ip6 netnsctl-nat"),
@@ -138,7 +169,7 @@ fn leaves(called: &str, came: &Sighting, left: &Sighting) -> (String, String) {
                 format!(
                     "translate the address: nft 'add table {table}; add chain {table} post {{ type \
                      nat hook postrouting priority srcnat; }}; add rule {table} post {family} \
-                     saddr {from} oifname \"{link}\" masquerade'"
+                     saddr {from}{by} masquerade'"
                 ),
             )
         }
@@ -188,7 +219,7 @@ mod tests {
         let place = Elsewhere {
             called: "the host namespace".to_owned(),
             name: None,
-            facts,
+            facts: Ok(facts),
             seen: Seen {
                 sightings: seen.iter().cloned().collect(),
                 dropped: 0,
@@ -233,5 +264,39 @@ mod tests {
             assert!(said.contains(message) && said.contains(hint), "{said}");
         }
         assert_eq!(said(&[], true, &[]), None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_said() {
+        let came = sighting("office", Direction::In, INSIDE, None);
+        let place = |facts| Elsewhere {
+            called: "the host namespace".to_owned(),
+            name: None,
+            facts,
+            seen: Seen {
+                sightings: [came.clone()].into(),
+                dropped: 0,
+            },
+        };
+        let said = |facts| why(&[place(facts)], &[7].into()).unwrap();
+        // The link is gone meanwhile.
+        let (message, _) = said(Ok(Facts::default()));
+        assert!(
+            message.ends_with("link \"office\" and sent it nowhere"),
+            "{message}"
+        );
+        let (message, _) = said(Err("no right".to_owned()));
+        assert!(
+            message.ends_with("cannot be found out: no right"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_link_gets_into_no_shell() {
+        let came = sighting("office", Direction::In, INSIDE, None);
+        let left = sighting("x';id;'", Direction::Out, INSIDE, None);
+        let (_, hint) = said(&[came, left], true, &[]).unwrap();
+        assert!(hint.ends_with("saddr 192.168.77.2 masquerade'"), "{hint}");
     }
 }
